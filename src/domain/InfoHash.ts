@@ -1,0 +1,16 @@
+/** The SHA-1 of the raw `info` dictionary (BEP 3), kept as 40 lower-case hex digits so that it can key a table. */
+import type * as Brand from "effect/Brand"
+import * as Bytes from "./Bytes.ts"
+
+export type InfoHash = string & Brand.Brand<"InfoHash">
+
+export const BYTES = 20
+
+/** Takes exactly 20 bytes. */
+export const fromBytes = (bytes: Uint8Array): InfoHash => Bytes.toHex(bytes) as InfoHash
+
+export const toBytes = (infoHash: InfoHash): Uint8Array => Bytes.fromHex(infoHash)!
+
+/** Reads 40 hex digits of any case. */
+export const parse = (text: string): InfoHash | undefined =>
+  /^[0-9a-fA-F]{40}$/.test(text) ? text.toLowerCase() as InfoHash : undefined

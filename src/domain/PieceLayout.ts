@@ -1,0 +1,87 @@
+/**
+ * The arithmetic of one torrent, once: bytes ↔ pieces ↔ blocks, and the byte range of a piece in the files. The payload
+ * is one run of bytes, all files in order (BEP 3); a block is {@link BLOCK} bytes of a piece, the last one may be shorter.
+ */
+
+/** The request size that every client accepts. */
+export const BLOCK = 16_384
+
+export interface PieceLayout {
+  /** Length of every piece but the last. */
+  readonly pieceLength: number
+  readonly totalLength: number
+  readonly pieces: number
+  /** Blocks in every piece but the last. */
+  readonly blocksPerPiece: number
+}
+
+export const make = (totalLength: number, pieceLength: number): PieceLayout => ({
+  pieceLength,
+  totalLength,
+  pieces: Math.ceil(totalLength / pieceLength),
+  blocksPerPiece: Math.ceil(pieceLength / BLOCK)
+})
+
+/** Where the piece starts in the payload. */
+export const pieceOffset = (layout: PieceLayout, piece: number): number => piece * layout.pieceLength
+
+export const pieceSize = (layout: PieceLayout, piece: number): number =>
+  piece === layout.pieces - 1 ? layout.totalLength - piece * layout.pieceLength : layout.pieceLength
+
+export const blocksIn = (layout: PieceLayout, piece: number): number => Math.ceil(pieceSize(layout, piece) / BLOCK)
+
+export const blockSize = (layout: PieceLayout, piece: number, block: number): number =>
+  Math.min(BLOCK, pieceSize(layout, piece) - block * BLOCK)
+
+/** Whether a peer may ask for these bytes: inside one existing piece, and not empty. */
+export const isInside = (layout: PieceLayout, piece: number, begin: number, length: number): boolean =>
+  piece < layout.pieces && length > 0 && begin + length <= pieceSize(layout, piece)
+
+/** A run of the payload that lies in one file. */
+export interface Span {
+  /** Index into the list of files. */
+  readonly file: number
+  /** Where the run starts in that file. */
+  readonly position: number
+  /** Where the run starts, counted from the start of the range asked for. */
+  readonly at: number
+  readonly length: number
+}
+
+/**
+ * Cuts a range of the payload at file boundaries, in order; empty files get no span. `files` lie end to end in the
+ * payload, sorted by `offset`.
+ */
+export const spans = (
+  files: ReadonlyArray<{ readonly offset: number; readonly length: number }>,
+  offset: number,
+  length: number
+): Array<Span> => {
+  let low = 0
+  let high = files.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    const file = files[middle]!
+    if (file.offset + file.length <= offset) low = middle + 1
+    else high = middle
+  }
+  const out: Array<Span> = []
+  const end = offset + length
+  for (let file = low; file < files.length && files[file]!.offset < end; file++) {
+    const entry = files[file]!
+    const from = Math.max(offset, entry.offset)
+    const size = Math.min(end, entry.offset + entry.length) - from
+    if (size > 0) out.push({ file, position: from - entry.offset, at: from - offset, length: size })
+  }
+  return out
+}
+
+/** First and last piece that hold bytes of a file, or `undefined` for an empty file. */
+export const piecesOf = (
+  layout: PieceLayout,
+  file: { readonly offset: number; readonly length: number }
+): { readonly first: number; readonly last: number } | undefined =>
+  file.length === 0 ? undefined : {
+    first: Math.floor(file.offset / layout.pieceLength),
+    last: Math.floor((file.offset + file.length - 1) / layout.pieceLength)
+  }
