@@ -5,6 +5,7 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Bitfield from "../domain/Bitfield.ts"
 import * as Bytes from "../domain/Bytes.ts"
@@ -29,7 +30,7 @@ export interface Port {
   readonly haveMessage: (peer: Peer, piece: number) => Verdict
   readonly choke: (peer: Peer, now: number) => void
   readonly unchoke: (peer: Peer) => void
-  readonly interested: (peer: Peer) => void
+  readonly interested: (peer: Peer, now: number) => void
   readonly notInterested: (peer: Peer) => void
   readonly request: (peer: Peer, piece: number, begin: number, length: number) => Verdict
   readonly block: (
@@ -49,8 +50,12 @@ export interface Port {
 export interface Admission {
   readonly port: Port
   readonly pieces: number
-  /** A number for the peer that no other has had. */
+  /** See {@link Peer}. */
   readonly key: number
+  readonly identity: number
+  /** The connection is up; `link` serves what the peer asks for. */
+  readonly onOpen: (peer: Peer, link: Link) => void
+  readonly onClosed: (peer: Peer, reason: string) => void
 }
 
 export interface Hello {
@@ -59,8 +64,6 @@ export interface Hello {
   readonly infoHash?: InfoHash.InfoHash
   /** Decides about a peer that has said who it is; a text is the reason to refuse. */
   readonly admit: (handshake: Handshake.Handshake, link: Link) => Admission | string
-  /** The connection is up: `link` serves what the peer asks for. */
-  readonly onOpen: (peer: Peer, link: Link) => void
 }
 
 export class PeerConnection extends Context.Service<PeerConnection, {
@@ -94,7 +97,7 @@ class Connection {
   readonly #clock: Clock.Clock
   readonly #outbox = new Message.Outbox()
   readonly #reader: FrameReader
-  #port: Port | undefined
+  #admission: Admission | undefined
   #peer: Peer | undefined
   #now: number
   #heardAt: number
@@ -133,7 +136,7 @@ class Connection {
   readonly onBytes = (bytes: Uint8Array, from: number, to: number): void => {
     this.#now = Monotonic.millis(this.#clock)
     if (this.#reader.push(bytes, from, to) === "Oversize") this.close("announced a frame over the limit")
-    if (this.#peer !== undefined && this.#ended === undefined) this.#port!.batchEnded(this.#peer, this.#now)
+    if (this.#peer !== undefined && this.#ended === undefined) this.#admission!.port.batchEnded(this.#peer, this.#now)
   }
 
   onHandshake(bytes: Uint8Array, at: number): boolean {
@@ -147,10 +150,11 @@ class Connection {
     if (this.#hello.infoHash === undefined) {
       this.#link.send([Handshake.encode(handshake.infoHash, this.#hello.ourId)])
     }
-    this.#port = admission.port
+    this.#admission = admission
     this.#reader.maxFrame = Math.max(MAX_FRAME, 1 + Bitfield.byteLength(admission.pieces))
     this.#peer = new Peer({
       key: admission.key,
+      identity: admission.identity,
       id: handshake.peerId,
       address: this.#link.remote,
       inbound: this.#hello.infoHash === undefined,
@@ -159,8 +163,8 @@ class Connection {
       wire: this,
       now: this.#now
     })
-    this.#port.opened(this.#peer)
-    this.#hello.onOpen(this.#peer, this.#link)
+    admission.port.opened(this.#peer)
+    admission.onOpen(this.#peer, this.#link)
     return true
   }
 
@@ -171,7 +175,7 @@ class Connection {
     if (handler === undefined) return true // BEP 3 leaves room for messages that we do not know
     const peer = this.#peer!
     const verdict = handler.fits(length)
-      ? handler.run(this.#port!, peer, bytes, at + 1, length - 1, this.#now)
+      ? handler.run(this.#admission!.port, peer, bytes, at + 1, length - 1, this.#now)
       : "sent a message of the wrong length"
     return verdict === undefined ? this.#ended === undefined : this.#drop(verdict)
   }
@@ -185,9 +189,11 @@ class Connection {
     this.flush()
   }
 
-  finish(): void {
-    if (this.#peer !== undefined) this.#port!.closed(this.#peer, Monotonic.millis(this.#clock))
-    this.#link.close()
+  finish(reason: string): void {
+    this.close(reason)
+    if (this.#peer === undefined) return
+    this.#admission!.port.closed(this.#peer, Monotonic.millis(this.#clock))
+    this.#admission!.onClosed(this.#peer, this.#ended!)
   }
 
   #drop(reason: string): boolean {
@@ -223,7 +229,7 @@ const HANDLERS: ReadonlyArray<Handler | undefined> = (() => {
   })
   table[Message.CHOKE] = flag((port, peer, now) => port.choke(peer, now))
   table[Message.UNCHOKE] = flag((port, peer) => port.unchoke(peer))
-  table[Message.INTERESTED] = flag((port, peer) => port.interested(peer))
+  table[Message.INTERESTED] = flag((port, peer, now) => port.interested(peer, now))
   table[Message.NOT_INTERESTED] = flag((port, peer) => port.notInterested(peer))
   table[Message.HAVE] = {
     fits: exactly(5),
@@ -289,5 +295,7 @@ const run = Effect.fnUntraced(function*(clock: Clock.Clock, link: Link, hello: H
     }
     return connection.ended
   })
-  return yield* Effect.raceFirst(receive, watch).pipe(Effect.ensuring(Effect.sync(() => connection.finish())))
+  return yield* Effect.raceFirst(receive, watch).pipe(
+    Effect.onExit((exit) => Effect.sync(() => connection.finish(Exit.isSuccess(exit) ? exit.value : "was let go")))
+  )
 })

@@ -8,10 +8,9 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
 import * as PieceLayout from "../domain/PieceLayout.ts"
 import type { Peer } from "../domain/swarm/Peer.ts"
-import type { TokenBucket } from "../domain/swarm/TokenBucket.ts"
+import { TokenBucket } from "../domain/swarm/TokenBucket.ts"
 import * as Message from "../domain/wire/Message.ts"
 import * as Monotonic from "./Monotonic.ts"
 import * as ReadCache from "./ReadCache.ts"
@@ -27,7 +26,8 @@ export interface Shelf<E = { readonly message: string }> extends ReadCache.Sourc
 }
 
 export interface UploadServerOptions {
-  readonly limit: TokenBucket
+  /** Bytes/s for all peers together; unlimited when absent. */
+  readonly maxRate?: number | undefined
 }
 
 export class UploadServer extends Context.Service<UploadServer, {
@@ -36,10 +36,6 @@ export class UploadServer extends Context.Service<UploadServer, {
   /** Forgets what was read of a torrent. */
   readonly drop: (shelf: Shelf) => void
 }>()("freshet/services/UploadServer") {
-  static readonly make = (
-    options: UploadServerOptions
-  ): Effect.Effect<Context.Service.Shape<typeof UploadServer>, never, Scope.Scope> => make(options)
-
   static readonly layer = (options: UploadServerOptions): Layer.Layer<UploadServer> =>
     Layer.effect(UploadServer, make(options))
 }
@@ -137,8 +133,9 @@ const frames = (batch: ReadonlyArray<Block>, lines: ReadonlyArray<Line>): Array<
   return parts
 }
 
-const make = Effect.fnUntraced(function*({ limit }: UploadServerOptions) {
+const make = Effect.fnUntraced(function*({ maxRate }: UploadServerOptions) {
   const clock = yield* Clock.Clock
+  const limit = new TokenBucket(maxRate ?? Infinity, Monotonic.millis(clock))
   const cache: Cache = yield* ReadCache.make<{ readonly message: string }>()
   const run = yield* FiberSet.makeRuntime<never>()
   const busy = new Set<Peer>()

@@ -31,8 +31,8 @@ export class OpenPiece {
   /** Who was asked for a block, and who was asked as well. */
   readonly holder: Array<Peer | undefined>
   readonly second: Array<Peer | undefined>
-  /** Key of the peer that sent a block, 0 for a block that was on the disk. */
-  readonly sender: Float64Array
+  /** Identity of the peer that sent a block, negative for a block that was on the disk. */
+  readonly sender: Int32Array
   /** Blocks written to the disk by an earlier run or a spill; `bytes` lacks them until they are read back. */
   readonly onDisk: Uint8Array | undefined
   free: number
@@ -55,7 +55,7 @@ export class OpenPiece {
     this.state = new Uint8Array(blocks)
     this.holder = Array.from<Peer | undefined>({ length: blocks }).fill(undefined)
     this.second = Array.from<Peer | undefined>({ length: blocks }).fill(undefined)
-    this.sender = new Float64Array(blocks)
+    this.sender = new Int32Array(blocks).fill(-1)
     this.onDisk = onDisk
     this.free = blocks
     this.missing = blocks
@@ -167,7 +167,7 @@ export class Board {
     }
     this.#settle(piece, block, peer, begin, length)
     piece.bytes.set(bytes.subarray(at, at + length), begin)
-    piece.sender[block] = peer.key
+    piece.sender[block] = peer.identity
     piece.movedAt = now
     return piece.missing === 0 ? "Full" : "Taken"
   }

@@ -15,8 +15,10 @@ export interface Wire {
 }
 
 export interface PeerOptions {
-  /** Unique in the session, never used twice. */
+  /** Unique among the connections of a session. */
   readonly key: number
+  /** The same for every connection of one peer id: by it a liar is known again. */
+  readonly identity: number
   readonly id: PeerId.PeerId
   readonly address: PeerAddress.PeerAddress
   readonly inbound: boolean
@@ -29,6 +31,7 @@ export interface PeerOptions {
 
 export class Peer {
   readonly key: number
+  readonly identity: number
   readonly id: PeerId.PeerId
   readonly address: PeerAddress.PeerAddress
   readonly inbound: boolean
@@ -66,14 +69,19 @@ export class Peer {
   readonly asked = new AskedBlocks()
   readonly up = new Rate()
   unchokedAt = 0
-  uploadedAtUnchoke = 0
+  uploadedSinceUnchoke = 0
+  /** Since when the peer has been interested and choked. */
+  waitingSince = 0
 
   /** Payload since the last batch ended, not yet in the rates. */
   batchBlocks = 0
   batchBytes = 0
+  /** Payload that was of use. */
+  received = 0
 
   constructor(options: PeerOptions) {
     this.key = options.key
+    this.identity = options.identity
     this.id = options.id
     this.address = options.address
     this.inbound = options.inbound

@@ -9,7 +9,9 @@ import { Board, type OpenPiece } from "./Board.ts"
 import type { Peer } from "./Peer.ts"
 import type { PieceBuffers } from "./PieceBuffers.ts"
 import { type Order, PiecePicker } from "./PiecePicker.ts"
+import { Rate } from "./Rate.ts"
 import { Suspects } from "./Suspects.ts"
+import type { TokenBucket } from "./TokenBucket.ts"
 
 /** The largest block a peer may ask for; BEP 3 names 16 KiB, older clients ask for up to this. */
 export const MAX_REQUEST = 131_072
@@ -34,10 +36,10 @@ export interface SwarmHooks {
   readonly onSpill: (piece: OpenPiece) => void
   /** The peer waits for blocks of ours. */
   readonly onAsked: (peer: Peer) => void
-  /** The peer wants to be unchoked now. */
-  readonly onInterested: (peer: Peer) => void
-  /** How many of the bytes wanted may be asked for now; the rest is asked for at a later tick. */
-  readonly allow: (bytes: number, now: number) => number
+  /** The peer wants blocks of ours, and may be choked. */
+  readonly onInterested: (peer: Peer, now: number) => void
+  /** The peer wants nothing more, or is gone: its slot is free. */
+  readonly onNotInterested: (peer: Peer) => void
 }
 
 export interface SwarmOptions {
@@ -49,6 +51,8 @@ export interface SwarmOptions {
   /** Numbers in [0, 1). */
   readonly random: () => number
   readonly hooks: SwarmHooks
+  /** The download limit, spent where blocks are asked for. */
+  readonly limit: TokenBucket
 }
 
 export class Swarm {
@@ -56,6 +60,7 @@ export class Swarm {
   readonly board: Board
   readonly suspects = new Suspects()
   readonly #hooks: SwarmHooks
+  readonly #limit: TokenBucket
   readonly #picker: PiecePicker
   readonly #have: Bitfield.Bitfield
   /** Wanted and not there. */
@@ -64,13 +69,14 @@ export class Swarm {
   readonly #hungry = new Set<Peer>()
   #haveCount: number
   #missingCount: number
-  /** Payload bytes received and sent since the start. */
-  downloaded = 0
-  uploaded = 0
+  /** Payload received and sent since the start. */
+  readonly down = new Rate()
+  readonly up = new Rate()
 
   constructor(options: SwarmOptions) {
     this.layout = options.layout
     this.#hooks = options.hooks
+    this.#limit = options.limit
     this.#have = options.have
     this.#missing = options.wanted.map((byte, i) => byte & ~options.have[i]!)
     this.#haveCount = Bitfield.count(this.#have)
@@ -125,10 +131,11 @@ export class Swarm {
   closed(peer: Peer, now: number): void {
     if (!this.#peers.delete(peer)) return
     this.#hungry.delete(peer)
+    this.#hooks.onNotInterested(peer)
     peer.asked.clear()
     if (peer.isSeed) this.#picker.availability.removeSeed()
     else this.#picker.availability.removeAll(peer.bits)
-    if (this.board.release(peer)) this.#feed(now)
+    if (this.board.release(peer)) this.feed(now)
   }
 
   bitfield(peer: Peer, bits: Uint8Array): Verdict {
@@ -162,7 +169,7 @@ export class Swarm {
   choke(peer: Peer, now: number): void {
     peer.peerChoking = true
     this.#hungry.delete(peer)
-    if (this.board.release(peer)) this.#feed(now)
+    if (this.board.release(peer)) this.feed(now)
   }
 
   unchoke(peer: Peer): void {
@@ -170,14 +177,39 @@ export class Swarm {
     peer.window.onUnchoked()
   }
 
-  interested(peer: Peer): void {
+  interested(peer: Peer, now: number): void {
     if (peer.peerInterested) return
     peer.peerInterested = true
-    if (peer.amChoking) this.#hooks.onInterested(peer)
+    peer.waitingSince = now
+    this.#hooks.onInterested(peer, now)
   }
 
   notInterested(peer: Peer): void {
     peer.peerInterested = false
+    this.#hooks.onNotInterested(peer)
+  }
+
+  /** The choker's word: the peer may ask for blocks. */
+  unchokePeer(peer: Peer, now: number): void {
+    peer.amChoking = false
+    peer.unchokedAt = now
+    peer.uploadedSinceUnchoke = 0
+    peer.outbox.unchoke()
+  }
+
+  /** The choker's word: what the peer has asked for is dropped (BEP 3). */
+  chokePeer(peer: Peer, now: number): void {
+    peer.amChoking = true
+    peer.waitingSince = now
+    peer.asked.clear()
+    peer.outbox.choke()
+  }
+
+  /** A batch of blocks has left for a peer. */
+  sent(peer: Peer, bytes: number, now: number): void {
+    peer.up.add(bytes, now)
+    peer.uploadedSinceUnchoke += bytes
+    this.up.add(bytes, now)
   }
 
   request(peer: Peer, piece: number, begin: number, length: number): Verdict {
@@ -203,7 +235,8 @@ export class Swarm {
   /** All messages of one read were handled: measure, and ask for more in one write. */
   batchEnded(peer: Peer, now: number): void {
     if (peer.batchBlocks > 0) {
-      this.downloaded += peer.batchBytes
+      this.down.add(peer.batchBytes, now)
+      peer.received += peer.batchBytes
       peer.window.onBlocks(peer.batchBlocks, peer.batchBytes, now)
       peer.downRate = peer.window.rate(now)
       peer.batchBlocks = 0
@@ -221,7 +254,7 @@ export class Swarm {
       if (peer.window.isTimedOut(peer.outstanding, now)) this.#snub(peer, now)
     }
     if (!this.board.canOpen() && this.#hungry.size > 0) this.#freezeStill(now)
-    this.#feed(now)
+    this.feed(now)
   }
 
   /** The piece is verified and on the disk: everybody may know. */
@@ -241,7 +274,7 @@ export class Swarm {
       if (peer.isSeed && this.isSeed) peer.wire.close("both are seeds")
       else if (peer.outbox.length > 0) peer.wire.flush()
     }
-    this.#feed(now)
+    this.feed(now)
   }
 
   /** The piece failed its hash: it is fetched again, and its senders are watched. Returns proven liars. */
@@ -249,14 +282,14 @@ export class Swarm {
     const liars = this.suspects.failed(piece.index, piece.sender, (block) => this.#blockOf(piece, block))
     this.board.reject(piece)
     this.#watch()
-    this.#feed(now)
+    this.feed(now)
     return liars
   }
 
   /** The blocks of a piece given to `onSpill` are written. */
   spilled(piece: OpenPiece, now: number): void {
     this.board.spill(piece)
-    this.#feed(now)
+    this.feed(now)
   }
 
   /** Liars found when a piece that once failed came right; the service bans them. */
@@ -274,7 +307,7 @@ export class Swarm {
   }
 
   #watch(): void {
-    for (const peer of this.#peers) peer.onParole = this.suspects.isSuspect(peer.key)
+    for (const peer of this.#peers) peer.onParole = this.suspects.isSuspect(peer.identity)
   }
 
   #blockOf(piece: OpenPiece, block: number): Uint8Array {
@@ -303,13 +336,15 @@ export class Swarm {
     if (peer.outstanding > 0 && !peer.window.needsRefill(peer.outstanding)) return
     const wanted = peer.window.depth() - peer.outstanding
     if (wanted <= 0) return
-    const allowed = Math.min(wanted, Math.ceil(this.#hooks.allow(wanted * PieceLayout.BLOCK, now) / PieceLayout.BLOCK))
-    if (this.board.fill(peer, allowed, now) < wanted) this.#hungry.add(peer)
+    const granted = this.#limit.take(wanted * PieceLayout.BLOCK, now)
+    const asked = this.board.fill(peer, Math.floor(granted / PieceLayout.BLOCK), now)
+    this.#limit.charge(asked * PieceLayout.BLOCK - granted, now)
+    if (asked < wanted) this.#hungry.add(peer)
     else this.#hungry.delete(peer)
   }
 
   /** Something became free: those who wait are served in turn, until several in a row find nothing. */
-  #feed(now: number): void {
+  feed(now: number): void {
     let misses = 0
     for (const peer of this.#hungry) {
       const before = peer.outstanding

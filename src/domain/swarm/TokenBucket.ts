@@ -6,7 +6,7 @@ export const defaultBurst = (rate: number): number => rate === 0 ? 0 : Math.max(
 
 /**
  * Over any stretch of time it grants at most `rate × time + burst` bytes. Starts full. A rate of `Infinity` is no limit
- * and costs nothing, 0 stops everything. Times are monotonic ms; time that stands still or steps back brings nothing.
+ * and costs nothing, 0 stops everything. A burst is 1 or more. Times are monotonic ms; time that stands still or steps back brings nothing.
  */
 export class TokenBucket {
   #rate: number
@@ -45,9 +45,9 @@ export class TokenBucket {
   waitFor(bytes: number, now: number): number {
     if (this.#rate === Infinity) return 0
     this.#refill(now)
+    if (this.#rate === 0) return this.#tokens >= bytes ? 0 : Infinity
     const missing = Math.min(bytes, Math.floor(this.#burst)) - this.#tokens
-    if (missing <= 0) return 0
-    return this.#rate === 0 ? Infinity : Math.ceil(missing * 1000 / this.#rate)
+    return missing <= 0 ? 0 : Math.ceil(missing * 1000 / this.#rate)
   }
 
   /** Changes the limit from now on; what is left of the old allowance stays, as far as the new burst holds it. */
