@@ -1,6 +1,11 @@
 /** What a .torrent says (BEP 3, 12, 27, 47), after every check: sizes add up, and all paths are safe. */
-import type * as InfoHash from "./InfoHash.ts"
-import type * as PieceLayout from "./PieceLayout.ts"
+import * as Data from "effect/Data"
+import * as Result from "effect/Result"
+import * as Bencode from "./Bencode.ts"
+import * as Digest from "./Digest.ts"
+import * as InfoHash from "./InfoHash.ts"
+import * as PieceLayout from "./PieceLayout.ts"
+import * as SafePath from "./SafePath.ts"
 
 export interface FileEntry {
   /**
@@ -39,3 +44,237 @@ export interface Metainfo {
   /** The raw `info` dictionary, as it stood in the document: what the info hash is taken over. */
   readonly info: Uint8Array
 }
+
+export const MAX_FILES = 1_048_576
+
+export const MAX_PIECES = 4_194_304
+
+export const MAX_PIECE_LENGTH = 512 * 1024 * 1024
+
+/** Trackers, web seeds or nodes of one torrent; more are left out, as are longer URLs. */
+const MAX_LINKS = 1024
+const MAX_URL = 4096
+
+const URL_SHAPE = /^[a-z][a-z\d+.-]*:\/\/[^\s\p{Cc}/][^\s\p{Cc}]*$/iu
+
+const HASH_BYTES = 20
+
+const INFO_FIELDS = [
+  "name",
+  "name.utf-8",
+  "files",
+  "length",
+  "piece length",
+  "pieces",
+  "private",
+  "meta version",
+  "file tree"
+] as const
+
+const ROOT_FIELDS = [
+  "info",
+  "announce",
+  "announce-list",
+  "url-list",
+  "nodes",
+  "comment",
+  "comment.utf-8",
+  "created by",
+  "created by.utf-8",
+  "creation date"
+] as const
+
+export interface ParseOptions {
+  /** Largest document. */
+  readonly maxBytes?: number
+  /** What to change in file names; `posix` finds data that lies on a POSIX disk already. */
+  readonly names?: SafePath.Rules
+}
+
+/**
+ * Why a document is no torrent: larger than the limits, no bencode at all, or a field that cannot be.
+ */
+export class MetainfoError extends Data.TaggedError("MetainfoError")<{
+  readonly reason: "TooLarge" | "NotBencode" | "Invalid"
+  /** One line: the field, and what is wrong with it. */
+  readonly message: string
+}> {}
+
+type Parsed<A> = Result.Result<A, MetainfoError>
+
+const invalid = (message: string): Result.Result<never, MetainfoError> =>
+  Result.fail(new MetainfoError({ reason: "Invalid", message }))
+
+const fromBencode = (error: Bencode.BencodeError): MetainfoError =>
+  error.reason === "TooLarge" || error.reason === "TooManyTokens"
+    ? new MetainfoError({ reason: "TooLarge", message: `the torrent file is too large: ${error.message}` })
+    : new MetainfoError({ reason: "NotBencode", message: `not a torrent file: ${error.message}` })
+
+/** An integer of 0 or more. */
+const size = (value: Bencode.Value | undefined): number | undefined => {
+  const number = Bencode.integer(value)
+  return number !== undefined && number >= 0 ? number : undefined
+}
+
+interface RawFile {
+  readonly path: ReadonlyArray<string>
+  readonly length: number
+  readonly padding: boolean
+}
+
+const readPath = (value: Bencode.Value | undefined): Array<string> | undefined => {
+  const path: Array<string> = []
+  for (const item of Bencode.items(value)) {
+    const component = Bencode.text(item)
+    if (component === undefined) return undefined
+    path.push(component)
+  }
+  return path.length === 0 ? undefined : path
+}
+
+const readFiles = (list: Bencode.Value, name: string): Parsed<Array<RawFile>> => {
+  if (list.kind !== "List") return invalid("info.files is not a list")
+  const files: Array<RawFile> = []
+  for (const item of Bencode.items(list)) {
+    const at = files.length
+    if (at === MAX_FILES) return invalid(`info.files has more than ${MAX_FILES} files`)
+    const fields = Bencode.pick(item, ["length", "path", "path.utf-8", "attr"])
+    const length = size(fields.length)
+    if (length === undefined) return invalid(`info.files[${at}].length is not an integer of 0 or more`)
+    const padding = Bencode.text(fields.attr)?.includes("p") ?? false
+    const path = readPath(fields["path.utf-8"]) ?? readPath(fields.path) ??
+      (padding ? [".pad", String(length)] : undefined)
+    if (path === undefined) return invalid(`info.files[${at}].path is not a list of names`)
+    files.push({ path: [name, ...path], length, padding })
+  }
+  return files.length === 0 ? invalid("info.files is empty") : Result.succeed(files)
+}
+
+/** Lays the files end to end, under safe names. */
+const layOut = (raw: ReadonlyArray<RawFile>, rules: SafePath.Rules): { files: Array<FileEntry>; total: number } => {
+  const paths = SafePath.all(raw.map((file) => file.path), rules)
+  let total = 0
+  const files = raw.map(({ length, padding }, i): FileEntry => {
+    const offset = total
+    total += length
+    return { path: paths[i]!, length, offset, padding }
+  })
+  return { files, total }
+}
+
+const readLayout = (total: number, value: Bencode.Value | undefined): Parsed<PieceLayout.PieceLayout> => {
+  if (total === 0) return invalid("info has no data: all its files are empty")
+  if (total > Number.MAX_SAFE_INTEGER) return invalid("info.files add up to more than 2^53 bytes")
+  const pieceLength = size(value) ?? 0
+  if (pieceLength < 1 || pieceLength > MAX_PIECE_LENGTH) {
+    return invalid(`info.piece length is not an integer from 1 to ${MAX_PIECE_LENGTH}`)
+  }
+  const layout = PieceLayout.make(total, pieceLength)
+  return layout.pieces > MAX_PIECES
+    ? invalid(`info.piece length makes ${layout.pieces} pieces, more than ${MAX_PIECES}`)
+    : Result.succeed(layout)
+}
+
+type Payload = Pick<Metainfo, "name" | "multiFile" | "files" | "layout" | "pieceHashes" | "private">
+
+const readInfo = (info: Bencode.Value, rules: SafePath.Rules): Parsed<Payload> =>
+  Result.gen(function*() {
+    const fields = Bencode.pick(info, INFO_FIELDS)
+    if (fields.pieces === undefined && (fields["meta version"] ?? fields["file tree"]) !== undefined) {
+      return yield* invalid("info has no pieces: this is a version 2 torrent, which is not supported yet")
+    }
+    const name = Bencode.text(fields["name.utf-8"]) ?? Bencode.text(fields.name)
+    if (name === undefined) return yield* invalid("info.name is not a text")
+    const multiFile = fields.files !== undefined
+    const length = size(fields.length)
+    if (!multiFile && length === undefined) {
+      return yield* invalid("info has neither files nor a length that is an integer of 0 or more")
+    }
+    const raw = fields.files === undefined
+      ? [{ path: [name], length: length ?? 0, padding: false }]
+      : yield* readFiles(fields.files, name)
+    const { files, total } = layOut(raw, rules)
+    const layout = yield* readLayout(total, fields["piece length"])
+    const pieceHashes = Bencode.bytes(fields.pieces)
+    if (pieceHashes?.length !== layout.pieces * HASH_BYTES) {
+      return yield* invalid(`info.pieces is not ${layout.pieces} hashes of ${HASH_BYTES} bytes, as the sizes need`)
+    }
+    return {
+      name: SafePath.component(name, rules),
+      multiFile,
+      files,
+      layout,
+      pieceHashes,
+      private: (Bencode.integer(fields.private) ?? 0) !== 0
+    }
+  })
+
+/** The URLs among some values, once each and not more than there is room for; `seen` spans all calls of one list. */
+const urls = (values: Iterable<Bencode.Value>, seen: Set<string>): Array<string> => {
+  const found: Array<string> = []
+  for (const value of values) {
+    if (seen.size >= MAX_LINKS) break
+    if (value.end - value.start > MAX_URL) continue
+    const url = Bencode.text(value)?.trim() ?? ""
+    if (seen.has(url) || !URL_SHAPE.test(url)) continue
+    seen.add(url)
+    found.push(url)
+  }
+  return found
+}
+
+const itemsOrSelf = (value: Bencode.Value | undefined): Iterable<Bencode.Value> =>
+  value?.kind === "Bytes" ? [value] : Bencode.items(value)
+
+/** Tiers of `announce-list`, where a bare URL is a tier of its own; `announce` when the list has no URL (BEP 12). */
+const readTrackers = (list: Bencode.Value | undefined, announce: Bencode.Value | undefined): Array<Array<string>> => {
+  const seen = new Set<string>()
+  const tiers: Array<Array<string>> = []
+  for (const tier of Bencode.items(list)) {
+    if (seen.size >= MAX_LINKS) break
+    const found = urls(itemsOrSelf(tier), seen)
+    if (found.length > 0) tiers.push(found)
+  }
+  if (tiers.length > 0) return tiers
+  const single = urls(itemsOrSelf(announce), seen)
+  return single.length > 0 ? [single] : []
+}
+
+const readNodes = (list: Bencode.Value | undefined): Metainfo["nodes"] => {
+  const nodes: Array<{ readonly host: string; readonly port: number }> = []
+  for (const item of Bencode.items(list)) {
+    if (nodes.length >= MAX_LINKS) break
+    const [first, second] = Bencode.items(item)
+    const host = Bencode.text(first) ?? ""
+    const port = Bencode.integer(second) ?? 0
+    if (/^[^\s\p{Cc}]{1,255}$/u.test(host) && port >= 1 && port <= 0xffff) nodes.push({ host, port })
+  }
+  return nodes
+}
+
+/**
+ * Reads a .torrent. Only what a download needs can make it fail; trackers, comments and dates that make no sense are left
+ * out. Takes the whole document; `info` and `pieceHashes` of the result are views of it.
+ */
+export const parse = (bytes: Uint8Array, options: ParseOptions = {}): Parsed<Metainfo> =>
+  Result.gen(function*() {
+    // A plain view, since `slice` of a Node `Buffer` does not copy.
+    const document = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const limits = { ...Bencode.DOCUMENT, maxBytes: options.maxBytes ?? Bencode.DOCUMENT.maxBytes }
+    const root = yield* Result.mapError(Bencode.read(document, limits), fromBencode)
+    const fields = Bencode.pick(root, ROOT_FIELDS)
+    if (fields.info?.kind !== "Dictionary") return yield* invalid("info is missing or not a dictionary")
+    const payload = yield* readInfo(fields.info, options.names ?? "portable")
+    const info = Bencode.raw(fields.info)
+    return {
+      ...payload,
+      infoHash: InfoHash.fromBytes(Digest.sha1(info)),
+      trackers: readTrackers(fields["announce-list"], fields.announce),
+      webSeeds: urls(itemsOrSelf(fields["url-list"]), new Set()),
+      nodes: readNodes(fields.nodes),
+      comment: Bencode.text(fields["comment.utf-8"]) ?? Bencode.text(fields.comment),
+      createdBy: Bencode.text(fields["created by.utf-8"]) ?? Bencode.text(fields["created by"]),
+      creationDate: size(fields["creation date"]),
+      info
+    }
+  })

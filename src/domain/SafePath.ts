@@ -1,0 +1,163 @@
+/**
+ * File names from strangers, made safe component by component (BEP 52: names "must be sanitized"). A torrent is never
+ * refused for an ugly name, and no name leads out of the download folder, hides its direction or its control characters,
+ * or meets another file of the torrent on any file system.
+ */
+
+/**
+ * How much is changed. `posix`: only what is a danger or impossible on every system, so that data already on a POSIX disk
+ * keeps its names. `portable`: also what Windows cannot store under that name (device names, dots and spaces at the end).
+ * `windows`: also the characters that Windows forbids or gives a meaning.
+ */
+export type Rules = "posix" | "portable" | "windows"
+
+/** Longest component, in bytes of UTF-8. */
+export const MAX_COMPONENT = 255
+
+/** Longest path below the download folder, in bytes of UTF-8 with its separators. */
+export const MAX_PATH = 3072
+
+/** Room kept for `.1234567` when a name needs a number. */
+const SUFFIX = 8
+
+/** Longest extension that survives a cut. */
+const MAX_EXTENSION = 32
+
+// Separators, C0, C1, line and paragraph separators, everything that changes the direction of text, half surrogates.
+const DANGEROUS = /[/\\\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]|\p{Surrogate}/gu // oxlint-disable-line no-control-regex
+
+const WINDOWS_FORBIDDEN = /[<>:"|?*]/g
+
+const DEVICE = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(?:\.|$)/i
+
+const TRAILING = /[. ]+$/
+
+const NON_ASCII = /[^\u0000-\u007f]/ // oxlint-disable-line no-control-regex
+
+const byteLength = (text: string): number => {
+  let length = 0
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    // Each half of a surrogate pair counts for two of its four bytes.
+    length += unit < 0x80 ? 1 : unit < 0x800 || (unit >= 0xd800 && unit <= 0xdfff) ? 2 : 3
+  }
+  return length
+}
+
+/** As many whole characters from the start as fit. */
+const head = (text: string, maxBytes: number): string => {
+  let length = 0
+  let end = 0
+  for (const character of text) {
+    length += byteLength(character)
+    if (length > maxBytes) break
+    end += character.length
+  }
+  return text.slice(0, end)
+}
+
+/** Stem and extension, dot included; a name that starts with its only dot, or ends in a long run, is all stem. */
+const split = (name: string): readonly [stem: string, extension: string] => {
+  const dot = name.lastIndexOf(".")
+  if (dot <= 0 || name.length - dot > MAX_EXTENSION || byteLength(name.slice(dot)) > MAX_EXTENSION) return [name, ""]
+  return [name.slice(0, dot), name.slice(dot)]
+}
+
+const cut = (name: string, maxBytes: number): string => {
+  if (byteLength(name) <= maxBytes) return name
+  const [stem, extension] = split(name)
+  return head(stem, maxBytes - byteLength(extension)) + extension
+}
+
+/** One safe component out of any text; a safe one stays as it is. */
+export const component = (name: string, rules: Rules = "portable"): string => {
+  let safe = name.replace(DANGEROUS, "_")
+  if (rules === "windows") safe = safe.replace(WINDOWS_FORBIDDEN, "_")
+  safe = cut(safe, MAX_COMPONENT)
+  if (rules !== "posix") {
+    safe = safe.replace(TRAILING, "")
+    if (DEVICE.test(safe)) safe = cut(`_${safe}`, MAX_COMPONENT).replace(TRAILING, "")
+  }
+  return safe === "" || safe === "." || safe === ".." ? "_" : safe
+}
+
+/** Equal for all names that some file system takes for one: by case, by normal form, by invisible characters. */
+const fold = (name: string): string =>
+  NON_ASCII.test(name)
+    ? name.normalize("NFD").replace(/\p{Default_Ignorable_Code_Point}/gu, "").toUpperCase().toLowerCase()
+    : name.toLowerCase()
+
+interface Folder {
+  readonly folders: Map<string, Folder>
+  /** Folded names that are given away, to folders and files. */
+  readonly names: Set<string>
+  /** The last number given to each name. */
+  readonly numbers: Map<string, number>
+}
+
+const makeFolder = (): Folder => ({ folders: new Map(), names: new Set(), numbers: new Map() })
+
+const enter = (folder: Folder, name: string): Folder => {
+  const key = fold(name)
+  const known = folder.folders.get(key)
+  if (known !== undefined) return known
+  const made = makeFolder()
+  folder.folders.set(key, made)
+  folder.names.add(key)
+  return made
+}
+
+const claim = (folder: Folder, name: string): boolean => {
+  const key = fold(name)
+  if (folder.names.has(key)) return false
+  folder.names.add(key)
+  return true
+}
+
+/**
+ * The first free `stem.1.ext`, `stem.2.ext`, …. Names that would try the same candidates share one counter, which only
+ * rises, so that any number of equal names costs linear time.
+ */
+const claimNumbered = (folder: Folder, name: string, rules: Rules): string => {
+  const [stem, extension] = split(name)
+  const base = head(stem, MAX_COMPONENT - byteLength(extension) - SUFFIX)
+  const counter = fold(`${base}/${extension}`)
+  let number = folder.numbers.get(counter) ?? 0
+  let candidate: string
+  do candidate = component(`${base}.${++number}${extension}`, rules)
+  while (!claim(folder, candidate))
+  folder.numbers.set(counter, number)
+  return candidate
+}
+
+/**
+ * Safe paths for all files of a torrent, in the same order, no two of them equal on any file system. Folders whose names
+ * differ only by case stay one folder and are never renamed; a file that meets a folder or an earlier file gets a number
+ * before its extension. Folders too deep for {@link MAX_PATH} are left out of the path. Safe paths stay as they are.
+ */
+export const all = (
+  paths: ReadonlyArray<ReadonlyArray<string>>,
+  rules: Rules = "portable"
+): Array<Array<string>> => {
+  const root = makeFolder()
+  const homes: Array<Folder> = []
+  const safe = paths.map((path) => {
+    const components: Array<string> = []
+    let folder = root
+    let length = 0
+    for (let i = 0; i < path.length - 1; i++) {
+      const name = component(path[i]!, rules)
+      length += byteLength(name) + 1
+      if (length + MAX_COMPONENT > MAX_PATH) break
+      components.push(name)
+      folder = enter(folder, name)
+    }
+    components.push(component(path.at(-1) ?? "", rules))
+    homes.push(folder)
+    return components
+  })
+  // Folders are all known now. Names as given come first, so that no number takes a name that a later file has.
+  const late = safe.flatMap((path, i) => claim(homes[i]!, path.at(-1)!) ? [] : [i])
+  for (const i of late) safe[i]!.push(claimNumbered(homes[i]!, safe[i]!.pop()!, rules))
+  return safe
+}
