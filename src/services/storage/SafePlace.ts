@@ -148,15 +148,19 @@ export const syncFolder = async (folder: string): Promise<void> => {
   }
 }
 
-/** Creates the download folder; tells which folders got a new entry. */
+/**
+ * Creates the download folder, which may be a link; tells which folders got a new entry. One step at a time, because
+ * Node's recursive `mkdir` calls a read-only file system ENOENT.
+ */
 export const makeRoot = async (root: string): Promise<ReadonlyArray<string>> => {
   try {
-    const first = await fsp.mkdir(root, { recursive: true })
-    if (first === undefined) return []
-    const parents: Array<string> = []
-    for (let at = root; at !== path.dirname(first); at = path.dirname(at)) parents.push(path.dirname(at))
-    return parents
+    if ((await fsp.stat(root)).isDirectory()) return []
+    throw FileStoreError.make(Reason.NotAFile({ path: root }))
   } catch (cause) {
-    throw FileStoreError.from(cause, root, "creating")
+    if (FileStoreError.codeOf(cause) !== "ENOENT") throw FileStoreError.from(cause, root, "looking at")
   }
+  const parent = path.dirname(root)
+  const above = await makeRoot(parent)
+  await makeFolder(root)
+  return [...above, parent]
 }
