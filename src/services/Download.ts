@@ -25,10 +25,12 @@ export interface Job {
   readonly pieceHashes: Uint8Array
   /** Pieces that are full or have to give way; it ends when no more will come. */
   readonly ready: Queue.Dequeue<OpenPiece, Cause.Done>
-  /** Peers proven to have sent wrong blocks, by identity. */
+  /** A piece failed its hash; with the peers that are proven by it to have sent wrong blocks, by identity. */
+  readonly onCorrupt: (piece: number, liars: ReadonlyArray<number>) => void
+  /** Peers proven to have sent wrong blocks for a piece that has come right now. */
   readonly onLiars: (identities: ReadonlyArray<number>) => void
-  /** Blocks of an unfinished piece are on the disk. */
-  readonly onSpilled: (piece: number) => void
+  /** So many bytes of an unfinished piece are on the disk. */
+  readonly onSpilled: (bytes: number) => void
 }
 
 export class Download extends Context.Service<Download, {
@@ -63,14 +65,14 @@ const pieces = (
     const at = piece.index * SHA1
     const verdict = yield* verifier.verify(piece.bytes, pieceHashes.subarray(at, at + SHA1))
     if (verdict === "Verified") return true
-    job.onLiars(swarm.corrupt(piece, Monotonic.millis(clock)))
+    job.onCorrupt(piece.index, swarm.corrupt(piece, Monotonic.millis(clock)))
     return false
   })
 
   const spill = Effect.fnUntraced(function*(piece: OpenPiece) {
     yield* writeBlocks(storage, offsetOf(piece), piece)
     swarm.spilled(piece, Monotonic.millis(clock))
-    job.onSpilled(piece.index)
+    job.onSpilled(piece.bytes.length)
   })
 
   /** Whether the piece is on the disk, whole and right. */

@@ -24,7 +24,7 @@ import type { Handshake } from "../domain/wire/Handshake.ts"
 import * as Monotonic from "./Monotonic.ts"
 import { type Admission, PeerConnection } from "./PeerConnection.ts"
 import { type Link, type Listener, Transport, TransportError } from "./Transport.ts"
-import { UploadServer } from "./UploadServer.ts"
+import type { UploadServer } from "./UploadServer.ts"
 
 export class SessionError extends Schema.TaggedError<SessionError>()("SessionError", {
   reason: Schema.Literals(["PortTaken", "CannotListen", "SameTorrent"]),
