@@ -209,6 +209,27 @@ describe("Choker", () => {
     assert.deepStrictEqual(rows.slice(0, 7).filter((row) => row.unchoked), [rows[3]!])
   })
 
+  it("gives a turn that ended to the longest waiting, not to whoever is there by chance", () => {
+    const choker = new Choker(randomOf(1), 2)
+    const rows = peers(0, 10, { seeding: true, uploadedSinceUnchoke: PIECE, upRate: 1 })
+    apply(rows, choker.round(rows, 0, 1), 0)
+    apply(rows, choker.round(rows, 60_000, 1), 60_000)
+    rows[0]!.uploadedSinceUnchoke = 20 * PIECE
+    const longest = rows.filter((row) => !row.unchoked).sort((a, b) => a.waitingSince - b.waitingSince)[0]!
+    const byChance = idsOf(rows).filter((id) => id !== 0)
+    const decision = choker.round(rows, 70_000, 1)
+    assert.deepStrictEqual(decision, { unchoke: [longest.id], choke: [0] })
+    assert.lengthOf(byChance, 1)
+  })
+
+  it("leaves the slots where they are among equal givers", () => {
+    const choker = new Choker(randomOf(1))
+    const rows = [...peers(0, 20, { downRate: 5 }), ...peers(20, 7, { downRate: 5, unchoked: true })]
+    const decision = choker.round(rows, 100_000)
+    assert.isEmpty(decision.choke)
+    assert.lengthOf(decision.unchoke, 1)
+  })
+
   it("ends the turn of a peer that takes nothing", () => {
     const choker = new Choker(randomOf(1), 2)
     const rows = peers(0, 10, { seeding: true })
@@ -230,32 +251,48 @@ describe("Choker", () => {
   })
 })
 
-/** Rounds with `count` interested peers that share an uplink of `capacity`, each taking at most `each`. */
-const slotsAfter = (capacity: number, each: number, count: number, limit = Infinity): number => {
+interface Uplink {
+  readonly capacity: number
+  readonly limit?: number
+}
+
+/** Half an hour of each uplink in turn, with 200 interested peers that take at most `each`. */
+const slotsAfter = (each: number, ...uplinks: ReadonlyArray<Uplink>): number => {
   const choker = new Choker(randomOf(1))
-  const rows = peers(0, count, { seeding: true })
-  for (let now = 0; now < 1_800_000; now += ROUND) {
-    apply(rows, choker.round(rows, now, limit), now)
-    const unchoked = rows.filter((row) => row.unchoked)
-    for (const row of unchoked) {
-      row.upRate = Math.min(each, capacity / unchoked.length)
-      row.uploadedSinceUnchoke += row.upRate * 10
+  const rows = peers(0, 200, { seeding: true })
+  let now = 0
+  for (const { capacity, limit = Infinity } of uplinks) {
+    for (const end = now + 1_800_000; now < end; now += ROUND) {
+      apply(rows, choker.round(rows, now, limit), now)
+      const unchoked = rows.filter((row) => row.unchoked)
+      for (const row of unchoked) {
+        row.upRate = Math.min(each, Math.min(capacity, limit) / unchoked.length)
+        row.uploadedSinceUnchoke += row.upRate * 10
+      }
     }
   }
   return choker.slots
 }
 
 describe("Choker's slots", () => {
-  it("grow while the uplink has room, up to 64", () => assert.strictEqual(slotsAfter(1e9, 50_000, 200), 64))
-
-  it("stay near their number when the first ones fill the uplink", () => {
-    assert.isAtMost(slotsAfter(1e6, 1e6, 200), 12)
+  it("grow while the uplink has room, up to 64", () => {
+    assert.strictEqual(slotsAfter(50_000, { capacity: 1e9 }), 64)
   })
 
-  it("do not grow past what the limit needs", () => {
-    const slots = slotsAfter(1e6, 50_000, 200, 1e6)
-    assert.isAtLeast(slots, 17)
-    assert.isAtMost(slots, 20)
+  it("stay near their number when the first ones fill the uplink", () => {
+    assert.isAtMost(slotsAfter(1e6, { capacity: 1e6 }), 12)
+  })
+
+  it("become fewer when the uplink has become narrow", () => {
+    assert.isAtMost(slotsAfter(50_000, { capacity: 1e9 }, { capacity: 1e6 }), 40)
+  })
+
+  it("are as many as the limit needs", () => {
+    for (const before of [[], [{ capacity: 1e9 }]]) {
+      const slots = slotsAfter(50_000, ...before, { capacity: 1e9, limit: 1e6 })
+      assert.isAtLeast(slots, 17)
+      assert.isAtMost(slots, 20)
+    }
   })
 
   it("shrink back slowly when nobody waits, without choking anybody who wants", () => {

@@ -154,5 +154,8 @@ describe("DialQueue", () => {
     assert.strictEqual(queue.dueAt(), Infinity)
     queue.disconnected(peer(1), 50_000, true)
     assert.strictEqual(queue.dueAt(), 60_000)
+    queue.next(60_000)
+    queue.failed(peer(1), 60_000)
+    assert.strictEqual(queue.dueAt(), 70_000)
   })
 })

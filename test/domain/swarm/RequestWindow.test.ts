@@ -100,6 +100,16 @@ describe("RequestWindow", () => {
     assert.isAtLeast(window.depth(), 2)
   })
 
+  it("counts the wait from the first request of an empty queue, not of a full one", () => {
+    const window = new RequestWindow()
+    window.onRequested(0, 0)
+    window.onBlocks(8, 8 * BLOCK, 100)
+    window.onRequested(0, 100_000)
+    assert.isFalse(window.isTimedOut(8, 102_000))
+    window.onRequested(8, 102_000)
+    assert.isTrue(window.isTimedOut(16, 102_001))
+  })
+
   it("waits by the mean and the deviation of what the peer let us wait before", () => {
     const quick = new RequestWindow()
     const slow = new RequestWindow()

@@ -53,6 +53,17 @@ describe("TokenBucket", () => {
     assert.strictEqual(bucket.take(1, 500), 0)
     assert.strictEqual(bucket.waitFor(1, 500), 501)
     assert.strictEqual(bucket.take(50, 1050), 50)
+    const full = new TokenBucket(1000, 0, 100)
+    full.charge(50, 1000)
+    full.charge(50, 2000)
+    assert.strictEqual(full.take(100, 2000), 50)
+  })
+
+  it("loses nothing when time steps back", () => {
+    const bucket = new TokenBucket(1000, 5000, 1000)
+    assert.strictEqual(bucket.take(500, 0), 500)
+    assert.strictEqual(bucket.take(1000, 5000), 500)
+    assert.strictEqual(bucket.take(1000, 5100), 100)
   })
 
   it("has no limit at Infinity, stops at 0, and changes between them", () => {
