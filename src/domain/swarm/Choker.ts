@@ -122,22 +122,24 @@ export class Choker {
 
   /**
    * Grows by a slot while peers wait, the limit is not reached and the last slots carried nearly as much as the first ones:
-   * then the uplink has room. Shrinks by a slot when slots are idle or only divide what others had.
+   * then the uplink has room. Shrinks by a slot when slots are idle, or when peers wait and slots only divide what others had.
    */
   #resize(interested: number, rate: number, limit: number): void {
     const perSlot = rate / this.#slots
     if (this.#slots === this.#base) this.#reference = perSlot
+    const crowded = interested > this.#slots
     const carries = rate > 0 && perSlot >= 0.75 * this.#reference
-    if (interested > this.#slots && carries && rate < 0.9 * limit) {
+    const dilutes = perSlot < 0.5 * this.#reference || rate >= 0.98 * limit
+    if (crowded && carries && rate < 0.9 * limit) {
       this.#slots = Math.min(this.#slots + 1, Math.max(this.#base, MOST_SLOTS))
-    } else if (interested < this.#slots || perSlot < 0.5 * this.#reference || rate >= 0.98 * limit) {
+    } else if (crowded ? dilutes : interested < this.#slots) {
       this.#slots = Math.max(this.#slots - 1, this.#base)
     }
   }
 
   /** Fills every slot from more interested peers than there are slots. */
   #choose(interested: ReadonlyArray<Row>, now: number): Set<number> {
-    const optimistic = Math.max(1, Math.floor(this.#slots * OPTIMISTIC_SHARE))
+    const optimistic = Math.min(this.#slots, Math.max(1, Math.floor(this.#slots * OPTIMISTIC_SHARE)))
     const regular = this.#slots - optimistic
     const givers = interested.filter((row) => !row.seeding && !row.snubbed && row.downRate > 0).sort(byMerit)
     const turns = this.#turns(interested, now)
