@@ -89,11 +89,12 @@ const toReason = (code: string, path: string, operation: string): Reason => {
   }
 }
 
-/** The `code` of an error that Node made, such as `"ENOSPC"`. */
-export const codeOf = (cause: unknown): string =>
-  typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string"
-    ? cause.code
-    : "unknown"
+/** The `code` of an error that Node made, such as `"ENOSPC"`; the reason of one of ours. */
+export const codeOf = (cause: unknown): string => {
+  if (cause instanceof FileStoreError) return cause.reason._tag === "Io" ? cause.reason.code : cause.reason._tag
+  const hasCode = typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string"
+  return hasCode ? String(cause.code) : "unknown"
+}
 
 /** Names what the system said about `path`; one of ours passes through. */
 export const from = (cause: unknown, path: string, operation: string): FileStoreError =>
