@@ -27,8 +27,6 @@ const MAX_TEXT = 200
 
 type Field = Bencode.Closed | undefined
 
-// --- the peer's side
-
 const UNRESERVED = /[A-Za-z0-9._~-]/
 
 const PERCENT = Array.from({ length: 256 }, (_, byte) => {
@@ -163,8 +161,6 @@ export const decodeReply = (bytes: Uint8Array): Result.Result<AnnounceReply | Re
     ? Result.succeed(accepted(reply))
     : Result.fail("a dictionary with neither peers nor an interval")
 }
-
-// --- the tracker's side
 
 /** What a peer asks, as far as a tracker cares. */
 export interface AnnounceQuery extends Omit<AnnounceRequest, "key" | "left" | "numWant"> {
