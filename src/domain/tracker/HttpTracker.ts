@@ -10,6 +10,7 @@ import * as InfoHash from "../InfoHash.ts"
 import * as PeerAddress from "../PeerAddress.ts"
 import * as PeerId from "../PeerId.ts"
 import type { AnnounceReply, AnnounceRequest, Event, Refusal } from "./Announce.ts"
+import * as Percent from "./Percent.ts"
 import type * as Swarm from "./Swarm.ts"
 
 /** Peers kept of one reply; the largest trackers send 200. */
@@ -27,19 +28,6 @@ const MAX_TEXT = 200
 
 type Field = Bencode.Closed | undefined
 
-const UNRESERVED = /[A-Za-z0-9._~-]/
-
-const PERCENT = Array.from({ length: 256 }, (_, byte) => {
-  const character = String.fromCharCode(byte)
-  return UNRESERVED.test(character) ? character : `%${byte.toString(16).padStart(2, "0").toUpperCase()}`
-})
-
-const percentEncode = (latin1: string): string => {
-  let out = ""
-  for (let i = 0; i < latin1.length; i++) out += PERCENT[latin1.charCodeAt(i) & 0xff]
-  return out
-}
-
 /**
  * The URL to get. The tracker's own query (a pass key, often) stays in front; a fragment goes. `url` is not checked:
  * that it is http(s) and free of spaces and control characters is for the caller to see to.
@@ -47,12 +35,12 @@ const percentEncode = (latin1: string): string => {
 export const announceUrl = (url: string, request: AnnounceRequest): string => {
   const base = url.replace(/#.*$/s, "")
   const joint = !base.includes("?") ? "?" : /[?&]$/.test(base) ? "" : "&"
-  let query = `info_hash=${percentEncode(Bytes.toLatin1(InfoHash.toBytes(request.infoHash)))}`
-  query += `&peer_id=${percentEncode(request.peerId)}&port=${request.port}`
+  let query = `info_hash=${Percent.encode(Bytes.toLatin1(InfoHash.toBytes(request.infoHash)))}`
+  query += `&peer_id=${Percent.encode(request.peerId)}&port=${request.port}`
   query += `&uploaded=${request.uploaded}&downloaded=${request.downloaded}&left=${request.left}`
   query += `&compact=1&numwant=${request.numWant}&key=${request.key.toString(16).padStart(8, "0")}`
   if (request.event !== undefined) query += `&event=${request.event}`
-  if (request.trackerId !== undefined) query += `&trackerid=${percentEncode(request.trackerId)}`
+  if (request.trackerId !== undefined) query += `&trackerid=${Percent.encode(request.trackerId)}`
   return base + joint + query
 }
 
@@ -175,27 +163,10 @@ export interface AnnounceQuery extends Omit<AnnounceRequest, "key" | "left" | "n
   readonly ip: string | undefined
 }
 
-const hexDigit = (code: number): number =>
-  code >= 0x30 && code <= 0x39 ? code - 0x30 : (code | 32) >= 0x61 && (code | 32) <= 0x66 ? (code | 32) - 0x57 : -1
-
-/** Percent-decodes to bytes as latin1 text; a broken escape stays as it is. `+` is itself (RFC 3986). */
-const percentDecode = (text: string): string => {
-  let out = ""
-  let from = 0
-  for (let at = text.indexOf("%"); at >= 0; at = text.indexOf("%", at + 1)) {
-    const high = hexDigit(text.charCodeAt(at + 1))
-    const low = hexDigit(text.charCodeAt(at + 2))
-    if (high < 0 || low < 0) continue
-    out += text.slice(from, at) + String.fromCharCode(high * 16 + low)
-    from = at + 3
-  }
-  return out + text.slice(from)
-}
-
 const valuesOf = (query: string, name: string): Array<string> => {
   const prefix = `${name}=`
   const out: Array<string> = []
-  for (const part of query.split("&")) if (part.startsWith(prefix)) out.push(percentDecode(part.slice(prefix.length)))
+  for (const part of query.split("&")) if (part.startsWith(prefix)) out.push(Percent.decode(part.slice(prefix.length)))
   return out
 }
 
@@ -206,7 +177,7 @@ const fieldsOf = (query: string): Map<string, string> => {
     const equals = part.indexOf("=")
     if (equals < 1) continue
     const name = part.slice(0, equals)
-    if (!fields.has(name)) fields.set(name, percentDecode(part.slice(equals + 1)))
+    if (!fields.has(name)) fields.set(name, Percent.decode(part.slice(equals + 1)))
   }
   return fields
 }
