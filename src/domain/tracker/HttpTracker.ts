@@ -219,6 +219,21 @@ export const parseAnnounce = (query: string): Result.Result<AnnounceQuery, strin
   })
 }
 
+const isLoopback = (host: string): boolean => host === "::1" || host.startsWith("127.")
+
+/**
+ * A peer is where its request was seen to come from. Only a program on the tracker's own machine, which others could
+ * not reach at 127.0.0.1, is believed when it gives another address: else anyone could send a swarm to anyone.
+ */
+export const addressOf = (
+  seen: string,
+  query: Pick<AnnounceQuery, "ip" | "port">
+): PeerAddress.PeerAddress | undefined => {
+  const source = PeerAddress.make(seen, query.port)
+  const isLocal = source !== undefined && isLoopback(source.host)
+  return (isLocal && query.ip !== undefined ? PeerAddress.make(query.ip, query.port) : undefined) ?? source
+}
+
 /** The info hashes of a scrape (BEP 48); those of a wrong length are passed over. */
 export const parseScrape = (query: string): Array<InfoHash.InfoHash> =>
   valuesOf(query, "info_hash")
