@@ -243,7 +243,7 @@ const farewell = (context: Context): Effect.Effect<void> =>
     [...context.states.values()].filter((state) => state.accepted),
     (state) => Effect.ignore(context.tracker.announce(state.url, requestOf(context, state, "stopped"))),
     { concurrency: "unbounded", discard: true }
-  ).pipe(Effect.interruptible, Effect.timeoutOption(FAREWELL_MS), Effect.asVoid)
+  ).pipe(Effect.timeoutOption(FAREWELL_MS), Effect.asVoid)
 
 /**
  * Announces until the scope closes, then says `stopped` within 2 s. Never fails: what goes wrong is told to `onStatus`
