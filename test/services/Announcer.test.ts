@@ -234,6 +234,15 @@ describe("Announcer", () => {
       assert.deepStrictEqual(seen(calls), [[0, "a", "started"], [60, "a", undefined], [120, "a", undefined]])
     }))
 
+  it.effect("never says completed while something is left", () =>
+    Effect.gen(function*() {
+      const { calls } = yield* start([["a"]], () => ok({ intervalMs: 60_000 }), {
+        completed: Effect.sleep("10 seconds")
+      })
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(seen(calls), [[0, "a", "started"], [60, "a", undefined]])
+    }))
+
   it.effect("keeps a private torrent to one tracker, and drops its peers when that changes", () =>
     Effect.gen(function*() {
       const log: Array<string> = []
