@@ -41,7 +41,7 @@ export class UploadServer extends Context.Service<UploadServer, {
 }
 
 /** Payload of one write (bytes): enough to make its cost per block small, little enough to share the loop. */
-const BATCH = 262_144
+const BATCH = 524_288
 
 /** Lines that are read before their turn. */
 const AHEAD = 4
