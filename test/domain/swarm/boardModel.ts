@@ -196,6 +196,8 @@ export class BoardModel {
     const workers = this.peers.filter(({ peer }) => peer.current === piece).length
     assert.strictEqual(piece.workers, workers)
     const keeper = piece.exclusive
-    if (keeper !== undefined && piece.free > 0) assert.strictEqual(keeper.current, piece, "kept from all others for nobody")
+    if (keeper !== undefined && piece.free > 0) {
+      assert.strictEqual(keeper.current, piece, "kept from all others for nobody")
+    }
   }
 }
