@@ -46,6 +46,9 @@ const BATCH = 524_288
 /** Lines that are read before their turn. */
 const AHEAD = 4
 
+/** Lines that one batch may hold in memory: blocks here and there would each take a whole one. */
+const LINES = 4
+
 interface Block {
   readonly piece: number
   readonly begin: number
@@ -56,19 +59,27 @@ interface Block {
 type Cache = ReadCache.ReadCache<{ readonly message: string }>
 type Line = ReadCache.Line<{ readonly message: string }>
 
-/** The requests at the front of the queue, up to a batch of bytes; they leave the queue. */
+const lineOf = (offset: number): number => Math.floor(offset / ReadCache.LINE)
+
+/** The requests at the front of the queue, up to a batch of bytes or {@link LINES}; they leave the queue. */
 const takeBatch = (peer: Peer, layout: PieceLayout.PieceLayout, most: number): Array<Block> => {
   const batch: Array<Block> = []
   let bytes = 0
+  let lines = 0
+  let line = -1
   const { asked } = peer
   while (batch.length < asked.length) {
     const i = batch.length
     const length = asked.size(i)
-    if (i > 0 && bytes + length > most) break
     const piece = asked.piece(i)
     const begin = asked.begin(i)
-    batch.push({ piece, begin, length, offset: PieceLayout.pieceOffset(layout, piece) + begin })
+    const offset = PieceLayout.pieceOffset(layout, piece) + begin
+    const last = lineOf(offset + length - 1)
+    lines += lineOf(offset) === line ? last - line : last - lineOf(offset) + 1
+    if (i > 0 && (bytes + length > most || lines > LINES)) break
+    batch.push({ piece, begin, length, offset })
     bytes += length
+    line = last
   }
   asked.shift(batch.length)
   return batch
@@ -153,6 +164,7 @@ const make = Effect.fnUntraced(function*({ maxRate }: UploadServerOptions) {
     }
     readAhead(cache, shelf, peer)
     yield* Effect.onError(loaded(lines), () => Effect.sync(release))
+    if (peer.amChoking) return release() // the peer knows that its requests are void, and takes no blocks for them
     const now = Monotonic.millis(clock)
     limit.charge(bytes, now)
     link.send(frames(batch, lines), release)
@@ -182,7 +194,7 @@ const make = Effect.fnUntraced(function*({ maxRate }: UploadServerOptions) {
   )
 
   const serve = (peer: Peer, link: Link, shelf: Shelf): void => {
-    if (busy.has(peer)) return
+    if (busy.has(peer) || limit.rate === 0) return
     busy.add(peer)
     run(serveAll(peer, link, shelf))
   }
