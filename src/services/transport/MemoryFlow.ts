@@ -155,13 +155,15 @@ export class Flow {
   /** Moves the front of the queue into the chunk; returns the parts that are through. */
   #cut(chunk: Uint8Array): Array<Part> {
     const done: Array<Part> = []
-    for (let at = 0; at < chunk.length;) {
-      const part = this.#parts[0]!
+    let at = 0
+    for (let part = this.#parts[0]; part !== undefined; part = this.#parts[0]) {
       const length = Math.min(chunk.length - at, part.bytes.length - part.at)
       chunk.set(part.bytes.subarray(part.at, part.at + length), at)
       part.at += length
       at += length
-      if (part.at === part.bytes.length) done.push(this.#parts.shift()!)
+      if (part.at < part.bytes.length) break
+      done.push(part)
+      this.#parts.shift()
     }
     return done
   }
