@@ -261,14 +261,15 @@ export class Board {
       const index = this.#picker.pick(peer.bits, peer.isSeed)
       if (index !== undefined) return this.#work(peer, this.#start(index, now))
     }
-    const shared = slow || peer.onParole ? undefined : this.#join(peer, true)
-    return shared === undefined ? undefined : this.#work(peer, shared)
+    // Even a peer on parole: with nothing else to open, the last pieces may depend on it.
+    const shared = slow ? undefined : this.#join(peer, true, true)
+    return shared === undefined ? undefined : this.#work(peer, shared, false)
   }
 
-  /** An open piece with blocks to ask for; only one without a worker unless `shared`. */
-  #join(peer: Peer, shared: boolean): OpenPiece | undefined {
+  /** An open piece with blocks to ask for; only one without a worker unless `shared`, untouched on parole unless `begun`. */
+  #join(peer: Peer, shared: boolean, begun = !peer.onParole): OpenPiece | undefined {
     for (const piece of this.#unasked) {
-      if (piece.exclusive !== undefined || (peer.onParole && piece.missing < piece.blocks)) continue
+      if (piece.exclusive !== undefined || (!begun && piece.missing < piece.blocks)) continue
       if ((shared || piece.workers === 0) && Bitfield.has(peer.bits, piece.index)) return piece
     }
     return undefined
@@ -288,10 +289,10 @@ export class Board {
     return piece
   }
 
-  #work(peer: Peer, piece: OpenPiece): OpenPiece {
+  #work(peer: Peer, piece: OpenPiece, alone = peer.onParole): OpenPiece {
     peer.current = piece
     piece.workers++
-    if (peer.onParole) piece.exclusive = peer
+    if (alone) piece.exclusive = peer
     return piece
   }
 
