@@ -34,6 +34,9 @@ const WINDOW = 262_144
 
 /** The largest delivery, and how many of them are tiny, so that frames straddle reads at every place. */
 const LARGEST_CHUNK = 65_536
+/** A chunk holds the cable for so many ms at the most, or for one packet, so that others get their turn. */
+const TURN = 20
+const PACKET = 1460
 const TINY_CHUNK = 40
 const TINY_SHARE = 0.1
 
@@ -55,6 +58,7 @@ export class Flow {
   readonly #medium: Medium
   readonly #path: Path
   readonly #source: Cable
+  readonly #largest: number
   readonly #target: Cable
   readonly #deliver: (item: Item) => void
   readonly #onEmpty: () => void
@@ -86,6 +90,8 @@ export class Flow {
     this.#medium = options.medium
     this.#path = options.path
     this.#source = options.source
+    const turn = Math.min(options.path.rate, options.source.up) * TURN / 1000
+    this.#largest = Math.min(LARGEST_CHUNK, Math.max(PACKET, turn))
     this.#target = options.target
     this.#deliver = options.deliver
     this.#onEmpty = options.onEmpty
@@ -140,7 +146,7 @@ export class Flow {
     const room = WINDOW - this.#underWay
     if (this.#leaving || this.#parts.length === 0 || room <= 0 || !this.#medium.reachable(this.from, this.to)) return
     const tiny = this.#medium.random() < TINY_SHARE
-    const most = 1 + Math.floor(this.#medium.random() * (tiny ? TINY_CHUNK : LARGEST_CHUNK))
+    const most = 1 + Math.floor(this.#medium.random() * (tiny ? TINY_CHUNK : this.#largest))
     const chunk = new Uint8Array(Math.min(most, room, this.#queued))
     const done = this.#cut(chunk)
     const start = Math.max(from, this.#freeAt, this.#source.upFreeAt)
