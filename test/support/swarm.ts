@@ -25,6 +25,8 @@ import type { TorrentEvent } from "../../src/services/TorrentEvent.ts"
 import { Transport } from "../../src/services/Transport.ts"
 import * as MemoryNetwork from "../../src/services/transport/MemoryNetwork.ts"
 import { UploadServer } from "../../src/services/UploadServer.ts"
+import { randomOf } from "../domain/swarm/seeded.ts"
+import * as MemoryTracker from "./memoryTracker.ts"
 import * as Payload from "./payload.ts"
 
 export interface Options extends MemoryNetwork.NetworkOptions {
@@ -38,7 +40,7 @@ export interface NodeOptions {
   readonly number: number
   /** What it has from the start; nothing when absent. */
   readonly has?: "All" | ReadonlySet<number> | undefined
-  /** The numbers of nodes it is told of. */
+  /** The numbers of nodes it is told of. When absent it asks the tracker. */
   readonly peers?: ReadonlyArray<number> | undefined
   /** Bytes/s of its cable. */
   readonly up?: number | undefined
@@ -64,6 +66,7 @@ export interface Node {
 export interface Swarm {
   readonly torrent: Payload.Torrent
   readonly network: MemoryNetwork.MemoryNetwork
+  readonly tracker: MemoryTracker.MemoryTracker
   readonly start: (options: NodeOptions) => Effect.Effect<Node, unknown, Scope.Scope>
 }
 
@@ -78,16 +81,21 @@ export const address = (number: number): PeerAddress.PeerAddress => PeerAddress.
 export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<Swarm, never, Scope.Scope> {
   const { seed, torrent } = options
   const network = yield* MemoryNetwork.make(options).pipe(Random.withSeed(`network ${seed}`))
+  const tracker = MemoryTracker.make(randomOf(seed))
   return {
     network,
+    tracker,
     torrent,
-    start: (node) => Random.withSeed(startNode(network, torrent, node), `node ${seed} ${node.number}`)
+    start: (node) => Random.withSeed(startNode({ network, tracker }, torrent, node), `node ${seed} ${node.number}`)
   }
 })
 
-/** All that a client is made of. Nothing is shared between nodes but the network. */
+/** What nodes share. */
+type World = Pick<Swarm, "network" | "tracker">
+
+/** All that a client is made of. */
 const layerOf = (
-  network: MemoryNetwork.MemoryNetwork,
+  { network, tracker }: World,
   options: NodeOptions,
   disk: MemoryDisk.MemoryDisk,
   records: Map<string, Uint8Array>
@@ -101,14 +109,15 @@ const layerOf = (
         UploadServer.layer({ maxRate: session?.maxUploadRate }),
         FileStore.layerMemory(disk),
         ResumeStore.layerMemory(records),
-        PieceVerifier.layerNode
+        PieceVerifier.layerNode,
+        tracker.layerFor(host(number))
       ))
     )
   )
 }
 
 const startNode = Effect.fnUntraced(function*(
-  network: MemoryNetwork.MemoryNetwork,
+  world: World,
   payload: Payload.Torrent,
   options: NodeOptions
 ) {
@@ -117,11 +126,11 @@ const startNode = Effect.fnUntraced(function*(
   if (options.has !== undefined) fill(payload, disk, options.has)
   const events: Array<TorrentEvent> = []
   const scope = yield* Scope.fork(yield* Effect.scope, "sequential")
-  const context = yield* Layer.buildWithScope(layerOf(network, options, disk, records), scope)
+  const context = yield* Layer.buildWithScope(layerOf(world, options, disk, records), scope)
   const torrent = yield* Torrent.start({
     metainfo: payload.metainfo,
     dir: DIR,
-    trackers: [],
+    trackers: options.peers === undefined ? [[MemoryTracker.URL]] : [],
     peers: options.peers?.map(address),
     onEvent: (event) => events.push(event),
     ...options.options
