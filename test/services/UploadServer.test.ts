@@ -120,7 +120,7 @@ describe("UploadServer", () => {
       assert.lengthOf(somebody.link.writes, 0)
       open()
       yield* TestClock.adjust(0)
-      assert.lengthOf(somebody.link.writes, 4)
+      assert.lengthOf(somebody.link.writes, 2)
       same(somebody.link.sent, expected(requests))
     }).pipe(Effect.provide(layer)))
 

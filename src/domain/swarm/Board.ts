@@ -415,6 +415,8 @@ export class Board {
     if (second !== undefined) return
     piece.state[block] = FREE
     piece.free++
+    // Whoever had the piece alone has let go of it: others must be able to finish it.
+    piece.exclusive = undefined
     if (block < piece.cursor) piece.cursor = block
     this.#unasked.add(piece)
   }
