@@ -1,0 +1,116 @@
+/**
+ * How many connected peers have each piece, with the pieces that may still be picked sorted into buckets by that number.
+ * Every update is O(1): a piece moves between two buckets by swapping with the last of its bucket. Peers that have
+ * everything are one counter.
+ */
+import * as Bitfield from "../Bitfield.ts"
+
+export class Availability {
+  readonly #counts: Uint16Array
+  /** Where a listed piece stands in its bucket, -1 when it is not listed. */
+  readonly #position: Int32Array
+  readonly #buckets: Array<Array<number>> = []
+  #seeds = 0
+  #listed = 0
+
+  constructor(pieces: number) {
+    this.#counts = new Uint16Array(pieces)
+    this.#position = new Int32Array(pieces).fill(-1)
+  }
+
+  /** Pieces that may be picked. */
+  get listed(): number {
+    return this.#listed
+  }
+
+  /** Peers that have this piece. */
+  of(piece: number): number {
+    return this.#counts[piece]! + this.#seeds
+  }
+
+  isListed(piece: number): boolean {
+    return this.#position[piece]! >= 0
+  }
+
+  /** Adds a piece to those that may be picked. */
+  list(piece: number): void {
+    if (this.#position[piece]! >= 0) return
+    this.#listed++
+    this.#enter(piece)
+  }
+
+  unlist(piece: number): void {
+    if (this.#position[piece]! < 0) return
+    this.#listed--
+    this.#leave(piece)
+  }
+
+  addSeed(): void {
+    this.#seeds++
+  }
+
+  removeSeed(): void {
+    this.#seeds--
+  }
+
+  add(piece: number): void {
+    this.#move(piece, 1)
+  }
+
+  remove(piece: number): void {
+    this.#move(piece, -1)
+  }
+
+  addAll(bits: Bitfield.Bitfield): void {
+    Bitfield.forEach(bits, (piece) => this.add(piece))
+  }
+
+  removeAll(bits: Bitfield.Bitfield): void {
+    Bitfield.forEach(bits, (piece) => this.remove(piece))
+  }
+
+  /**
+   * The first listed piece of these bits, rarest bucket first; looks at `most` pieces at the most. A peer that was not
+   * added as a seed counts in every piece it has, so that the lowest bucket holds nothing of it.
+   */
+  rarest(bits: Bitfield.Bitfield, isSeed: boolean, most: number): number | undefined {
+    let looked = 0
+    for (let count = isSeed ? 0 : 1; count < this.#buckets.length; count++) {
+      const bucket = this.#buckets[count]!
+      for (let i = bucket.length - 1; i >= 0; i--) {
+        if (looked++ >= most) return undefined
+        if (isSeed || Bitfield.has(bits, bucket[i]!)) return bucket[i]
+      }
+    }
+    return undefined
+  }
+
+  #move(piece: number, by: number): void {
+    if (this.#position[piece]! < 0) {
+      this.#counts[piece]! += by
+      return
+    }
+    this.#leave(piece)
+    this.#counts[piece]! += by
+    this.#enter(piece)
+  }
+
+  #enter(piece: number): void {
+    const count = this.#counts[piece]!
+    while (this.#buckets.length <= count) this.#buckets.push([])
+    const bucket = this.#buckets[count]!
+    this.#position[piece] = bucket.length
+    bucket.push(piece)
+  }
+
+  #leave(piece: number): void {
+    const bucket = this.#buckets[this.#counts[piece]!]!
+    const at = this.#position[piece]!
+    const last = bucket.pop()!
+    if (last !== piece) {
+      bucket[at] = last
+      this.#position[last] = at
+    }
+    this.#position[piece] = -1
+  }
+}

@@ -1,0 +1,424 @@
+/**
+ * Who has asked whom for which block. The Board owns the pieces that are being fetched, their memory and every request
+ * in flight; connections call it, nothing else writes it. All calls are synchronous and, per block, O(1).
+ */
+import * as Bitfield from "../Bitfield.ts"
+import * as PieceLayout from "../PieceLayout.ts"
+import type { Peer } from "./Peer.ts"
+import type { PieceBuffers } from "./PieceBuffers.ts"
+import type { PiecePicker } from "./PiecePicker.ts"
+
+const FREE = 0
+const REQUESTED = 1
+const RECEIVED = 2
+
+/** A peer that fills a piece within this time (ms) opens one of its own; a slower one joins a piece that is open. */
+const OWN_PIECE_MS = 10_000
+
+/** How much faster a peer must be than the holder of a block to ask for it as well while pieces are left to pick. */
+const FASTER = 2
+
+/** A holder that is through with its blocks sooner (ms) is left to it, and so is one that has just connected. */
+const PATIENCE_MS = 1000
+
+const nobody = (blocks: number): Array<Peer | undefined> => {
+  const peers: Array<Peer | undefined> = []
+  for (let block = 0; block < blocks; block++) peers.push(undefined)
+  return peers
+}
+
+/** A piece that is being fetched. */
+export class OpenPiece {
+  readonly index: number
+  readonly blocks: number
+  /** The whole piece; blocks that arrived stand in their place. */
+  readonly bytes: Uint8Array
+  readonly state: Uint8Array
+  /** Who was asked for a block, and who was asked as well. */
+  readonly holder: Array<Peer | undefined>
+  readonly second: Array<Peer | undefined>
+  /** Identity of the peer that sent a block, negative for a block that was on the disk. */
+  readonly sender: Int32Array
+  /** Blocks written to the disk by an earlier run or a spill; `bytes` lacks them until they are read back. */
+  readonly onDisk: Uint8Array | undefined
+  free: number
+  missing: number
+  /** No free block stands before this one. */
+  cursor = 0
+  /** Peers whose current piece this is. */
+  workers = 0
+  /** A peer on parole fills this piece alone, so that a wrong piece has one sender. */
+  exclusive: Peer | undefined = undefined
+  /** Taken off the peers: its blocks are on their way to the disk. */
+  frozen = false
+  /** When a block last arrived, or the piece was opened. */
+  movedAt: number
+
+  constructor(index: number, blocks: number, bytes: Uint8Array, onDisk: Uint8Array | undefined, now: number) {
+    this.index = index
+    this.blocks = blocks
+    this.bytes = bytes
+    this.state = new Uint8Array(blocks)
+    this.holder = nobody(blocks)
+    this.second = nobody(blocks)
+    this.sender = new Int32Array(blocks).fill(-1)
+    this.onDisk = onDisk
+    this.free = blocks
+    this.missing = blocks
+    this.movedAt = now
+    if (onDisk !== undefined) {
+      Bitfield.forEach(onDisk, (block) => {
+        this.state[block] = RECEIVED
+        this.free--
+        this.missing--
+      })
+    }
+  }
+
+  /** The blocks that are in `bytes` or on the disk, as bits. */
+  received(): Bitfield.Bitfield {
+    const mask = Bitfield.make(this.blocks)
+    for (let block = 0; block < this.blocks; block++) if (this.state[block] === RECEIVED) Bitfield.set(mask, block)
+    return mask
+  }
+}
+
+/** What became of a block that arrived. */
+export type Receipt = "Taken" | "Full" | "Unasked" | "Misfit"
+
+export interface BoardOptions {
+  readonly layout: PieceLayout.PieceLayout
+  readonly picker: PiecePicker
+  readonly buffers: PieceBuffers
+  /** A request to a peer: encoded at once, written at the end of the batch. */
+  readonly ask: (peer: Peer, piece: number, begin: number, length: number) => void
+  /** Takes a request back. */
+  readonly cancel: (peer: Peer, piece: number, begin: number, length: number) => void
+}
+
+export class Board {
+  readonly #options: BoardOptions
+  readonly #layout: PieceLayout.PieceLayout
+  readonly #picker: PiecePicker
+  readonly #buffers: PieceBuffers
+  readonly #open = new Map<number, OpenPiece>()
+  /** Open pieces with blocks that nobody was asked for. */
+  readonly #unasked = new Set<OpenPiece>()
+  /** Blocks of unfinished pieces that are on the disk, by piece. */
+  readonly #onDisk = new Map<number, Bitfield.Bitfield>()
+  /** Bytes that arrived twice or unasked. */
+  wasted = 0
+
+  constructor(options: BoardOptions) {
+    this.#options = options
+    this.#layout = options.layout
+    this.#picker = options.picker
+    this.#buffers = options.buffers
+  }
+
+  /** The pieces being fetched or on their way to the disk. */
+  get open(): ReadonlyMap<number, OpenPiece> {
+    return this.#open
+  }
+
+  /** Whether another piece of this torrent fits the budget now. */
+  canOpen(): boolean {
+    return this.#open.size === 0 || this.#buffers.fits(this.#layout.pieceLength)
+  }
+
+  /** Remembers blocks that an earlier run left on the disk; the piece must not be open. */
+  remember(piece: number, blocks: Bitfield.Bitfield): void {
+    // A piece with every block but no verdict gets one block again, and with its arrival a verdict.
+    if (Bitfield.count(blocks) === PieceLayout.blocksIn(this.#layout, piece)) Bitfield.clear(blocks, 0)
+    if (Bitfield.count(blocks) > 0) this.#onDisk.set(piece, blocks)
+  }
+
+  /** Asks `peer` for up to `count` blocks; returns how many were found. */
+  fill(peer: Peer, count: number, now: number): number {
+    let left = count
+    peer.window.onRequested(peer.outstanding, now)
+    while (left > 0) {
+      const piece = this.#next(peer, now)
+      if (piece === undefined) break
+      left -= this.#take(peer, piece, left)
+    }
+    if (left > 0) left -= this.#double(peer, left, now)
+    return count - left
+  }
+
+  /**
+   * Takes `bytes[at, at + length)`, a block that `peer` sent. The caller has checked nothing but the frame. A block that
+   * was asked for and taken back is used if it is still missing.
+   */
+  receive(
+    peer: Peer,
+    index: number,
+    begin: number,
+    bytes: Uint8Array,
+    at: number,
+    length: number,
+    now: number
+  ): Receipt {
+    const block = begin / PieceLayout.BLOCK
+    if (index >= this.#layout.pieces || !Number.isInteger(block)) return "Misfit"
+    if (begin >= PieceLayout.pieceSize(this.#layout, index)) return "Misfit"
+    if (length !== PieceLayout.blockSize(this.#layout, index, block)) return "Misfit"
+    const piece = this.#open.get(index)
+    if (piece === undefined || !this.#answers(peer, piece, block)) {
+      this.wasted += length
+      if (peer.forgiven === 0) return "Unasked"
+      peer.forgiven--
+      if (piece === undefined || piece.frozen || piece.state[block] === RECEIVED) return "Taken"
+      this.wasted -= length
+    }
+    this.#settle(piece, block, peer, begin, length)
+    piece.bytes.set(bytes.subarray(at, at + length), begin)
+    piece.sender[block] = peer.identity
+    piece.movedAt = now
+    return piece.missing === 0 ? "Full" : "Taken"
+  }
+
+  /** Frees all requests of a peer that choked us, went away or fell silent; returns whether there were any. */
+  release(peer: Peer): boolean {
+    this.#leave(peer)
+    if (peer.outstanding === 0) return false
+    for (const piece of this.#open.values()) {
+      if (piece.missing === 0) continue
+      for (let block = 0; block < piece.blocks; block++) {
+        if (piece.second[block] === peer) piece.second[block] = undefined
+        else if (piece.holder[block] === peer) this.#drop(piece, block)
+        else continue
+        peer.forgiven++
+      }
+    }
+    peer.outstanding = 0
+    return true
+  }
+
+  /** The piece is on the disk: it leaves the board for good. */
+  finish(piece: OpenPiece): void {
+    this.#close(piece)
+    this.#onDisk.delete(piece.index)
+  }
+
+  /** The piece was wrong: all of it may be picked again. */
+  reject(piece: OpenPiece): void {
+    this.#onDisk.delete(piece.index)
+    this.#close(piece)
+    this.#picker.list(piece.index)
+  }
+
+  /** The received blocks are on the disk and the memory is given back: the piece may be opened again with them. */
+  spill(piece: OpenPiece): void {
+    const mask = piece.received()
+    this.#close(piece)
+    if (Bitfield.count(mask) > 0) this.#onDisk.set(piece.index, mask)
+    this.#picker.list(piece.index)
+  }
+
+  /**
+   * Takes a piece that stands still off the peers, with all its requests, so that its blocks can be written and the
+   * memory used for another. It stays open until {@link spill}.
+   */
+  freeze(piece: OpenPiece): void {
+    this.#unasked.delete(piece)
+    piece.frozen = true
+    for (let block = 0; block < piece.blocks; block++) {
+      for (const peer of [piece.holder[block], piece.second[block]]) {
+        if (peer === undefined) continue
+        peer.outstanding--
+        peer.forgiven++
+        if (peer.current === piece) this.#leave(peer)
+        this.#options.cancel(
+          peer,
+          piece.index,
+          block * PieceLayout.BLOCK,
+          PieceLayout.blockSize(this.#layout, piece.index, block)
+        )
+      }
+      piece.holder[block] = undefined
+      piece.second[block] = undefined
+    }
+    piece.free = 0
+  }
+
+  /** Unfinished pieces on the disk with their blocks. */
+  get remembered(): ReadonlyMap<number, Bitfield.Bitfield> {
+    return this.#onDisk
+  }
+
+  /** The piece to ask this peer for next: its own, one that others left, a new one, or one that others fill. */
+  #next(peer: Peer, now: number): OpenPiece | undefined {
+    const current = peer.current
+    if (current !== undefined) {
+      if (current.free > 0) return current
+      this.#leave(peer)
+    }
+    const slow = !peer.onParole && peer.downRate * (OWN_PIECE_MS / 1000) < this.#layout.pieceLength
+    const joined = this.#join(peer, slow)
+    if (joined !== undefined) return this.#work(peer, joined)
+    if (this.canOpen()) {
+      const index = this.#picker.pick(peer.bits, peer.isSeed)
+      if (index !== undefined) return this.#work(peer, this.#start(index, now))
+    }
+    const shared = slow || peer.onParole ? undefined : this.#join(peer, true)
+    return shared === undefined ? undefined : this.#work(peer, shared)
+  }
+
+  /** An open piece with blocks to ask for; only one without a worker unless `shared`. */
+  #join(peer: Peer, shared: boolean): OpenPiece | undefined {
+    for (const piece of this.#unasked) {
+      if (piece.exclusive !== undefined || (peer.onParole && piece.missing < piece.blocks)) continue
+      if ((shared || piece.workers === 0) && Bitfield.has(peer.bits, piece.index)) return piece
+    }
+    return undefined
+  }
+
+  #start(index: number, now: number): OpenPiece {
+    this.#picker.unlist(index)
+    const piece = new OpenPiece(
+      index,
+      PieceLayout.blocksIn(this.#layout, index),
+      this.#buffers.take(PieceLayout.pieceSize(this.#layout, index)),
+      this.#onDisk.get(index),
+      now
+    )
+    this.#open.set(index, piece)
+    if (piece.free > 0) this.#unasked.add(piece)
+    return piece
+  }
+
+  #work(peer: Peer, piece: OpenPiece): OpenPiece {
+    peer.current = piece
+    piece.workers++
+    if (peer.onParole) piece.exclusive = peer
+    return piece
+  }
+
+  #leave(peer: Peer): void {
+    const piece = peer.current
+    if (piece === undefined) return
+    piece.workers--
+    if (piece.exclusive === peer && piece.free > 0) piece.exclusive = undefined
+    peer.current = undefined
+  }
+
+  /** Asks for free blocks of one piece, in order. */
+  #take(peer: Peer, piece: OpenPiece, most: number): number {
+    let taken = 0
+    let block = piece.cursor
+    for (; taken < most && piece.free > 0; block++) {
+      if (piece.state[block] !== FREE) continue
+      piece.state[block] = REQUESTED
+      piece.holder[block] = peer
+      piece.free--
+      taken++
+      this.#ask(peer, piece, block)
+    }
+    piece.cursor = block
+    if (piece.free === 0) this.#unasked.delete(piece)
+    return taken
+  }
+
+  #ask(peer: Peer, piece: OpenPiece, block: number): void {
+    peer.outstanding++
+    this.#options.ask(
+      peer,
+      piece.index,
+      block * PieceLayout.BLOCK,
+      PieceLayout.blockSize(this.#layout, piece.index, block)
+    )
+  }
+
+  /**
+   * Endgame, bounded: a peer with nothing to do asks for blocks that the slowest other peer holds, at most two askers a
+   * block, and at most half of what the holder has ahead of it.
+   */
+  #double(peer: Peer, most: number, now: number): number {
+    if (peer.outstanding > 0 || this.#open.size === 0) return 0
+    const holder = this.#slowestHolder(peer, now)
+    if (holder === undefined) return 0
+    let left = Math.min(most, Math.max(1, holder.outstanding >>> 1))
+    const limit = left
+    for (const piece of this.#open.values()) {
+      if (left === 0) break
+      if (!this.#mayDouble(peer, piece)) continue
+      for (let block = piece.blocks - 1; block >= 0 && left > 0; block--) {
+        if (piece.holder[block] !== holder || piece.second[block] !== undefined) continue
+        piece.second[block] = peer
+        left--
+        this.#ask(peer, piece, block)
+      }
+    }
+    return limit - left
+  }
+
+  /** The holder of a block this peer could fetch as well, for whom it would take longest. */
+  #slowestHolder(peer: Peer, now: number): Peer | undefined {
+    let slowest: Peer | undefined
+    for (const piece of this.#open.values()) {
+      if (!this.#mayDouble(peer, piece)) continue
+      for (let block = 0; block < piece.blocks; block++) {
+        const holder = piece.holder[block]
+        if (holder === undefined || holder === peer || holder === slowest || piece.second[block] !== undefined) continue
+        if (slowest !== undefined && holder.downRate >= slowest.downRate) continue
+        if (this.#isSlow(holder, peer, now)) slowest = holder
+      }
+    }
+    return slowest
+  }
+
+  #isSlow(holder: Peer, peer: Peer, now: number): boolean {
+    if (holder.window.snubbed) return true
+    if (now - holder.connectedAt < PATIENCE_MS) return false
+    if (holder.outstanding * PieceLayout.BLOCK * 1000 < holder.downRate * PATIENCE_MS) return false
+    return this.#picker.left === 0 || holder.downRate * FASTER < peer.downRate
+  }
+
+  #mayDouble(peer: Peer, piece: OpenPiece): boolean {
+    return piece.missing > 0 && piece.exclusive === undefined && Bitfield.has(peer.bits, piece.index)
+  }
+
+  #answers(peer: Peer, piece: OpenPiece, block: number): boolean {
+    return piece.holder[block] === peer || piece.second[block] === peer
+  }
+
+  /** Marks a block as received from `peer`, and takes it back from whoever else was asked. */
+  #settle(piece: OpenPiece, block: number, peer: Peer, begin: number, length: number): void {
+    const holder = piece.holder[block]
+    const second = piece.second[block]
+    if (holder === peer || second === peer) peer.outstanding--
+    for (const other of second === undefined ? [holder] : [holder, second]) {
+      if (other === undefined || other === peer) continue
+      other.outstanding--
+      other.forgiven++
+      this.#options.cancel(other, piece.index, begin, length)
+    }
+    piece.holder[block] = undefined
+    piece.second[block] = undefined
+    if (piece.state[block] === FREE) {
+      piece.free--
+      if (piece.free === 0) this.#unasked.delete(piece)
+    }
+    piece.state[block] = RECEIVED
+    piece.missing--
+  }
+
+  /** The holder of a block is gone: the second takes its place, or the block is free again. */
+  #drop(piece: OpenPiece, block: number): void {
+    const second = piece.second[block]
+    piece.second[block] = undefined
+    piece.holder[block] = second
+    if (second !== undefined) return
+    piece.state[block] = FREE
+    piece.free++
+    if (block < piece.cursor) piece.cursor = block
+    this.#unasked.add(piece)
+  }
+
+  #close(piece: OpenPiece): void {
+    this.#open.delete(piece.index)
+    this.#unasked.delete(piece)
+    this.#buffers.give(piece.bytes)
+  }
+}

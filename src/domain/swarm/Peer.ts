@@ -1,0 +1,93 @@
+/** One connected peer as its torrent sees it: the four flags of BEP 3, what it has, and what is under way each way. */
+import type * as Bitfield from "../Bitfield.ts"
+import type * as PeerAddress from "../PeerAddress.ts"
+import type * as PeerId from "../PeerId.ts"
+import type * as Message from "../wire/Message.ts"
+import { AskedBlocks } from "./AskedBlocks.ts"
+import type { OpenPiece } from "./Board.ts"
+import { Rate } from "./Rate.ts"
+import { RequestWindow } from "./RequestWindow.ts"
+
+/** The connection under a peer. `flush` writes what waits in the outbox; `close` ends the connection, once. */
+export interface Wire {
+  readonly flush: () => void
+  readonly close: (reason: string) => void
+}
+
+export interface PeerOptions {
+  /** Unique among the connections of a session. */
+  readonly key: number
+  /** The same for every connection of one peer id: by it a liar is known again. */
+  readonly identity: number
+  readonly id: PeerId.PeerId
+  readonly address: PeerAddress.PeerAddress
+  readonly inbound: boolean
+  readonly bits: Bitfield.Bitfield
+  readonly outbox: Message.Outbox
+  readonly wire: Wire
+  /** Monotonic milliseconds. */
+  readonly now: number
+}
+
+export class Peer {
+  readonly key: number
+  readonly identity: number
+  readonly id: PeerId.PeerId
+  readonly address: PeerAddress.PeerAddress
+  readonly inbound: boolean
+  readonly outbox: Message.Outbox
+  readonly wire: Wire
+  readonly connectedAt: number
+
+  amChoking = true
+  amInterested = false
+  peerChoking = true
+  peerInterested = false
+
+  /** What the peer has; the swarm keeps it and the two counts in step. */
+  readonly bits: Bitfield.Bitfield
+  has = 0
+  isSeed = false
+  /** Pieces of this peer that we want and lack. */
+  wants = 0
+
+  /** Blocks we have asked for and not received. */
+  outstanding = 0
+  /** Requests taken back, whose blocks may still arrive. */
+  forgiven = 0
+  /** Blocks that arrived without a request. */
+  unasked = 0
+  /** The piece that this peer fills on its own when it can. */
+  current: OpenPiece | undefined = undefined
+  readonly window = new RequestWindow()
+  /** What the peer gives (bytes/s), as of its last batch or the last tick. */
+  downRate = 0
+  /** Sent a block of a piece that failed its hash; gets whole pieces to itself until it is cleared or found out. */
+  onParole = false
+
+  /** Blocks the peer asks of us. */
+  readonly asked = new AskedBlocks()
+  readonly up = new Rate()
+  unchokedAt = 0
+  uploadedSinceUnchoke = 0
+  /** Since when the peer has been interested and choked. */
+  waitingSince = 0
+
+  /** Payload since the last batch ended, not yet in the rates. */
+  batchBlocks = 0
+  batchBytes = 0
+  /** Payload that was of use. */
+  received = 0
+
+  constructor(options: PeerOptions) {
+    this.key = options.key
+    this.identity = options.identity
+    this.id = options.id
+    this.address = options.address
+    this.inbound = options.inbound
+    this.bits = options.bits
+    this.outbox = options.outbox
+    this.wire = options.wire
+    this.connectedAt = options.now
+  }
+}

@@ -1,0 +1,372 @@
+/**
+ * One torrent among its peers: a synchronous machine that connections drive and that keeps every promise of the
+ * protocol. It announces only pieces that are verified and written, keeps all useful peers busy within the memory
+ * budget, and answers with a reason when a peer must be dropped.
+ */
+import * as Bitfield from "../Bitfield.ts"
+import * as PieceLayout from "../PieceLayout.ts"
+import { Board, type OpenPiece } from "./Board.ts"
+import type { Peer } from "./Peer.ts"
+import type { PieceBuffers } from "./PieceBuffers.ts"
+import { type Order, PiecePicker } from "./PiecePicker.ts"
+import { Rate } from "./Rate.ts"
+import { Suspects } from "./Suspects.ts"
+import type { TokenBucket } from "./TokenBucket.ts"
+
+/** The largest block a peer may ask for; BEP 3 names 16 KiB, older clients ask for up to this. */
+export const MAX_REQUEST = 131_072
+
+/** Peers without work that are tried, to no avail, when a block or memory becomes free. */
+const HUNGRY_TRIES = 8
+
+/** A piece that has not moved for so long (ms) gives way to others. */
+const STILL_MS = 30_000
+
+/** Blocks a peer may send unasked beyond those taken back from it, before it counts as flooding. */
+const UNASKED_ALLOWANCE = 16
+
+/** Why a peer must be dropped; `undefined` when all is well. */
+export type Verdict = string | undefined
+
+/** What the machine asks of the services around it. */
+export interface SwarmHooks {
+  /** All blocks are there: verify and write the piece. */
+  readonly onFull: (piece: OpenPiece) => void
+  /** A piece stands in the way of others: write its blocks, then {@link Swarm.spilled}. */
+  readonly onSpill: (piece: OpenPiece) => void
+  /** The peer waits for blocks of ours. */
+  readonly onAsked: (peer: Peer) => void
+  /** The peer wants blocks of ours, and may be choked. */
+  readonly onInterested: (peer: Peer, now: number) => void
+  /** The peer wants nothing more, or is gone: its slot is free. */
+  readonly onNotInterested: (peer: Peer) => void
+}
+
+export interface SwarmOptions {
+  readonly layout: PieceLayout.PieceLayout
+  readonly have: Bitfield.Bitfield
+  readonly wanted: Bitfield.Bitfield
+  readonly order: Order
+  readonly buffers: PieceBuffers
+  /** Numbers in [0, 1). */
+  readonly random: () => number
+  readonly hooks: SwarmHooks
+  /** The download limit, spent where blocks are asked for. */
+  readonly limit: TokenBucket
+}
+
+export class Swarm {
+  readonly layout: PieceLayout.PieceLayout
+  readonly board: Board
+  readonly suspects = new Suspects()
+  readonly #hooks: SwarmHooks
+  readonly #limit: TokenBucket
+  readonly #picker: PiecePicker
+  readonly #have: Bitfield.Bitfield
+  /** Wanted and not there. */
+  readonly #missing: Bitfield.Bitfield
+  readonly #peers = new Set<Peer>()
+  readonly #hungry = new Set<Peer>()
+  #haveCount: number
+  #missingCount: number
+  /** Payload received and sent since the start. */
+  readonly down = new Rate()
+  readonly up = new Rate()
+
+  constructor(options: SwarmOptions) {
+    this.layout = options.layout
+    this.#hooks = options.hooks
+    this.#limit = options.limit
+    this.#have = options.have
+    this.#missing = options.wanted.map((byte, i) => byte & ~options.have[i]!)
+    this.#haveCount = Bitfield.count(this.#have)
+    this.#missingCount = Bitfield.count(this.#missing)
+    this.#picker = new PiecePicker(this.layout.pieces, this.#missing, options.order, options.random)
+    this.board = new Board({
+      layout: this.layout,
+      picker: this.#picker,
+      buffers: options.buffers,
+      ask: (peer, piece, begin, length) => peer.outbox.request(piece, begin, length),
+      cancel: (peer, piece, begin, length) => {
+        peer.outbox.cancel(piece, begin, length)
+        this.#hungry.add(peer)
+      }
+    })
+  }
+
+  get peers(): ReadonlySet<Peer> {
+    return this.#peers
+  }
+
+  get have(): Bitfield.Bitfield {
+    return this.#have
+  }
+
+  get haveCount(): number {
+    return this.#haveCount
+  }
+
+  /** Pieces still to fetch. */
+  get missing(): number {
+    return this.#missingCount
+  }
+
+  /** All that is wanted is verified and written. */
+  get isDone(): boolean {
+    return this.#missingCount === 0
+  }
+
+  /** Every piece of the torrent is there. */
+  get isSeed(): boolean {
+    return this.#haveCount === this.layout.pieces
+  }
+
+  /** A peer has shaken hands: greet it. */
+  opened(peer: Peer): void {
+    this.#peers.add(peer)
+    if (this.#haveCount > 0) peer.outbox.bitfield(this.#have)
+  }
+
+  /** A peer is gone; what it was asked for is free again. */
+  closed(peer: Peer, now: number): void {
+    if (!this.#peers.delete(peer)) return
+    this.#hungry.delete(peer)
+    this.#hooks.onNotInterested(peer)
+    peer.asked.clear()
+    if (peer.isSeed) this.#picker.availability.removeSeed()
+    else this.#picker.availability.removeAll(peer.bits)
+    if (this.board.release(peer)) this.feed(now)
+  }
+
+  bitfield(peer: Peer, bits: Uint8Array): Verdict {
+    if (peer.has > 0) return "sent a bitfield after it said what it has"
+    if (!Bitfield.isValid(bits, this.layout.pieces)) return "sent a bitfield of the wrong size"
+    peer.bits.set(bits)
+    peer.has = Bitfield.count(bits)
+    peer.wants = Bitfield.countBoth(bits, this.#missing)
+    if (peer.has === this.layout.pieces) this.#becameSeed(peer)
+    else this.#picker.availability.addAll(bits)
+    return this.#updateInterest(peer)
+  }
+
+  haveMessage(peer: Peer, piece: number): Verdict {
+    if (piece >= this.layout.pieces) return "announced a piece that does not exist"
+    if (Bitfield.has(peer.bits, piece)) return undefined
+    Bitfield.set(peer.bits, piece)
+    peer.has++
+    this.#picker.availability.add(piece)
+    if (Bitfield.has(this.#missing, piece)) {
+      peer.wants++
+      if (peer.outstanding === 0) this.#hungry.add(peer)
+    }
+    if (peer.has === this.layout.pieces) {
+      this.#picker.availability.removeAll(peer.bits)
+      this.#becameSeed(peer)
+    }
+    return this.#updateInterest(peer)
+  }
+
+  choke(peer: Peer, now: number): void {
+    peer.peerChoking = true
+    this.#hungry.delete(peer)
+    if (this.board.release(peer)) this.feed(now)
+  }
+
+  unchoke(peer: Peer): void {
+    peer.peerChoking = false
+    peer.window.onUnchoked()
+  }
+
+  interested(peer: Peer, now: number): void {
+    if (peer.peerInterested) return
+    peer.peerInterested = true
+    peer.waitingSince = now
+    this.#hooks.onInterested(peer, now)
+  }
+
+  notInterested(peer: Peer): void {
+    peer.peerInterested = false
+    this.#hooks.onNotInterested(peer)
+  }
+
+  /** The choker's word: the peer may ask for blocks. */
+  unchokePeer(peer: Peer, now: number): void {
+    peer.amChoking = false
+    peer.unchokedAt = now
+    peer.uploadedSinceUnchoke = 0
+    peer.outbox.unchoke()
+  }
+
+  /** The choker's word: what the peer has asked for is dropped (BEP 3). */
+  chokePeer(peer: Peer, now: number): void {
+    peer.amChoking = true
+    peer.waitingSince = now
+    peer.asked.clear()
+    peer.outbox.choke()
+  }
+
+  /** A batch of blocks has left for a peer. */
+  sent(peer: Peer, bytes: number, now: number): void {
+    peer.up.add(bytes, now)
+    peer.uploadedSinceUnchoke += bytes
+    this.up.add(bytes, now)
+  }
+
+  request(peer: Peer, piece: number, begin: number, length: number): Verdict {
+    if (length > MAX_REQUEST || !PieceLayout.isInside(this.layout, piece, begin, length)) {
+      return "asked for bytes that do not exist"
+    }
+    // A request that crossed our choke is no offence; nor is one for a piece that we never had, in some clients.
+    if (peer.amChoking || !Bitfield.has(this.#have, piece)) return undefined
+    return peer.asked.push(piece, begin, length) ? undefined : "asked for more blocks than anybody may queue"
+  }
+
+  /** Takes a block out of `bytes[at, at + length)`; the bytes are copied before this returns. */
+  block(peer: Peer, piece: number, begin: number, bytes: Uint8Array, at: number, length: number, now: number): Verdict {
+    const receipt = this.board.receive(peer, piece, begin, bytes, at, length, now)
+    if (receipt === "Misfit") return "sent a block that does not exist"
+    peer.batchBlocks++
+    peer.batchBytes += length
+    if (receipt === "Full") this.#hooks.onFull(this.board.open.get(piece)!)
+    else if (receipt === "Unasked" && ++peer.unasked > UNASKED_ALLOWANCE) return "sends blocks that nobody asked for"
+    return undefined
+  }
+
+  /** All messages of one read were handled: measure, and ask for more in one write. */
+  batchEnded(peer: Peer, now: number): void {
+    if (peer.batchBlocks > 0) {
+      this.down.add(peer.batchBytes, now)
+      peer.received += peer.batchBytes
+      peer.window.onBlocks(peer.batchBlocks, peer.batchBytes, now)
+      peer.downRate = peer.window.rate(now)
+      peer.batchBlocks = 0
+      peer.batchBytes = 0
+    }
+    if (peer.asked.length > 0) this.#hooks.onAsked(peer)
+    this.#refill(peer, now)
+    peer.wire.flush()
+  }
+
+  /** Once a second: rates, silent peers, pieces that stand still, and peers that wait for a rate limit. */
+  tick(now: number): void {
+    for (const peer of this.#peers) {
+      peer.downRate = peer.window.rate(now)
+      if (peer.window.isTimedOut(peer.outstanding, now)) this.#snub(peer, now)
+    }
+    if (!this.board.canOpen() && this.#hungry.size > 0) this.#freezeStill(now)
+    this.feed(now)
+  }
+
+  /** The piece is verified and on the disk: everybody may know. */
+  landed(piece: OpenPiece, now: number): void {
+    const index = piece.index
+    if (this.suspects.size > 0) this.#clear(piece)
+    this.board.finish(piece)
+    Bitfield.set(this.#have, index)
+    this.#haveCount++
+    if (Bitfield.has(this.#missing, index)) {
+      Bitfield.clear(this.#missing, index)
+      this.#missingCount--
+    }
+    for (const peer of this.#peers) {
+      if (!Bitfield.has(peer.bits, index)) peer.outbox.have(index)
+      else if (--peer.wants === 0) this.#updateInterest(peer)
+      if (peer.isSeed && this.isSeed) peer.wire.close("both are seeds")
+      else if (peer.outbox.length > 0) peer.wire.flush()
+    }
+    this.feed(now)
+  }
+
+  /** The piece failed its hash: it is fetched again, and its senders are watched. Returns proven liars. */
+  corrupt(piece: OpenPiece, now: number): ReadonlyArray<number> {
+    const liars = this.suspects.failed(piece.index, piece.sender, (block) => this.#blockOf(piece, block))
+    this.board.reject(piece)
+    this.#watch()
+    this.feed(now)
+    return liars
+  }
+
+  /** The blocks of a piece given to `onSpill` are written. */
+  spilled(piece: OpenPiece, now: number): void {
+    this.board.spill(piece)
+    this.feed(now)
+  }
+
+  /** Liars found when a piece that once failed came right; the service bans them. */
+  takeLiars(): ReadonlyArray<number> {
+    const liars = this.#liars
+    this.#liars = []
+    return liars
+  }
+  #liars: ReadonlyArray<number> = []
+
+  #clear(piece: OpenPiece): void {
+    const liars = this.suspects.passed(piece.index, piece.sender, (block) => this.#blockOf(piece, block))
+    this.#liars = [...this.#liars, ...liars]
+    this.#watch()
+  }
+
+  #watch(): void {
+    for (const peer of this.#peers) peer.onParole = this.suspects.isSuspect(peer.identity)
+  }
+
+  #blockOf(piece: OpenPiece, block: number): Uint8Array {
+    return piece.bytes.subarray(block * PieceLayout.BLOCK, (block + 1) * PieceLayout.BLOCK)
+  }
+
+  #becameSeed(peer: Peer): void {
+    peer.isSeed = true
+    this.#picker.availability.addSeed()
+    if (this.isSeed) peer.wire.close("both are seeds")
+  }
+
+  #updateInterest(peer: Peer): undefined {
+    const interested = peer.wants > 0
+    if (interested === peer.amInterested) return
+    peer.amInterested = interested
+    if (interested) peer.outbox.interested()
+    else {
+      this.#hungry.delete(peer)
+      peer.outbox.notInterested()
+    }
+  }
+
+  #refill(peer: Peer, now: number): void {
+    if (peer.peerChoking || !peer.amInterested) return
+    if (peer.outstanding > 0 && !peer.window.needsRefill(peer.outstanding)) return
+    const wanted = peer.window.depth() - peer.outstanding
+    if (wanted <= 0) return
+    const granted = this.#limit.take(wanted * PieceLayout.BLOCK, now)
+    const asked = this.board.fill(peer, Math.floor(granted / PieceLayout.BLOCK), now)
+    this.#limit.charge(asked * PieceLayout.BLOCK - granted, now)
+    if (asked < wanted) this.#hungry.add(peer)
+    else this.#hungry.delete(peer)
+  }
+
+  /** Something became free: those who wait are served in turn, until several in a row find nothing. */
+  feed(now: number): void {
+    let misses = 0
+    for (const peer of this.#hungry) {
+      const before = peer.outstanding
+      this.#hungry.delete(peer)
+      this.#refill(peer, now)
+      if (peer.outbox.length > 0) peer.wire.flush()
+      if (peer.outstanding === before && ++misses === HUNGRY_TRIES) return
+    }
+  }
+
+  #snub(peer: Peer, now: number): void {
+    peer.window.onTimedOut(now)
+    this.board.release(peer)
+    this.#hungry.add(peer)
+  }
+
+  #freezeStill(now: number): void {
+    for (const piece of this.board.open.values()) {
+      if (piece.frozen || piece.missing === 0 || now - piece.movedAt < STILL_MS) continue
+      this.board.freeze(piece)
+      this.#hooks.onSpill(piece)
+      return
+    }
+  }
+}

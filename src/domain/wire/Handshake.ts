@@ -1,0 +1,36 @@
+/** The first 68 bytes of a connection, each way (BEP 3, "peer protocol"). */
+import * as Bytes from "../Bytes.ts"
+import * as InfoHash from "../InfoHash.ts"
+import * as PeerId from "../PeerId.ts"
+
+export interface Handshake {
+  readonly infoHash: InfoHash.InfoHash
+  readonly peerId: PeerId.PeerId
+  /** Eight bytes of extension bits. */
+  readonly reserved: Uint8Array
+}
+
+export const LENGTH = 68
+
+const PROTOCOL = Bytes.fromLatin1("\u0013BitTorrent protocol")
+const RESERVED = PROTOCOL.length
+const INFO_HASH = RESERVED + 8
+const PEER_ID = INFO_HASH + InfoHash.BYTES
+
+export const encode = (infoHash: InfoHash.InfoHash, peerId: PeerId.PeerId): Uint8Array => {
+  const out = new Uint8Array(LENGTH)
+  out.set(PROTOCOL)
+  out.set(InfoHash.toBytes(infoHash), INFO_HASH)
+  out.set(PeerId.toBytes(peerId), PEER_ID)
+  return out
+}
+
+/** Reads a handshake that starts at `at`, of which all bytes are there; `undefined` when it is another protocol. */
+export const decode = (bytes: Uint8Array, at = 0): Handshake | undefined => {
+  for (let i = 0; i < PROTOCOL.length; i++) if (bytes[at + i] !== PROTOCOL[i]) return undefined
+  return {
+    reserved: bytes.slice(at + RESERVED, at + INFO_HASH),
+    infoHash: InfoHash.fromBytes(bytes.subarray(at + INFO_HASH, at + PEER_ID)),
+    peerId: PeerId.fromBytes(bytes.subarray(at + PEER_ID, at + LENGTH))
+  }
+}

@@ -1,0 +1,121 @@
+/** Message ids of BEP 3 and the encoder of one connection. A message is a 4-byte length, an id and a payload. */
+import type { Bitfield } from "../Bitfield.ts"
+import * as Bytes from "../Bytes.ts"
+
+export const CHOKE = 0
+export const UNCHOKE = 1
+export const INTERESTED = 2
+export const NOT_INTERESTED = 3
+export const HAVE = 4
+export const BITFIELD = 5
+export const REQUEST = 6
+export const PIECE = 7
+export const CANCEL = 8
+
+/** Length field, id, piece and begin: what stands before the bytes of a block. */
+export const PIECE_HEADER = 13
+
+const FLAG = 5
+const INDEXED = 9
+const BLOCK_REF = 17
+
+/** Writes the header of a `piece` message at `at`; `length` bytes of block must follow it on the wire. */
+export const writePieceHeader = (
+  out: Uint8Array,
+  at: number,
+  piece: number,
+  begin: number,
+  length: number
+): void => {
+  Bytes.writeUint32(out, at, PIECE_HEADER - 4 + length)
+  out[at + 4] = PIECE
+  Bytes.writeUint32(out, at + 5, piece)
+  Bytes.writeUint32(out, at + 9, begin)
+}
+
+/**
+ * The messages that wait to be written to one peer, encoded as they come. Many small messages leave in one write: the
+ * connection takes them at the end of a batch.
+ */
+export class Outbox {
+  #bytes = new Uint8Array(256)
+  #length = 0
+
+  get length(): number {
+    return this.#length
+  }
+
+  keepAlive(): void {
+    Bytes.writeUint32(this.#bytes, this.#grow(4), 0)
+  }
+
+  choke(): void {
+    this.#flag(CHOKE)
+  }
+
+  unchoke(): void {
+    this.#flag(UNCHOKE)
+  }
+
+  interested(): void {
+    this.#flag(INTERESTED)
+  }
+
+  notInterested(): void {
+    this.#flag(NOT_INTERESTED)
+  }
+
+  have(piece: number): void {
+    const at = this.#header(INDEXED, HAVE)
+    Bytes.writeUint32(this.#bytes, at, piece)
+  }
+
+  bitfield(bits: Bitfield): void {
+    const at = this.#header(FLAG + bits.length, BITFIELD)
+    this.#bytes.set(bits, at)
+  }
+
+  request(piece: number, begin: number, length: number): void {
+    this.#block(REQUEST, piece, begin, length)
+  }
+
+  cancel(piece: number, begin: number, length: number): void {
+    this.#block(CANCEL, piece, begin, length)
+  }
+
+  /** All that waits, as bytes of their own that nobody changes any more. */
+  take(): Uint8Array {
+    const out = this.#bytes.slice(0, this.#length)
+    this.#length = 0
+    return out
+  }
+
+  #flag(id: number): void {
+    this.#header(FLAG, id)
+  }
+
+  #block(id: number, piece: number, begin: number, length: number): void {
+    const at = this.#header(BLOCK_REF, id)
+    Bytes.writeUint32(this.#bytes, at, piece)
+    Bytes.writeUint32(this.#bytes, at + 4, begin)
+    Bytes.writeUint32(this.#bytes, at + 8, length)
+  }
+
+  #header(size: number, id: number): number {
+    const at = this.#grow(size)
+    Bytes.writeUint32(this.#bytes, at, size - 4)
+    this.#bytes[at + 4] = id
+    return at + FLAG
+  }
+
+  #grow(size: number): number {
+    const at = this.#length
+    if (at + size > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(at + size, this.#bytes.length * 2))
+      larger.set(this.#bytes.subarray(0, at))
+      this.#bytes = larger
+    }
+    this.#length = at + size
+    return at
+  }
+}

@@ -1,0 +1,301 @@
+/**
+ * One connection to one peer: handshake, frames, keep-alives and time-outs. It runs as one fiber; every read is handled
+ * synchronously, message by message, by the torrent behind the {@link Port}.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Bitfield from "../domain/Bitfield.ts"
+import * as Bytes from "../domain/Bytes.ts"
+import type * as InfoHash from "../domain/InfoHash.ts"
+import type * as PeerId from "../domain/PeerId.ts"
+import { Peer } from "../domain/swarm/Peer.ts"
+import { MAX_REQUEST, type Verdict } from "../domain/swarm/Swarm.ts"
+import { FrameReader } from "../domain/wire/FrameReader.ts"
+import * as Handshake from "../domain/wire/Handshake.ts"
+import * as Message from "../domain/wire/Message.ts"
+import * as Monotonic from "./Monotonic.ts"
+import type { Link } from "./Transport.ts"
+
+/**
+ * What a connection tells its torrent, synchronously. Bytes are valid during the call only. A verdict that is a text is
+ * the reason to drop the peer.
+ */
+export interface Port {
+  readonly opened: (peer: Peer) => void
+  readonly closed: (peer: Peer, now: number) => void
+  readonly bitfield: (peer: Peer, bits: Uint8Array) => Verdict
+  readonly haveMessage: (peer: Peer, piece: number) => Verdict
+  readonly choke: (peer: Peer, now: number) => void
+  readonly unchoke: (peer: Peer) => void
+  readonly interested: (peer: Peer, now: number) => void
+  readonly notInterested: (peer: Peer) => void
+  readonly request: (peer: Peer, piece: number, begin: number, length: number) => Verdict
+  readonly block: (
+    peer: Peer,
+    piece: number,
+    begin: number,
+    bytes: Uint8Array,
+    at: number,
+    length: number,
+    now: number
+  ) => Verdict
+  /** All messages of one read were handled. */
+  readonly batchEnded: (peer: Peer, now: number) => void
+}
+
+/** A torrent that lets a peer in. */
+export interface Admission {
+  readonly port: Port
+  readonly pieces: number
+  /** See {@link Peer}. */
+  readonly key: number
+  readonly identity: number
+  /** The connection is up; `link` serves what the peer asks for. */
+  readonly onOpen: (peer: Peer, link: Link) => void
+  readonly onClosed: (peer: Peer, reason: string) => void
+}
+
+export interface Hello {
+  readonly ourId: PeerId.PeerId
+  /** The torrent to ask for; absent when the other side opened the connection and says it. */
+  readonly infoHash?: InfoHash.InfoHash
+  /** Decides about a peer that has said who it is; a text is the reason to refuse. */
+  readonly admit: (handshake: Handshake.Handshake, link: Link) => Admission | string
+}
+
+export class PeerConnection extends Context.Service<PeerConnection, {
+  /** Runs a connection to its end, which it tells in words. Never fails: a lost peer is no failure. */
+  readonly run: (link: Link, hello: Hello) => Effect.Effect<string>
+}>()("freshet/services/PeerConnection") {
+  static readonly layer: Layer.Layer<PeerConnection> = Layer.effect(
+    PeerConnection,
+    Effect.map(Clock.Clock, (clock) => PeerConnection.of({ run: (link, hello) => run(clock, link, hello) }))
+  )
+}
+
+/** Time for both handshakes (ms). */
+const HANDSHAKE_MS = 10_000
+
+/** A peer that sends no whole message for so long (ms) is gone; BEP 3 keep-alives come every two minutes. */
+const SILENCE_MS = 150_000
+
+/** We say something at least this often (ms). */
+const KEEP_ALIVE_MS = 100_000
+
+/** Small messages that a peer may leave unread (bytes). */
+const UNREAD_LIMIT = 4 << 20
+
+/** The longest frame body of a torrent with few pieces: a block as large as a peer may send. */
+const MAX_FRAME = Message.PIECE_HEADER - 4 + MAX_REQUEST
+
+class Connection {
+  readonly #link: Link
+  readonly #hello: Hello
+  readonly #clock: Clock.Clock
+  readonly #outbox = new Message.Outbox()
+  readonly #reader: FrameReader
+  #admission: Admission | undefined
+  #peer: Peer | undefined
+  #now: number
+  #heardAt: number
+  #saidAt: number
+  #ended: string | undefined
+
+  constructor(clock: Clock.Clock, link: Link, hello: Hello) {
+    this.#clock = clock
+    this.#link = link
+    this.#hello = hello
+    this.#now = this.#heardAt = this.#saidAt = Monotonic.millis(clock)
+    this.#reader = new FrameReader(this, MAX_FRAME)
+    if (hello.infoHash !== undefined) link.send([Handshake.encode(hello.infoHash, hello.ourId)])
+  }
+
+  get isOpen(): boolean {
+    return this.#peer !== undefined
+  }
+
+  get ended(): string | undefined {
+    return this.#ended
+  }
+
+  readonly close = (reason: string): void => {
+    this.#ended ??= reason
+    this.#link.close()
+  }
+
+  readonly flush = (): void => {
+    if (this.#outbox.length === 0) return
+    this.#link.send([this.#outbox.take()])
+    this.#saidAt = this.#now
+    if (this.#link.queued() > UNREAD_LIMIT) this.close("does not read what it is sent")
+  }
+
+  readonly onBytes = (bytes: Uint8Array, from: number, to: number): void => {
+    this.#now = Monotonic.millis(this.#clock)
+    if (this.#reader.push(bytes, from, to) === "Oversize") this.close("announced a frame over the limit")
+    if (this.#peer !== undefined && this.#ended === undefined) this.#admission!.port.batchEnded(this.#peer, this.#now)
+  }
+
+  onHandshake(bytes: Uint8Array, at: number): boolean {
+    const handshake = Handshake.decode(bytes, at)
+    if (handshake === undefined) return this.#drop("speaks another protocol")
+    if (this.#hello.infoHash !== undefined && handshake.infoHash !== this.#hello.infoHash) {
+      return this.#drop("answered for another torrent")
+    }
+    const admission = this.#hello.admit(handshake, this.#link)
+    if (typeof admission === "string") return this.#drop(admission)
+    if (this.#hello.infoHash === undefined) {
+      this.#link.send([Handshake.encode(handshake.infoHash, this.#hello.ourId)])
+    }
+    this.#admission = admission
+    this.#reader.maxFrame = Math.max(MAX_FRAME, 1 + Bitfield.byteLength(admission.pieces))
+    this.#peer = new Peer({
+      key: admission.key,
+      identity: admission.identity,
+      id: handshake.peerId,
+      address: this.#link.remote,
+      inbound: this.#hello.infoHash === undefined,
+      bits: Bitfield.make(admission.pieces),
+      outbox: this.#outbox,
+      wire: this,
+      now: this.#now
+    })
+    admission.port.opened(this.#peer)
+    admission.onOpen(this.#peer, this.#link)
+    return true
+  }
+
+  onFrame(bytes: Uint8Array, at: number, length: number): boolean {
+    this.#heardAt = this.#now
+    if (length === 0) return true
+    const handler = HANDLERS[bytes[at]!]
+    if (handler === undefined) return true // BEP 3 leaves room for messages that we do not know
+    const peer = this.#peer!
+    const verdict = handler.fits(length)
+      ? handler.run(this.#admission!.port, peer, bytes, at + 1, length - 1, this.#now)
+      : "sent a message of the wrong length"
+    return verdict === undefined ? this.#ended === undefined : this.#drop(verdict)
+  }
+
+  /** Every few seconds: says something before the peer gives us up, and gives up a silent one. */
+  watch(): void {
+    this.#now = Monotonic.millis(this.#clock)
+    if (this.#now - this.#heardAt > SILENCE_MS) return this.close("fell silent")
+    if (this.#now - this.#saidAt < KEEP_ALIVE_MS || this.#link.queued() > 0) return
+    this.#outbox.keepAlive()
+    this.flush()
+  }
+
+  finish(reason: string): void {
+    this.close(reason)
+    if (this.#peer === undefined) return
+    this.#admission!.port.closed(this.#peer, Monotonic.millis(this.#clock))
+    this.#admission!.onClosed(this.#peer, this.#ended!)
+  }
+
+  #drop(reason: string): boolean {
+    this.close(reason)
+    return false
+  }
+}
+
+interface Handler {
+  readonly fits: (length: number) => boolean
+  /** `bytes[at]` is the first byte of the payload of `length` bytes. */
+  readonly run: (
+    port: Port,
+    peer: Peer,
+    bytes: Uint8Array,
+    at: number,
+    length: number,
+    now: number
+  ) => Verdict
+}
+
+const exactly = (size: number) => (length: number): boolean => length === size
+
+/** What to do with a message, by its id. */
+const HANDLERS: ReadonlyArray<Handler | undefined> = (() => {
+  const table: Array<Handler | undefined> = []
+  const flag = (run: (port: Port, peer: Peer, now: number) => void): Handler => ({
+    fits: exactly(1),
+    run: (port, peer, _bytes, _at, _length, now) => {
+      run(port, peer, now)
+      return undefined
+    }
+  })
+  table[Message.CHOKE] = flag((port, peer, now) => port.choke(peer, now))
+  table[Message.UNCHOKE] = flag((port, peer) => port.unchoke(peer))
+  table[Message.INTERESTED] = flag((port, peer, now) => port.interested(peer, now))
+  table[Message.NOT_INTERESTED] = flag((port, peer) => port.notInterested(peer))
+  table[Message.HAVE] = {
+    fits: exactly(5),
+    run: (port, peer, bytes, at) => port.haveMessage(peer, Bytes.readUint32(bytes, at))
+  }
+  table[Message.BITFIELD] = {
+    fits: () => true,
+    run: (port, peer, bytes, at, length) => port.bitfield(peer, bytes.subarray(at, at + length))
+  }
+  table[Message.REQUEST] = {
+    fits: exactly(13),
+    run: (port, peer, bytes, at) =>
+      port.request(
+        peer,
+        Bytes.readUint32(bytes, at),
+        Bytes.readUint32(bytes, at + 4),
+        Bytes.readUint32(bytes, at + 8)
+      )
+  }
+  table[Message.PIECE] = {
+    fits: (length) => length > Message.PIECE_HEADER - 4,
+    run: (port, peer, bytes, at, length, now) =>
+      port.block(
+        peer,
+        Bytes.readUint32(bytes, at),
+        Bytes.readUint32(bytes, at + 4),
+        bytes,
+        at + 8,
+        length - 8,
+        now
+      )
+  }
+  table[Message.CANCEL] = {
+    fits: exactly(13),
+    run: (_port, peer, bytes, at) => {
+      peer.asked.cancel(
+        Bytes.readUint32(bytes, at),
+        Bytes.readUint32(bytes, at + 4),
+        Bytes.readUint32(bytes, at + 8)
+      )
+      return undefined
+    }
+  }
+  return table
+})()
+
+const WATCH = "5 seconds"
+
+const run = Effect.fnUntraced(function*(clock: Clock.Clock, link: Link, hello: Hello): Effect.fn.Return<string> {
+  const connection = new Connection(clock, link, hello)
+  const receive = link.receive(connection.onBytes).pipe(
+    Effect.match({
+      onFailure: (error) => connection.ended ?? error.code,
+      onSuccess: () => connection.ended ?? "hung up"
+    })
+  )
+  const watch = Effect.gen(function*() {
+    yield* Effect.sleep(HANDSHAKE_MS)
+    if (!connection.isOpen) return "did not shake hands in time"
+    while (connection.ended === undefined) {
+      yield* Effect.sleep(WATCH)
+      connection.watch()
+    }
+    return connection.ended
+  })
+  return yield* Effect.raceFirst(receive, watch).pipe(
+    Effect.onExit((exit) => Effect.sync(() => connection.finish(Exit.isSuccess(exit) ? exit.value : "was let go")))
+  )
+})

@@ -1,0 +1,175 @@
+/**
+ * The peers of one torrent: whom to dial, whom to let in, one connection for each, and who is thrown out. Every dialled
+ * connection is a fiber of the torrent's scope.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import * as Random from "effect/Random"
+import type * as Scope from "effect/Scope"
+import type { Metainfo } from "../domain/Metainfo.ts"
+import * as PeerAddress from "../domain/PeerAddress.ts"
+import type * as PeerId from "../domain/PeerId.ts"
+import { DialQueue, type Source } from "../domain/swarm/DialQueue.ts"
+import type { Peer } from "../domain/swarm/Peer.ts"
+import type { Swarm } from "../domain/swarm/Swarm.ts"
+import type { Handshake } from "../domain/wire/Handshake.ts"
+import * as Monotonic from "./Monotonic.ts"
+import { type Admission, PeerConnection } from "./PeerConnection.ts"
+import { Session } from "./Session.ts"
+import type { TorrentEvent } from "./TorrentEvent.ts"
+import type { Link } from "./Transport.ts"
+import { type Shelf, UploadServer } from "./UploadServer.ts"
+
+export interface PeerPoolOptions {
+  readonly metainfo: Metainfo
+  readonly swarm: Swarm
+  /** What peers are served from. */
+  readonly shelf: Shelf
+  readonly maxPeers: number
+  readonly onEvent: (event: TorrentEvent) => void
+}
+
+export interface PeerPool {
+  /** Somebody told us of peers. */
+  readonly add: (addresses: ReadonlyArray<PeerAddress.PeerAddress>, source: Source) => void
+  /** Dials as many as there is room for. */
+  readonly dialMore: () => void
+  /** Decides about a peer that called us; a text is the reason to refuse. */
+  readonly admit: (handshake: Handshake, link: Link) => Admission | string
+  /** Serves what the peer has asked for. */
+  readonly serve: (peer: Peer) => void
+  /** Throws out proven liars for good. */
+  readonly ban: (identities: ReadonlyArray<number>) => void
+  readonly closeAll: (reason: string) => void
+}
+
+/** Dials under way at once; the session has its own limit over all torrents. */
+const DIALLING = 32
+
+export const make = Effect.fnUntraced(function*(
+  options: PeerPoolOptions
+): Effect.fn.Return<PeerPool, never, Session | PeerConnection | UploadServer | Scope.Scope> {
+  const { metainfo, onEvent, shelf, swarm } = options
+  const session = yield* Session
+  const connection = yield* PeerConnection
+  const uploads = yield* UploadServer
+  const clock = yield* Clock.Clock
+  const random = yield* Random.Random
+  const run = yield* FiberSet.makeRuntime<never>()
+  const queue = new DialQueue(() => random.nextDoubleUnsafe())
+  const links = new Map<Peer, Link>()
+  const byId = new Map<PeerId.PeerId, Peer>()
+  let dialling = 0
+
+  const onOpen = (peer: Peer, link: Link) => {
+    links.set(peer, link)
+    byId.set(peer.id, peer)
+    onEvent({ _tag: "PeerConnected", address: peer.address, peerId: peer.id })
+  }
+
+  const onClosed = (peer: Peer, reason: string) => {
+    links.delete(peer)
+    if (byId.get(peer.id) === peer) byId.delete(peer.id)
+    onEvent({ _tag: "PeerDisconnected", address: peer.address, reason })
+  }
+
+  /**
+   * Two connections with one peer: both ends keep the one that the greater peer id has dialled, so that they never each
+   * close the other's.
+   */
+  const isBetter = (existing: Peer, inbound: boolean): boolean =>
+    existing.inbound !== inbound && inbound === existing.id > session.peerId
+
+  const letIn = (handshake: Handshake, link: Link, inbound: boolean): Admission | string => {
+    if (session.bans.isBanned(handshake.peerId, link.remote)) return "is banned"
+    const existing = byId.get(handshake.peerId)
+    if (existing !== undefined) {
+      if (!isBetter(existing, inbound)) return "is connected already"
+      existing.wire.close("is connected twice")
+    }
+    return {
+      port: swarm,
+      pieces: metainfo.layout.pieces,
+      key: session.nextKey(),
+      identity: session.identityOf(handshake.peerId),
+      onOpen,
+      onClosed
+    }
+  }
+
+  const dial = (address: PeerAddress.PeerAddress) => {
+    let opened: Peer | undefined
+    const admit = (handshake: Handshake, link: Link) => {
+      if (handshake.peerId === session.peerId) {
+        queue.exclude(address)
+        return "is ourselves"
+      }
+      const admission = letIn(handshake, link, false)
+      if (typeof admission === "string") return admission
+      return {
+        ...admission,
+        onOpen: (peer: Peer, link: Link) => {
+          opened = peer
+          dialling--
+          queue.connected(address)
+          onOpen(peer, link)
+        }
+      }
+    }
+    return Effect.scoped(
+      Effect.flatMap(
+        session.dial(address),
+        (link) => connection.run(link, { ourId: session.peerId, infoHash: metainfo.infoHash, admit })
+      )
+    ).pipe(
+      Effect.catch((error) => Effect.succeed(error.message)),
+      Effect.tap((reason) => Effect.logDebug(`${PeerAddress.format(address)}: ${reason}`)),
+      Effect.ensuring(Effect.sync(() => {
+        const now = Monotonic.millis(clock)
+        if (opened !== undefined) return queue.disconnected(address, now, opened.received > 0 || opened.up.total > 0)
+        dialling--
+        queue.failed(address, now)
+      }))
+    )
+  }
+
+  const dialMore = () => {
+    const now = Monotonic.millis(clock)
+    while (dialling < DIALLING && links.size + dialling < options.maxPeers) {
+      const address = queue.next(now)
+      if (address === undefined) return
+      if (session.bans.isBanned(undefined, address)) {
+        queue.exclude(address)
+        continue
+      }
+      dialling++
+      run(dial(address))
+    }
+  }
+
+  return {
+    dialMore,
+    add: (addresses, source) => {
+      const now = Monotonic.millis(clock)
+      for (const address of addresses) queue.add(address, source, now)
+      dialMore()
+    },
+    admit: (handshake, link) => links.size >= options.maxPeers ? "finds no room" : letIn(handshake, link, true),
+    serve: (peer) => {
+      const link = links.get(peer)
+      if (link !== undefined) uploads.serve(peer, link, shelf)
+    },
+    ban: (identities) => {
+      for (const peer of Array.from(links.keys())) {
+        if (!identities.includes(peer.identity)) continue
+        session.bans.ban(peer.id, peer.address, !peer.inbound)
+        onEvent({ _tag: "PeerBanned", address: peer.address, reason: "sent wrong blocks" })
+        peer.wire.close("sent wrong blocks")
+      }
+    },
+    closeAll: (reason) => {
+      for (const peer of Array.from(links.keys())) peer.wire.close(reason)
+    }
+  }
+})

@@ -1,0 +1,270 @@
+/**
+ * What all torrents of one client share: its peer id and listener, the choker, permits to dial, the memory of pieces
+ * under way, rate limits, bans. Several sessions can live in one runtime.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import * as Layer from "effect/Layer"
+import * as Random from "effect/Random"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import type * as InfoHash from "../domain/InfoHash.ts"
+import type * as PeerAddress from "../domain/PeerAddress.ts"
+import * as PeerId from "../domain/PeerId.ts"
+import { Bans } from "../domain/swarm/Bans.ts"
+import * as Choker from "../domain/swarm/Choker.ts"
+import type { Peer } from "../domain/swarm/Peer.ts"
+import { PieceBuffers } from "../domain/swarm/PieceBuffers.ts"
+import type { Swarm } from "../domain/swarm/Swarm.ts"
+import { TokenBucket } from "../domain/swarm/TokenBucket.ts"
+import type { Handshake } from "../domain/wire/Handshake.ts"
+import * as Monotonic from "./Monotonic.ts"
+import { type Admission, PeerConnection } from "./PeerConnection.ts"
+import { type Link, type Listener, Transport, TransportError } from "./Transport.ts"
+import type { UploadServer } from "./UploadServer.ts"
+
+export class SessionError extends Schema.TaggedError<SessionError>()("SessionError", {
+  reason: Schema.Literals(["PortTaken", "CannotListen", "SameTorrent"]),
+  detail: Schema.String
+}) {
+  override get message() {
+    return this.detail
+  }
+}
+
+export interface SessionOptions {
+  /** Local addresses of everything, one per family; all when empty. */
+  readonly bind?: { readonly v4?: string | undefined; readonly v6?: string | undefined }
+  /** The port to listen on; 0 for any, the first free of 6881 to 6889 when absent. */
+  readonly listenPort?: number | undefined
+  readonly maxUploads?: number | undefined
+  /** Bytes/s; unlimited when absent. */
+  readonly maxDownloadRate?: number | undefined
+  readonly maxUploadRate?: number | undefined
+  /** Memory for pieces under way, in bytes. */
+  readonly memory?: number | undefined
+}
+
+/** A torrent as the session sees it. */
+export interface Member {
+  readonly infoHash: InfoHash.InfoHash
+  readonly swarm: Swarm
+  /** Decides about a peer that has called us; a text is the reason to refuse. */
+  readonly admit: (handshake: Handshake, link: Link) => Admission | string
+}
+
+export class Session extends Context.Service<Session, {
+  readonly peerId: PeerId.PeerId
+  /** The port that we listen on. */
+  readonly port: number
+  readonly buffers: PieceBuffers
+  readonly downloadLimit: TokenBucket
+  readonly bans: Bans
+  /** Makes the torrent known to callers, until the scope closes. */
+  readonly enroll: (member: Member) => Effect.Effect<void, SessionError, Scope.Scope>
+  /** Opens a connection when there is a permit. */
+  readonly dial: (address: PeerAddress.PeerAddress) => Effect.Effect<Link, TransportError, Scope.Scope>
+  /** The same number for every connection with this peer id. */
+  readonly identityOf: (peerId: PeerId.PeerId) => number
+  /** A number for a connection. */
+  readonly nextKey: () => number
+  /** A peer wants to be unchoked: it is, when a slot is free. */
+  readonly interested: (swarm: Swarm, peer: Peer, now: number) => void
+  readonly released: (peer: Peer) => void
+}>()("freshet/services/Session") {
+  static readonly layer = (
+    options: SessionOptions
+  ): Layer.Layer<Session, SessionError, Transport | PeerConnection | UploadServer> =>
+    Layer.effect(Session, make(options))
+}
+
+/** The ports that clients have always tried first. */
+const FIRST_PORT = 6881
+const LAST_PORT = 6889
+
+/** Connections being opened at once. */
+const HALF_OPEN = 32
+
+const DIAL_TIMEOUT = "10 seconds"
+
+/** Bytes of pieces under way: a few ms at full speed, and small enough to stay in the caches mostly. */
+const MEMORY = 32 << 20
+
+/** Peer ids whose numbers are remembered. */
+const IDENTITIES = 10_000
+
+const listenAt = Effect.fnUntraced(function*(
+  transport: Context.Service.Shape<typeof Transport>,
+  bind: NonNullable<SessionOptions["bind"]>,
+  port: number
+): Effect.fn.Return<ReadonlyArray<Listener>, TransportError, Scope.Scope> {
+  const hosts = [bind.v4, bind.v6].filter((host) => host !== undefined)
+  const first = yield* transport.listen({ host: hosts[0], port })
+  if (hosts.length < 2) return [first]
+  return [first, yield* transport.listen({ host: hosts[1], port: first.port })]
+})
+
+const listen = Effect.fnUntraced(function*(
+  transport: Context.Service.Shape<typeof Transport>,
+  options: SessionOptions
+): Effect.fn.Return<ReadonlyArray<Listener>, SessionError, Scope.Scope> {
+  const asked = options.listenPort
+  const ports = asked === undefined
+    ? Array.from({ length: LAST_PORT - FIRST_PORT + 1 }, (_, i) => FIRST_PORT + i)
+    : [asked]
+  let last: TransportError | undefined
+  for (const port of ports) {
+    const listeners = yield* Effect.match(listenAt(transport, options.bind ?? {}, port), {
+      onFailure: (error) => error,
+      onSuccess: (listeners) => listeners
+    })
+    if (!(listeners instanceof TransportError)) return listeners
+    last = listeners
+    if (last.code !== "EADDRINUSE") break
+  }
+  const taken = last?.code === "EADDRINUSE"
+  return yield* new SessionError({
+    reason: taken ? "PortTaken" : "CannotListen",
+    detail: taken
+      ? asked === undefined
+        ? `ports ${FIRST_PORT} to ${LAST_PORT} are all taken; choose another with --listen-port`
+        : `port ${asked} is taken; choose another with --listen-port, or 0 for any free one`
+      : `${last?.message}; check --bind and --listen-port`
+  })
+})
+
+const rowOf = (swarm: Swarm, peer: Peer, now: number): Choker.Row => ({
+  id: peer.key,
+  seeding: swarm.isDone,
+  interested: peer.peerInterested,
+  unchoked: !peer.amChoking,
+  downRate: peer.downRate,
+  upRate: peer.up.perSecond(now),
+  unchokedAt: peer.unchokedAt,
+  waitingSince: peer.waitingSince,
+  uploadedSinceUnchoke: peer.uploadedSinceUnchoke,
+  pieceLength: swarm.layout.pieceLength,
+  snubbed: peer.window.snubbed,
+  connectedAt: peer.connectedAt
+})
+
+/** Carries the choker's decisions to the peers of all torrents. */
+const makeUnchoking = (random: () => number, members: ReadonlyMap<string, Member>, options: SessionOptions) => {
+  const choker = new Choker.Choker(random, options.maxUploads)
+  const round = (now: number): void => {
+    const rows: Array<Choker.Row> = []
+    const owners = new Map<number, readonly [Swarm, Peer]>()
+    for (const { swarm } of members.values()) {
+      for (const peer of swarm.peers) {
+        rows.push(rowOf(swarm, peer, now))
+        owners.set(peer.key, [swarm, peer])
+      }
+    }
+    const { choke, unchoke } = choker.round(rows, now, options.maxUploadRate)
+    for (const [keys, act] of [[choke, "chokePeer"], [unchoke, "unchokePeer"]] as const) {
+      for (const key of keys) {
+        const [swarm, peer] = owners.get(key)!
+        swarm[act](peer, now)
+        peer.wire.flush()
+      }
+    }
+  }
+  return {
+    round,
+    interested: (swarm: Swarm, peer: Peer, now: number): void => {
+      if (choker.onInterested(rowOf(swarm, peer, now))) swarm.unchokePeer(peer, now)
+    },
+    released: (peer: Peer): void => choker.onReleased(peer.key)
+  }
+}
+
+/** Numbers for peer ids; the oldest are forgotten. */
+const makeIdentities = (): (peerId: PeerId.PeerId) => number => {
+  const known = new Map<PeerId.PeerId, number>()
+  let last = 0
+  return (peerId) => {
+    const identity = known.get(peerId) ?? ++last
+    known.delete(peerId)
+    known.set(peerId, identity)
+    if (known.size > IDENTITIES) known.delete(known.keys().next().value!)
+    return identity
+  }
+}
+
+const make = Effect.fnUntraced(function*(options: SessionOptions) {
+  const transport = yield* Transport
+  const connection = yield* PeerConnection
+  const clock = yield* Clock.Clock
+  const source = yield* Random.Random
+  const random = () => source.nextDoubleUnsafe()
+  const peerId = PeerId.make(random)
+  const members = new Map<string, Member>()
+  const unchoking = makeUnchoking(random, members, options)
+  const bans = new Bans()
+  const listeners = yield* listen(transport, options)
+  const callers = yield* FiberSet.make<void>()
+  const halfOpen = yield* Semaphore.make(HALF_OPEN)
+  let lastKey = 0
+
+  const receive = (link: Link) =>
+    connection.run(link, {
+      ourId: peerId,
+      admit: (handshake, link) => {
+        if (handshake.peerId === peerId) return "is ourselves"
+        if (bans.isBanned(handshake.peerId, link.remote)) return "is banned"
+        return members.get(handshake.infoHash)?.admit(handshake, link) ?? "asks for a torrent that is not here"
+      }
+    }).pipe(Effect.flatMap((reason) => Effect.logDebug(`caller ${link.remote.host}: ${reason}`)))
+
+  for (const listener of listeners) {
+    yield* listener.accept.pipe(
+      Effect.flatMap((link) => FiberSet.run(callers, receive(link))),
+      Effect.forever({ disableYield: true }),
+      Effect.forkScoped
+    )
+  }
+  yield* Effect.sleep(Choker.ROUND).pipe(
+    Effect.andThen(Effect.sync(() => unchoking.round(Monotonic.millis(clock)))),
+    Effect.forever({ disableYield: true }),
+    Effect.forkScoped
+  )
+
+  const enroll = (member: Member) =>
+    Effect.acquireRelease(
+      Effect.suspend(() => {
+        if (members.has(member.infoHash)) {
+          return Effect.fail(new SessionError({ reason: "SameTorrent", detail: "this torrent is running already" }))
+        }
+        members.set(member.infoHash, member)
+        return Effect.void
+      }),
+      () => Effect.sync(() => members.delete(member.infoHash))
+    )
+
+  const dial = (address: PeerAddress.PeerAddress) =>
+    transport.dial(address, { from: address.family === 4 ? options.bind?.v4 : options.bind?.v6 }).pipe(
+      Effect.timeoutOrElse({
+        duration: DIAL_TIMEOUT,
+        orElse: () => Effect.fail(new TransportError({ operation: "dial", code: "ETIMEDOUT", address: address.host }))
+      }),
+      halfOpen.withPermit
+    )
+
+  const now = Monotonic.millis(clock)
+  return Session.of({
+    peerId,
+    port: listeners[0]!.port,
+    buffers: new PieceBuffers(options.memory ?? MEMORY),
+    downloadLimit: new TokenBucket(options.maxDownloadRate ?? Infinity, now),
+    bans,
+    enroll,
+    dial,
+    identityOf: makeIdentities(),
+    nextKey: () => ++lastKey,
+    interested: unchoking.interested,
+    released: unchoking.released
+  })
+})

@@ -1,0 +1,322 @@
+/**
+ * One torrent of a session: finds out what is there, fetches what is missing and serves what is there, until its scope
+ * closes. Then the trackers are told and what is unfinished is saved.
+ */
+import type * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Queue from "effect/Queue"
+import * as Random from "effect/Random"
+import * as Stream from "effect/Stream"
+import * as Bitfield from "../domain/Bitfield.ts"
+import type { Metainfo } from "../domain/Metainfo.ts"
+import type { PeerAddress } from "../domain/PeerAddress.ts"
+import * as PieceLayout from "../domain/PieceLayout.ts"
+import type { OpenPiece } from "../domain/swarm/Board.ts"
+import type { Order } from "../domain/swarm/PiecePicker.ts"
+import { Swarm } from "../domain/swarm/Swarm.ts"
+import * as Wanted from "../domain/Wanted.ts"
+import * as Announcer from "./Announcer.ts"
+import * as Checker from "./Checker.ts"
+import { Download, writeBlocks } from "./Download.ts"
+import { FileStore, type FileStoreError, type Storage } from "./FileStore.ts"
+import * as Monotonic from "./Monotonic.ts"
+import * as PeerPool from "./PeerPool.ts"
+import { PieceVerifier } from "./PieceVerifier.ts"
+import { explain, ResumeStore } from "./ResumeStore.ts"
+import * as ResumeWriter from "./ResumeWriter.ts"
+import { Session } from "./Session.ts"
+import type { TorrentEvent } from "./TorrentEvent.ts"
+import type { Shelf } from "./UploadServer.ts"
+
+export interface TorrentOptions {
+  readonly metainfo: Metainfo
+  /** The download folder. */
+  readonly dir: string
+  /** Files to fetch, by index; all when absent. */
+  readonly selected?: ReadonlySet<number> | undefined
+  readonly order?: Order | undefined
+  /** Tiers of trackers, as they are to be asked. */
+  readonly trackers: ReadonlyArray<ReadonlyArray<string>>
+  /** Peers to dial besides those that trackers name. */
+  readonly peers?: ReadonlyArray<PeerAddress> | undefined
+  readonly maxPeers?: number | undefined
+  /** Hash everything, whatever the record says. */
+  readonly checkIntegrity?: boolean | undefined
+  /** Files that do not look like this torrent's may be written over. */
+  readonly allowOverwrite?: boolean | undefined
+  /** Nothing is written: for sharing what is there. */
+  readonly readOnly?: boolean | undefined
+  /** Bytes hashed and to be hashed, while existing files are checked. */
+  readonly onCheck?: ((checked: number, total: number) => void) | undefined
+  readonly onEvent?: ((event: TorrentEvent) => void) | undefined
+}
+
+/** How a torrent stands, for screens. Rates in bytes/s. */
+export interface Snapshot {
+  /** Bytes of the chosen files that are verified and written, and of all chosen files. */
+  readonly done: number
+  readonly total: number
+  readonly downRate: number
+  readonly upRate: number
+  /** Payload of this run. */
+  readonly downloaded: number
+  readonly uploaded: number
+  readonly peers: number
+  readonly seeds: number
+  readonly isDone: boolean
+}
+
+export interface Torrent {
+  readonly metainfo: Metainfo
+  readonly swarm: Swarm
+  readonly storage: Storage
+  readonly snapshot: () => Snapshot
+  /** Waits until all chosen files are there, synced and recorded; fails when the files cannot be written. */
+  readonly completed: Effect.Effect<void, FileStoreError>
+}
+
+const MAX_PEERS = 200
+
+const TICK = "1 second"
+
+/** How often peers that wait for the download limit are looked at: often enough that its burst is not lost. */
+const LIMITED_TICK = "200 millis"
+
+/** Peers that a tracker is asked for while we have few. */
+const NUM_WANT = 80
+
+const makeShelf = (
+  metainfo: Metainfo,
+  swarm: Swarm,
+  storage: Storage,
+  onEvent: (event: TorrentEvent) => void
+): Shelf => {
+  const { layout } = metainfo
+  const { pieceLength } = layout
+  return {
+    key: metainfo.infoHash,
+    length: layout.totalLength,
+    layout,
+    read: storage.read,
+    extent: (at, from, to) => {
+      const { have, isSeed } = swarm
+      if (isSeed) return [from, to]
+      let first = Math.floor(at / pieceLength)
+      let after = first + 1
+      while (first * pieceLength > from && Bitfield.has(have, first - 1)) first--
+      while (after * pieceLength < to && Bitfield.has(have, after)) after++
+      return [Math.max(from, first * pieceLength), Math.min(to, after * pieceLength)]
+    },
+    onSent: (peer, bytes, now) => swarm.sent(peer, bytes, now),
+    onFault: (error) => onEvent({ _tag: "Warning", message: error.message })
+  }
+}
+
+/** Writes what has arrived of unfinished pieces, so that a later run need not fetch it again. */
+const saveUnfinished = (swarm: Swarm, storage: Storage) =>
+  Effect.forEach(Array.from(swarm.board.open.values()), (piece) => {
+    const offset = PieceLayout.pieceOffset(swarm.layout, piece.index)
+    return Effect.andThen(writeBlocks(storage, offset, piece), Effect.sync(() => swarm.board.spill(piece)))
+  }, { discard: true })
+
+/** The record, and what a check with its help found on the disk. */
+const findOut = Effect.fnUntraced(function*(options: TorrentOptions, onEvent: (event: TorrentEvent) => void) {
+  const { dir, metainfo, selected } = options
+  const handle = yield* (yield* ResumeStore).open({ infoHash: metainfo.infoHash, dir })
+  const storage = yield* (yield* FileStore).open({
+    metainfo,
+    dir,
+    selected: selected === undefined ? undefined : (file) => selected.has(file),
+    partFile: handle.partFile,
+    readOnly: options.readOnly
+  })
+  const loaded = yield* handle.load(metainfo)
+  for (const warning of [handle.warning, loaded.warning]) {
+    if (warning !== undefined) onEvent({ _tag: "Warning", message: explain(warning) })
+  }
+  const checked = yield* Checker.check({
+    metainfo,
+    storage,
+    verifier: yield* PieceVerifier,
+    record: loaded.record,
+    checkIntegrity: options.checkIntegrity ?? false,
+    allowOverwrite: options.allowOverwrite ?? false,
+    onProgress: options.onCheck
+  })
+  return { handle, storage, checked, record: loaded.record }
+})
+
+/** Starts a torrent in the scope. Succeeds when the files are checked and the swarm may begin. */
+export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
+  const { metainfo } = options
+  const onEvent = options.onEvent ?? (() => {})
+  const session = yield* Session
+  const download = yield* Download
+  const clock = yield* Clock.Clock
+  const random = yield* Random.Random
+  const now = () => Monotonic.millis(clock)
+  const { checked, handle, record, storage } = yield* findOut(options, onEvent)
+
+  const wanted = Wanted.make(metainfo, options.selected)
+  const ready = yield* Queue.unbounded<OpenPiece, Cause.Done>()
+  const finished = yield* Deferred.make<void, FileStoreError>()
+  const swarm: Swarm = new Swarm({
+    layout: metainfo.layout,
+    have: checked.have,
+    wanted: options.readOnly ? Bitfield.make(metainfo.layout.pieces) : wanted.pieces,
+    order: options.order ?? "Rarest",
+    buffers: session.buffers,
+    limit: session.downloadLimit,
+    random: () => random.nextDoubleUnsafe(),
+    hooks: {
+      onFull: (piece) => Queue.offerUnsafe(ready, piece),
+      onSpill: (piece) => Queue.offerUnsafe(ready, piece),
+      onAsked: (peer) => pool.serve(peer),
+      onInterested: (peer, at) => session.interested(swarm, peer, at),
+      onNotInterested: session.released
+    }
+  })
+  for (const [piece, blocks] of checked.masks) swarm.board.remember(piece, blocks)
+  let done = 0
+  Bitfield.forEach(checked.have, (piece) => {
+    if (Bitfield.has(wanted.pieces, piece)) done += wanted.bytesIn(piece)
+  })
+
+  const writer = options.readOnly ? undefined : yield* ResumeWriter.make({
+    metainfo,
+    storage,
+    handle,
+    start: checked,
+    snapshot: () => ({
+      masks: swarm.board.remembered,
+      uploaded: (record?.uploaded ?? 0) + swarm.up.total,
+      downloaded: (record?.downloaded ?? 0) + swarm.down.total
+    }),
+    onWarning: (warning) => onEvent({ _tag: "Warning", message: explain(warning) })
+  })
+  const save = writer?.flush ?? Effect.void
+  yield* Effect.addFinalizer(() =>
+    saveUnfinished(swarm, storage).pipe(
+      Effect.andThen(save),
+      Effect.catch((error) => Effect.sync(() => onEvent({ _tag: "Warning", message: error.message })))
+    )
+  )
+
+  const pool: PeerPool.PeerPool = yield* PeerPool.make({
+    metainfo,
+    swarm,
+    shelf: makeShelf(metainfo, swarm, storage, onEvent),
+    maxPeers: options.maxPeers ?? MAX_PEERS,
+    onEvent
+  })
+  yield* Effect.addFinalizer(() => Effect.sync(() => pool.closeAll("the torrent was stopped")))
+
+  const onLanded = (piece: OpenPiece) => {
+    done += Bitfield.has(wanted.pieces, piece.index) ? wanted.bytesIn(piece.index) : 0
+    writer?.noteWritten(piece.index, piece.bytes.length)
+    onEvent({ _tag: "PieceLanded", piece: piece.index })
+    if (swarm.isDone) Queue.endUnsafe(ready)
+  }
+  if (swarm.isDone) Queue.endUnsafe(ready)
+  const pieces = download.pieces({
+    swarm,
+    storage,
+    pieceHashes: metainfo.pieceHashes,
+    ready,
+    onCorrupt: (piece, liars) => {
+      onEvent({ _tag: "PieceCorrupt", piece })
+      pool.ban(liars)
+    },
+    onLiars: pool.ban,
+    onSpilled: (bytes) => writer?.noteBlocks(bytes)
+  })
+  const fetching = Stream.runForEach(pieces, (piece) => Effect.sync(() => onLanded(piece))).pipe(
+    Effect.andThen(save),
+    Effect.tap(() => Effect.sync(() => onEvent({ _tag: "Completed" })))
+  )
+  yield* (writer === undefined ? fetching : Effect.raceFirst(fetching, writer.failure)).pipe(
+    Effect.onExit((exit) =>
+      Effect.andThen(
+        Deferred.done(finished, exit),
+        Effect.sync(() => Exit.isFailure(exit) ? pool.closeAll("the files cannot be written") : undefined)
+      )
+    ),
+    Effect.exit,
+    Effect.forkScoped
+  )
+
+  yield* session.enroll({ infoHash: metainfo.infoHash, swarm, admit: pool.admit })
+  yield* tick(TICK, () => {
+    swarm.tick(now())
+    pool.dialMore()
+  })
+  if (session.downloadLimit.rate !== Infinity) yield* tick(LIMITED_TICK, () => swarm.feed(now()))
+  pool.add(options.peers ?? [], "user")
+  yield* announce(options, swarm, pool, Deferred.await(finished), onEvent)
+
+  return {
+    metainfo,
+    swarm,
+    storage,
+    completed: Deferred.await(finished),
+    snapshot: () => snapshot(swarm, done, wanted.bytes, now())
+  } satisfies Torrent
+})
+
+const tick = (every: Duration.Input, run: () => void) =>
+  Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(every), Effect.sync(run)), { disableYield: true }))
+
+const announce = Effect.fnUntraced(function*(
+  options: TorrentOptions,
+  swarm: Swarm,
+  pool: PeerPool.PeerPool,
+  completed: Effect.Effect<void, FileStoreError>,
+  onEvent: (event: TorrentEvent) => void
+) {
+  if (options.trackers.length === 0) return
+  const session = yield* Session
+  const random = yield* Random.Random
+  const { metainfo } = options
+  const missing = () => metainfo.layout.totalLength - haveBytes(swarm)
+  yield* Effect.forkScoped(Announcer.run({
+    infoHash: metainfo.infoHash,
+    peerId: session.peerId,
+    key: Math.floor(random.nextDoubleUnsafe() * 2 ** 32),
+    tiers: options.trackers,
+    private: metainfo.private,
+    numWant: () => swarm.peers.size < (options.maxPeers ?? MAX_PEERS) ? NUM_WANT : 0,
+    port: () => session.port,
+    stats: () => ({ uploaded: swarm.up.total, downloaded: swarm.down.total, left: missing() }),
+    onPeers: (peers) => pool.add(peers, "tracker"),
+    onSwitch: () => pool.closeAll("the tracker has changed"),
+    completed: Effect.ignore(completed),
+    onStatus: () => onEvent
+  }))
+})
+
+/** Bytes of the pieces that are there. */
+const haveBytes = ({ have, haveCount, layout }: Swarm): number => {
+  const last = layout.pieces - 1
+  const short = Bitfield.has(have, last) ? layout.pieceLength - PieceLayout.pieceSize(layout, last) : 0
+  return haveCount * layout.pieceLength - short
+}
+
+const snapshot = (swarm: Swarm, done: number, total: number, now: number): Snapshot => {
+  let seeds = 0
+  for (const peer of swarm.peers) if (peer.isSeed) seeds++
+  return {
+    done,
+    total,
+    seeds,
+    peers: swarm.peers.size,
+    downRate: swarm.down.perSecond(now),
+    upRate: swarm.up.perSecond(now),
+    downloaded: swarm.down.total,
+    uploaded: swarm.up.total,
+    isDone: swarm.isDone
+  }
+}

@@ -1,0 +1,19 @@
+/** What happens to a torrent, told as it happens to whoever watches: screens, logs, records. */
+import type * as PeerAddress from "../domain/PeerAddress.ts"
+import type * as PeerId from "../domain/PeerId.ts"
+
+export type TorrentEvent =
+  | { readonly _tag: "PieceLanded"; readonly piece: number }
+  | { readonly _tag: "PieceCorrupt"; readonly piece: number }
+  | { readonly _tag: "PeerConnected"; readonly address: PeerAddress.PeerAddress; readonly peerId: PeerId.PeerId }
+  | { readonly _tag: "PeerDisconnected"; readonly address: PeerAddress.PeerAddress; readonly reason: string }
+  | { readonly _tag: "PeerBanned"; readonly address: PeerAddress.PeerAddress; readonly reason: string }
+  | {
+    readonly _tag: "TrackerAnswered"
+    readonly url: string
+    readonly seeds: number | undefined
+    readonly leeches: number | undefined
+  }
+  | { readonly _tag: "TrackerFailed"; readonly url: string; readonly message: string }
+  | { readonly _tag: "Warning"; readonly message: string }
+  | { readonly _tag: "Completed" }

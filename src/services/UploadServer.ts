@@ -1,0 +1,194 @@
+/**
+ * Answers what peers ask for. One fiber per peer that waits for blocks: it takes requests from the front in batches,
+ * reads ahead through the {@link ReadCache}, and writes headers and blocks in one go, no faster than the peer reads.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import * as Layer from "effect/Layer"
+import * as PieceLayout from "../domain/PieceLayout.ts"
+import type { Peer } from "../domain/swarm/Peer.ts"
+import { TokenBucket } from "../domain/swarm/TokenBucket.ts"
+import * as Message from "../domain/wire/Message.ts"
+import * as Monotonic from "./Monotonic.ts"
+import * as ReadCache from "./ReadCache.ts"
+import type { Link } from "./Transport.ts"
+
+/** A torrent that blocks are served of. */
+export interface Shelf<E = { readonly message: string }> extends ReadCache.Source<E> {
+  readonly layout: PieceLayout.PieceLayout
+  /** Told after every batch. */
+  readonly onSent: (peer: Peer, bytes: number, now: number) => void
+  /** A read failed; the peer that asked is let go. */
+  readonly onFault: (error: E) => void
+}
+
+export interface UploadServerOptions {
+  /** Bytes/s for all peers together; unlimited when absent. */
+  readonly maxRate?: number | undefined
+}
+
+export class UploadServer extends Context.Service<UploadServer, {
+  /** The peer may have asked for blocks: serve it until its queue is empty. Safe to call for every batch. */
+  readonly serve: (peer: Peer, link: Link, shelf: Shelf) => void
+  /** Forgets what was read of a torrent. */
+  readonly drop: (shelf: Shelf) => void
+}>()("freshet/services/UploadServer") {
+  static readonly layer = (options: UploadServerOptions): Layer.Layer<UploadServer> =>
+    Layer.effect(UploadServer, make(options))
+}
+
+/** Payload of one write (bytes): enough to make its cost per block small, little enough to share the loop. */
+const BATCH = 262_144
+
+/** Lines that are read before their turn. */
+const AHEAD = 4
+
+interface Block {
+  readonly piece: number
+  readonly begin: number
+  readonly length: number
+  readonly offset: number
+}
+
+type Cache = ReadCache.ReadCache<{ readonly message: string }>
+type Line = ReadCache.Line<{ readonly message: string }>
+
+/** The requests at the front of the queue, up to a batch of bytes; they leave the queue. */
+const takeBatch = (peer: Peer, layout: PieceLayout.PieceLayout, most: number): Array<Block> => {
+  const batch: Array<Block> = []
+  let bytes = 0
+  const { asked } = peer
+  while (batch.length < asked.length) {
+    const i = batch.length
+    const length = asked.size(i)
+    if (i > 0 && bytes + length > most) break
+    const piece = asked.piece(i)
+    const begin = asked.begin(i)
+    batch.push({ piece, begin, length, offset: PieceLayout.pieceOffset(layout, piece) + begin })
+    bytes += length
+  }
+  asked.shift(batch.length)
+  return batch
+}
+
+const sizeOf = (batch: ReadonlyArray<Block>): number => batch.reduce((sum, block) => sum + block.length, 0)
+
+/** One line after another, each with the bytes of the block in it. */
+const eachLine = (block: Block, visit: (from: number, to: number) => void): void => {
+  const end = block.offset + block.length
+  for (let from = block.offset; from < end;) {
+    const to = Math.min(end, from - from % ReadCache.LINE + ReadCache.LINE)
+    visit(from, to)
+    from = to
+  }
+}
+
+/** Pins the lines of every block, in order. */
+const pinAll = (cache: Cache, shelf: Shelf, batch: ReadonlyArray<Block>): Array<Line> => {
+  const lines: Array<Line> = []
+  for (const block of batch) {
+    eachLine(block, (from, to) => {
+      const last = lines[lines.length - 1]
+      if (last !== undefined && last.from <= from && to <= last.to) return
+      lines.push(cache.pin(shelf, from, to))
+    })
+  }
+  return lines
+}
+
+/** Starts reading what is next in the queue. */
+const readAhead = (cache: Cache, shelf: Shelf, peer: Peer): void => {
+  const { asked } = peer
+  let line: Line | undefined
+  let started = 0
+  for (let i = 0; i < asked.length && started < AHEAD; i++) {
+    const from = PieceLayout.pieceOffset(shelf.layout, asked.piece(i)) + asked.begin(i)
+    const to = Math.min(from + asked.size(i), from - from % ReadCache.LINE + ReadCache.LINE)
+    if (line !== undefined && line.from <= from && to <= line.to) continue
+    line = cache.pin(shelf, from, to)
+    cache.release(line)
+    started++
+  }
+}
+
+/** Headers and blocks for one write; a block that lies in two lines goes as two parts. */
+const frames = (batch: ReadonlyArray<Block>, lines: ReadonlyArray<Line>): Array<Uint8Array> => {
+  const headers = new Uint8Array(batch.length * Message.PIECE_HEADER)
+  const parts: Array<Uint8Array> = []
+  let line = 0
+  for (let i = 0; i < batch.length; i++) {
+    const block = batch[i]!
+    const at = i * Message.PIECE_HEADER
+    Message.writePieceHeader(headers, at, block.piece, block.begin, block.length)
+    parts.push(headers.subarray(at, at + Message.PIECE_HEADER))
+    eachLine(block, (from, to) => {
+      while (from < lines[line]!.from || to > lines[line]!.to) line++
+      const { buffer, from: start } = lines[line]!
+      parts.push(buffer.subarray(from - start, to - start))
+    })
+  }
+  return parts
+}
+
+const make = Effect.fnUntraced(function*({ maxRate }: UploadServerOptions) {
+  const clock = yield* Clock.Clock
+  const limit = new TokenBucket(maxRate ?? Infinity, Monotonic.millis(clock))
+  const cache: Cache = yield* ReadCache.make<{ readonly message: string }>()
+  const run = yield* FiberSet.makeRuntime<never>()
+  const busy = new Set<Peer>()
+
+  const loaded = Effect.fnUntraced(function*(lines: ReadonlyArray<Line>) {
+    for (const line of lines) if (!line.ready) yield* Deferred.await(line.loaded)
+  })
+
+  const sendBatch = Effect.fnUntraced(function*(peer: Peer, link: Link, shelf: Shelf) {
+    const batch = takeBatch(peer, shelf.layout, Math.min(BATCH, limit.rate))
+    const bytes = sizeOf(batch)
+    const lines = pinAll(cache, shelf, batch)
+    const release = () => {
+      for (const line of lines) cache.release(line)
+    }
+    readAhead(cache, shelf, peer)
+    yield* Effect.onError(loaded(lines), () => Effect.sync(release))
+    const now = Monotonic.millis(clock)
+    limit.charge(bytes, now)
+    link.send(frames(batch, lines), release)
+    shelf.onSent(peer, bytes, now)
+    if (limit.rate !== Infinity) yield* Effect.sleep(limit.waitFor(1, now))
+    yield* link.drained
+  })
+
+  const serveAll = Effect.fnUntraced(
+    function*(peer: Peer, link: Link, shelf: Shelf) {
+      while (peer.asked.length > 0) yield* sendBatch(peer, link, shelf)
+    },
+    (effect, peer, link, shelf) =>
+      effect.pipe(
+        Effect.catch((error) =>
+          Effect.sync(() => {
+            shelf.onFault(error)
+            peer.asked.clear()
+            peer.wire.close(`cannot be served: ${error.message}`)
+          })
+        ),
+        Effect.ensuring(Effect.sync(() => {
+          busy.delete(peer)
+          if (peer.asked.length > 0) serve(peer, link, shelf)
+        }))
+      )
+  )
+
+  const serve = (peer: Peer, link: Link, shelf: Shelf): void => {
+    if (busy.has(peer)) return
+    busy.add(peer)
+    run(serveAll(peer, link, shelf))
+  }
+
+  return UploadServer.of({
+    serve,
+    drop: (shelf) => cache.drop(shelf)
+  })
+})

@@ -1,0 +1,114 @@
+/** The resume record of one download on disk: a folder with the record, the part file and the lock. */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as fs from "node:fs/promises"
+import * as path from "node:path"
+import * as Bytes from "../../domain/Bytes.ts"
+import * as Digest from "../../domain/Digest.ts"
+import type * as InfoHash from "../../domain/InfoHash.ts"
+import type * as Metainfo from "../../domain/Metainfo.ts"
+import * as ResumeCodec from "../../domain/ResumeCodec.ts"
+import { codeOf } from "../storage/FileStoreError.ts"
+import * as SafePlace from "../storage/SafePlace.ts"
+import { ResumeWarning } from "./ResumeError.ts"
+import type { Loaded, ResumeHandle } from "./ResumeHandle.ts"
+
+/** The path without links, as far as it exists. */
+const realPath = async (place: string): Promise<string> => {
+  try {
+    return await fs.realpath(place)
+  } catch {
+    const parent = path.dirname(place)
+    return parent === place ? place : path.join(await realPath(parent), path.basename(place))
+  }
+}
+
+export const folderOf = (stateDir: string, infoHash: InfoHash.InfoHash, dir: string): Effect.Effect<string> =>
+  Effect.promise(async () => {
+    const hash = Digest.sha256(Bytes.fromUtf8(await realPath(path.resolve(dir))))
+    return path.join(path.resolve(stateDir), "resume", `${infoHash}-${Bytes.toHex(hash.subarray(0, 8))}`)
+  })
+
+const describe = ResumeCodec.Damage.$match({
+  NotARecord: () => "is not a resume record",
+  OtherVersion: ({ version }) => `is of version ${version}, which this program does not know`,
+  OtherTorrent: () => "belongs to another torrent",
+  Corrupt: () => "is damaged"
+})
+
+/** The whole file, unless it is longer than a record can be; `undefined` when there is none. */
+const readBounded = async (file: string, limit: number): Promise<Uint8Array | undefined> => {
+  let handle: fs.FileHandle
+  try {
+    handle = await fs.open(file, "r")
+  } catch (cause) {
+    if (codeOf(cause) === "ENOENT") return undefined
+    throw cause
+  }
+  try {
+    const { size } = await handle.stat()
+    return size > limit ? Bytes.empty : await handle.readFile()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** After a crash at any point either the old file or the new one is there, whole. */
+const replace = async (file: string, bytes: Uint8Array): Promise<void> => {
+  const temporary = `${file}.new`
+  const handle = await fs.open(temporary, "w", 0o600)
+  try {
+    await handle.writeFile(bytes)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  await fs.rename(temporary, file)
+  await SafePlace.syncFolder(path.dirname(file))
+}
+
+/** @param warning why the folder cannot be written, if so */
+export const make = (folder: string, warning: ResumeWarning | undefined): ResumeHandle => {
+  const file = path.join(folder, "record")
+  const part = path.join(folder, "part")
+
+  const load = async (metainfo: Metainfo.Metainfo): Promise<Loaded> => {
+    const bytes = await readBounded(file, ResumeCodec.maxLength(metainfo))
+    if (bytes === undefined) return { record: undefined, warning: undefined }
+    const decoded = ResumeCodec.decode(metainfo, bytes)
+    if (Result.isSuccess(decoded)) return { record: decoded.success, warning: undefined }
+    const movedTo = `${file}.damaged`
+    await fs.rename(file, movedTo)
+    return {
+      record: undefined,
+      warning: ResumeWarning.Damaged({ path: file, why: describe(decoded.failure), movedTo })
+    }
+  }
+
+  return {
+    warning,
+    partFile: warning === undefined ? part : undefined,
+    load: (metainfo) =>
+      Effect.promise(() =>
+        load(metainfo).catch((cause): Loaded => ({
+          record: undefined,
+          warning: ResumeWarning.Unreadable({ path: file, code: codeOf(cause) })
+        }))
+      ),
+    save: (metainfo, record) =>
+      Effect.uninterruptible(Effect.promise(async () => {
+        if (warning !== undefined) return warning
+        try {
+          await replace(file, ResumeCodec.encode(metainfo, record))
+          return undefined
+        } catch (cause) {
+          return ResumeWarning.Unwritable({ path: folder, code: codeOf(cause) })
+        }
+      })),
+    remove: Effect.uninterruptible(Effect.promise(async () => {
+      for (const name of [file, `${file}.new`, `${file}.damaged`, part]) {
+        await fs.rm(name, { force: true }).catch(() => undefined)
+      }
+    }))
+  }
+}

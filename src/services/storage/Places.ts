@@ -1,0 +1,46 @@
+/** Where each byte of the payload is kept: in a file of its own, in the part file, or nowhere (padding, BEP 47). */
+import type * as Metainfo from "../../domain/Metainfo.ts"
+
+export type Place = "Own" | "Part" | "None"
+
+export interface Places {
+  readonly of: (file: number) => Place
+  /** The file that holds this byte of the payload, which must not be past its end. Remembers the last answer. */
+  readonly fileAt: (offset: number) => number
+}
+
+/** @param exists whether an unwanted file is there already: then it keeps its own bytes */
+export const make = (
+  metainfo: Metainfo.Metainfo,
+  selected: ((file: number) => boolean) | undefined,
+  hasPartFile: boolean,
+  exists: (file: number) => boolean
+): Places => {
+  const { files } = metainfo
+  const places = files.map((file, index): Place => {
+    if (file.padding) return "None"
+    return !hasPartFile || selected === undefined || selected(index) || exists(index) ? "Own" : "Part"
+  })
+  let last = 0
+  return {
+    of: (file) => places[file]!,
+    fileAt: (offset) => {
+      const file = files[last]!
+      if (offset < file.offset || offset >= file.offset + file.length) last = search(files, offset)
+      return last
+    }
+  }
+}
+
+/** The first file that ends past `offset`; empty files never do before one that holds the byte. */
+const search = (files: ReadonlyArray<Metainfo.FileEntry>, offset: number): number => {
+  let low = 0
+  let high = files.length - 1
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    const file = files[middle]!
+    if (file.offset + file.length <= offset) low = middle + 1
+    else high = middle
+  }
+  return low
+}
