@@ -35,12 +35,21 @@ export const pair = (part: number, whole: number): string => {
 /** A rate in bytes/s: `4.5 MiB/s`. */
 export const rate = (bytesPerSecond: number): string => `${bytes(bytesPerSecond)}/s`
 
-/** Uploaded for each byte downloaded, rounded down: `0.52`; `inf` when nothing was downloaded. */
-export const ratio = (n: number): string => n === Infinity ? "inf" : (Math.floor(sane(n) * 100) / 100).toFixed(2)
+/** Keeps 0.29, which no double holds, from becoming 0.28. */
+const EPSILON = 1e-9
+
+const DECIMALS = [[10, 100], [100, 10], [1000, 1]] as const
+
+/** Uploaded for each byte downloaded, rounded down: `0.52`, `12.5`, `>999`; `inf` when nothing was downloaded. */
+export const ratio = (n: number): string => {
+  if (n === Infinity) return "inf"
+  const step = DECIMALS.find(([below]) => sane(n) < below)?.[1]
+  return step === undefined ? ">999" : (Math.floor(sane(n) * step + EPSILON) / step).toFixed(String(step).length - 1)
+}
 
 /** A part of a whole, rounded down: `38.1%`. `100%` is shown when all is there and not before. */
 export const percent = (part: number, whole: number): string =>
-  part >= whole ? "100%" : `${(Math.floor(sane(part) / whole * 1000) / 10).toFixed(1)}%`
+  part >= whole ? "100%" : `${(Math.floor(sane(part) * 1000 / whole) / 10).toFixed(1)}%`
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND
@@ -66,14 +75,14 @@ export const duration = (ms: number): string => {
  * What moves the cursor, reorders the line, hides or is half a character. The joiners stay: Persian, the scripts of India
  * and emoji are written with them.
  */
-const UNPRINTABLE = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
+const UNPRINTABLE = /(?!\p{Join_Control})[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
 
 /** Where terminals disagree whether a character with one of these is one column wide or two. */
 const VARIATION_SELECTORS = /[\ufe00-\ufe0f\u{e0100}-\u{e01ef}]/gu
 
 /** No script stacks more signs on one character than this; names that do overflow into the lines around them. */
 const STACKED =
-  /((?:\p{M}|[\u200c\u200d\u1160-\u11ff\ud7b0-\ud7ff]){4})(?:\p{M}|[\u200c\u200d\u1160-\u11ff\ud7b0-\ud7ff])+/gu
+  /([\p{M}\p{Join_Control}\u1160-\u11ff\ud7b0-\ud7ff]{4})[\p{M}\p{Join_Control}\u1160-\u11ff\ud7b0-\ud7ff]+/gu
 
 const escape = (char: string): string => {
   const code = char.codePointAt(0)!
@@ -109,7 +118,7 @@ const WIDE: ReadonlyArray<readonly [number, number]> = [
   [0x20000, 0x3fffd]
 ]
 
-const NO_WIDTH = /[\p{Mn}\p{Me}\u200c\u200d\u1160-\u11ff\ud7b0-\ud7ff]/u
+const NO_WIDTH = /[\p{Mn}\p{Me}\p{Join_Control}\u1160-\u11ff\ud7b0-\ud7ff]/u
 
 const EMOJI = /\p{Emoji_Presentation}/u
 

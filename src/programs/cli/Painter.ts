@@ -47,18 +47,21 @@ const GAP = "  "
 interface Detail {
   /** Columns inside of the bar. */
   readonly bar: number
+  /** How many of the peers are seeds. */
+  readonly seeds: boolean
   readonly peers: boolean
   readonly eta: boolean
   readonly sizes: boolean
 }
 
 const DETAILS: ReadonlyArray<Detail> = [
-  { bar: 24, peers: true, eta: true, sizes: true },
-  { bar: 12, peers: true, eta: true, sizes: true },
-  { bar: 0, peers: true, eta: true, sizes: true },
-  { bar: 0, peers: false, eta: true, sizes: true },
-  { bar: 0, peers: false, eta: false, sizes: true },
-  { bar: 0, peers: false, eta: false, sizes: false }
+  { bar: 24, seeds: true, peers: true, eta: true, sizes: true },
+  { bar: 12, seeds: true, peers: true, eta: true, sizes: true },
+  { bar: 0, seeds: true, peers: true, eta: true, sizes: true },
+  { bar: 0, seeds: false, peers: true, eta: true, sizes: true },
+  { bar: 0, seeds: false, peers: false, eta: true, sizes: true },
+  { bar: 0, seeds: false, peers: false, eta: false, sizes: true },
+  { bar: 0, seeds: false, peers: false, eta: false, sizes: false }
 ]
 
 /** Details go before a name gets shorter than this. */
@@ -93,9 +96,11 @@ const up = (rate: number, { unicode }: Style): Cell => ({
   color: CYAN
 })
 
-const seedsAmong = (seeds: number): string => seeds === 0 ? "" : ` (${seeds} seed${seeds === 1 ? "" : "s"})`
-
-const peersOf = (status: Status): Column => [{ text: `peers ${status.peers}${seedsAmong(status.seeds)}` }]
+const peersOf = ({ peers, seeds }: Status, detail: Detail): Array<Column> => {
+  if (!detail.peers) return []
+  const among = detail.seeds && seeds > 0 ? ` (${seeds} seed${seeds === 1 ? "" : "s"})` : ""
+  return [[{ text: `peers ${peers}${among}` }]]
+}
 
 const checking = (status: Status, detail: Detail, style: Style): Array<Column> => [
   gauge("checking ", status.checked, status.total, detail, style),
@@ -107,7 +112,7 @@ const seeding = (status: Status, detail: Detail, style: Style): Array<Column> =>
   ...status.done < status.total ? [[{ text: Format.percent(status.done, status.total), color: CYAN }]] : [],
   [{ text: `ratio ${Format.ratio(status.ratio)}` }],
   [up(status.upRate, style), { text: detail.sizes ? ` (${Format.bytes(status.uploaded)})` : "" }],
-  ...detail.peers ? [peersOf(status)] : []
+  ...peersOf(status, detail)
 ]
 
 /** Rounded up: what has not ended never takes 0 s. */
@@ -121,7 +126,7 @@ const downloading = (status: Status, detail: Detail, style: Style): Array<Column
   gauge("", status.done, status.total, detail, style),
   ...detail.sizes ? [[{ text: Format.pair(status.done, status.total) }]] : [],
   [down(status.downRate, style), { text: " " }, up(status.upRate, style)],
-  ...detail.peers ? [peersOf(status)] : [],
+  ...peersOf(status, detail),
   ...detail.eta && status.etaMs !== undefined && status.phase !== "stopping" ? [etaOf(status.etaMs)] : []
 ]
 
@@ -136,7 +141,7 @@ const colored = (columns: ReadonlyArray<Column>): string =>
   ).join(GAP)
 
 /**
- * One line of at most `width` columns. What does not fit is left out: the bar, then peers, time left and sizes, then
+ * One line of at most `width` columns. What does not fit is left out: the bar, then seeds, peers, time left and sizes, then
  * the name is shortened. The percent and the rates stay, from 40 columns on.
  */
 export const render = (status: Status, width: number, style: Style): string => {
@@ -169,6 +174,8 @@ export interface Outcome {
   readonly elapsedMs: number
 }
 
+const lasted = (ms: number): string => Format.duration(ms < 1000 ? ms : Math.round(ms / 1000) * 1000)
+
 const meanOf = (bytes: number, ms: number): string => `(${Format.rate(ms > 0 ? bytes * 1000 / ms : 0)})`
 
 /**
@@ -184,11 +191,11 @@ export const summary = (outcome: Outcome): string => {
   const facts = [
     whole ? "complete" : `incomplete, ${Format.percent(done, total)} of ${Format.bytes(total)}`,
     downloaded > 0
-      ? `downloaded ${Format.bytes(downloaded)} in ${Format.duration(downloadMs)} ${meanOf(downloaded, downloadMs)}`
+      ? `downloaded ${Format.bytes(downloaded)} in ${lasted(downloadMs)} ${meanOf(downloaded, downloadMs)}`
       : "downloaded 0 B",
     uploaded > 0 ? `uploaded ${Format.bytes(uploaded)} ${meanOf(uploaded, elapsedMs)}` : "uploaded 0 B",
     `ratio ${Format.ratio(outcome.ratio)}`,
-    `${Format.duration(elapsedMs)} in all`
+    `${lasted(elapsedMs)} in all`
   ]
   const where = whole ? "saved in" : "run it again to go on; what is there lies in"
   return `${Format.printable(outcome.name)}: ${facts.join(", ")}\n${where} ${Format.printable(outcome.path)}`
