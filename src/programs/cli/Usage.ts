@@ -19,10 +19,12 @@ export const expand = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
 
 const FORMATTER = CliOutput.defaultFormatter({ colors: false })
 
+const isLetter = (alias: string): boolean => !alias.startsWith("--")
+
 /** Other programs' names of a flag are accepted, but only its own and its letter are shown. */
 const shortened = (flag: HelpDoc.FlagDoc): HelpDoc.FlagDoc => ({
   ...flag,
-  aliases: flag.aliases.filter((alias) => !alias.startsWith("--")),
+  aliases: flag.aliases.slice(0, 1).filter(isLetter),
   type: flag.type === "[=boolean]" ? "boolean" : flag.type
 })
 
@@ -33,6 +35,8 @@ const GLOBAL: Readonly<Record<string, Partial<HelpDoc.FlagDoc>>> = {
   "log-level": { type: "LEVEL", description: Option.some("log to stderr: debug, info, warn, error") }
 }
 
+const inOurWords = (flag: HelpDoc.FlagDoc): HelpDoc.FlagDoc => ({ ...shortened(flag), ...GLOBAL[flag.name] })
+
 const EXIT_CODES = TABLE.map(([code, meaning]) => `  ${String(code).padStart(3)}  ${meaning}`).join("\n")
 
 /** What `--help` prints, with the table of exit codes. */
@@ -41,26 +45,26 @@ export const help = (doc: HelpDoc.HelpDoc): string =>
     FORMATTER.formatHelpDoc({
       ...doc,
       flags: doc.flags.map(shortened),
-      globalFlags: (doc.globalFlags ?? []).map((flag) => ({ ...shortened(flag), ...GLOBAL[flag.name] }))
+      globalFlags: (doc.globalFlags ?? []).map(inOurWords)
     })
   }\n\nEXIT CODES\n${EXIT_CODES}\n`
 
-const perhaps = (suggestions: ReadonlyArray<string>): string =>
-  suggestions.length === 0 ? "" : `; did you mean ${suggestions.join(" or ")}?`
+const perhaps = (names: ReadonlyArray<string>): string =>
+  names.length === 0 ? "" : `; did you mean ${names.join(" or ")}?`
 
 const invalid = ({ expected, kind, option, value }: CliError.InvalidValue): string => {
   const flag = kind === "flag" ? `--${option}` : option
   const times = /^(\d+) (?:occurrences|values)$/.exec(value)
   if (times !== null) return `${flag} is given ${times[1]} times; it takes ${expected}`
   if (value === "") return `${flag} needs a value: ${expected}`
-  return `${flag}: "${value}" is not ${expected}`
+  return expected.startsWith("omit") ? `${flag}: ${expected}` : `${flag}: "${value}" is not ${expected}`
 }
 
 /** What is wrong with a command line, in one line. */
 export const problem = (error: CliError.CliError): string => {
   switch (error._tag) {
     case "UnrecognizedOption":
-      return `there is no ${error.option}${perhaps(error.suggestions)}`
+      return `there is no ${error.option}${perhaps(error.suggestions.filter((name) => !isLetter(name)))}`
     case "UnknownSubcommand":
       return `there is no command ${error.subcommand}${perhaps(error.suggestions)}`
     case "MissingArgument":
