@@ -127,9 +127,12 @@ export const make = Effect.fnUntraced(function*(
       Effect.tap((reason) => Effect.logDebug(`${PeerAddress.format(address)}: ${reason}`)),
       Effect.ensuring(Effect.sync(() => {
         const now = Monotonic.millis(clock)
-        if (opened !== undefined) return queue.disconnected(address, now, opened.received > 0 || opened.up.total > 0)
+        const alone = links.size === 0
+        if (opened !== undefined) {
+          return queue.disconnected(address, now, opened.received > 0 || opened.up.total > 0, alone)
+        }
         dialling--
-        queue.failed(address, now)
+        queue.failed(address, now, alone)
       }))
     )
   }
