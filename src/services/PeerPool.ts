@@ -44,6 +44,12 @@ export interface PeerPool {
   readonly closeAll: (reason: string) => void
 }
 
+/**
+ * The share of all connections that callers may take while we leech. Those we choose to call have the rest, so that nobody
+ * can cut us off from the seeds by calling often enough.
+ */
+const CALLERS = 0.8
+
 /** Dials under way at once; the session has its own limit over all torrents. */
 const DIALLING = 32
 
@@ -96,6 +102,14 @@ export const make = Effect.fnUntraced(function*(
       onOpen,
       onClosed
     }
+  }
+
+  const hasRoom = (): boolean => {
+    if (links.size >= options.maxPeers) return false
+    if (swarm.isDone) return true
+    let callers = 0
+    for (const peer of links.keys()) if (peer.inbound) callers++
+    return callers < Math.ceil(CALLERS * options.maxPeers)
   }
 
   const dial = (address: PeerAddress.PeerAddress) => {
@@ -158,7 +172,7 @@ export const make = Effect.fnUntraced(function*(
       for (const address of addresses) queue.add(address, source, now)
       dialMore()
     },
-    admit: (handshake, link) => links.size >= options.maxPeers ? "finds no room" : letIn(handshake, link, true),
+    admit: (handshake, link) => hasRoom() ? letIn(handshake, link, true) : "finds no room",
     serve: (peer) => {
       const link = links.get(peer)
       if (link !== undefined) uploads.serve(peer, link, shelf)

@@ -48,11 +48,11 @@ describe("a swarm", () => {
       assert.isBelow(uploaded / totalLength, 1.5)
     }))
 
-  it.effect("is not held up by 190 idle peers", () =>
+  it.effect("is not held up by more idle callers than it has room for", () =>
     Effect.gen(function*() {
       const swarm = yield* Swarm.make({ torrent, seed: 2, path, resolution: 5 })
       const leech = yield* swarm.start({ number: 1, peers: [2] })
-      const idle = yield* Effect.forEach(Swarm.range(100, 190), (number) =>
+      const idle = yield* Effect.forEach(Swarm.range(100, 230), (number) =>
         ScriptedPeer.start(swarm, {
           number,
           target: 1,
@@ -64,7 +64,7 @@ describe("a swarm", () => {
           }
         }))
       yield* TestClock.adjust("5 seconds")
-      assert.strictEqual(idle.filter((peer) => peer.isConnected()).length, 190)
+      assert.isAbove(idle.filter((peer) => peer.isConnected()).length, 150)
       yield* swarm.start({ number: 2, has: "All", up: 500 * KB })
       const { took } = yield* Swarm.within(60_000, Swarm.allDone([leech]), [leech])
       assert.isTrue(Swarm.isWhole(torrent, leech))
