@@ -131,10 +131,40 @@ describe("SafePath.all", () => {
   }, { arbitrary: { runs: 500 } })
 
   it("numbers the later file, and takes no name that another file has", () => {
-    const given = ["a.txt", "A.txt", "a.1.txt", "a.txt", "b", "b/c", "é", "e\u0301", ".x", ".X", "D/1", "d/2"]
+    const given = [
+      "a.txt",
+      "A.txt",
+      "a.1.txt",
+      "a.txt",
+      "b",
+      "b/c",
+      "é",
+      "e\u0301",
+      ".x",
+      ".X",
+      "D/1",
+      "d/2",
+      "vi\u200bp",
+      "vip"
+    ]
     assert.deepStrictEqual(
       SafePath.all(given.map((path) => path.split("/"))).map((path) => path.join("/")),
-      ["a.txt", "A.2.txt", "a.1.txt", "a.3.txt", "b.1", "b/c", "é", "e\u0301.1", ".x", ".X.1", "D/1", "d/2"]
+      [
+        "a.txt",
+        "A.2.txt",
+        "a.1.txt",
+        "a.3.txt",
+        "b.1",
+        "b/c",
+        "é",
+        "e\u0301.1",
+        ".x",
+        ".X.1",
+        "D/1",
+        "d/2",
+        "vi\u200bp",
+        "vip.1"
+      ]
     )
   })
 

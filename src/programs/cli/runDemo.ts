@@ -4,6 +4,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { createHash, randomFillSync } from "node:crypto"
 import * as fs from "node:fs"
 import * as os from "node:os"
@@ -68,17 +69,19 @@ const temporaryFolder = Effect.acquireRelease(
   (folder) => Effect.sync(() => fs.rmSync(folder, { recursive: true, force: true }))
 )
 
-/** A client of its own on 127.0.0.1, with the torrent started. */
-const client = (metainfo: Metainfo, dir: string, options: { readonly seeds: boolean; readonly stateDir: string }) =>
-  Torrent.start({
-    metainfo,
-    dir,
-    trackers: metainfo.trackers,
-    readOnly: options.seeds,
-    isKnown: options.seeds
-  }).pipe(
-    Effect.provide(Engine.layer({ bind: { v4: "127.0.0.1" }, listenPort: 0, stateDir: options.stateDir }))
+/** A client of its own on 127.0.0.1, with the torrent started; both live as long as the scope. */
+const client = Effect.fnUntraced(function*(
+  metainfo: Metainfo,
+  dir: string,
+  options: { readonly seeds: boolean; readonly stateDir: string }
+) {
+  const { seeds, stateDir } = options
+  const engine = yield* Layer.build(Engine.layer({ bind: { v4: "127.0.0.1" }, listenPort: 0, stateDir }))
+  return yield* Effect.provide(
+    Torrent.start({ metainfo, dir, trackers: metainfo.trackers, readOnly: seeds, isKnown: seeds }),
+    engine
   )
+})
 
 const watch = Effect.fnUntraced(function*(leeches: ReadonlyArray<Torrent.Torrent>) {
   const stream = process.stderr
