@@ -2,7 +2,7 @@
  * One torrent of a session: finds out what is there, fetches what is missing and serves what is there, until its scope
  * closes. Then the trackers are told and what is unfinished is saved.
  */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
@@ -208,10 +208,18 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     }),
     onWarning: (warning) => onEvent({ _tag: "Warning", message: explain(warning) })
   })
+  /** Whoever waits for the end has heard of a first trouble with the files, and those that follow are the same. */
+  let inTrouble = false
+  const warn = (error: FileStoreError) =>
+    Effect.sync(() => {
+      if (!inTrouble) onEvent({ _tag: "Warning", message: error.message })
+      inTrouble = true
+    })
   yield* Effect.addFinalizer(() =>
     saveUnfinished(swarm, storage).pipe(
-      Effect.andThen(writer.flush),
-      Effect.catch((error) => Effect.sync(() => onEvent({ _tag: "Warning", message: error.message })))
+      Effect.catch(warn),
+      // Even if there was no room for the blocks: what is verified must be on record.
+      Effect.andThen(Effect.catch(writer.flush, warn))
     )
   )
 
@@ -251,7 +259,11 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     Effect.onExit((exit) =>
       Effect.andThen(
         Deferred.done(finished, exit),
-        Effect.sync(() => Exit.isFailure(exit) ? pool.closeAll("the files cannot be written") : undefined)
+        Effect.sync(() => {
+          if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return
+          inTrouble = true
+          pool.closeAll("the files cannot be written")
+        })
       )
     ),
     Effect.exit,
