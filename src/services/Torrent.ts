@@ -206,7 +206,9 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
       uploaded: (record?.uploaded ?? 0) + swarm.up.total,
       downloaded: (record?.downloaded ?? 0) + swarm.down.total
     }),
-    onWarning: (warning) => onEvent({ _tag: "Warning", message: explain(warning) })
+    // A folder that cannot be written was told of at the start.
+    onWarning: (warning) =>
+      handle.warning === undefined ? onEvent({ _tag: "Warning", message: explain(warning) }) : undefined
   })
   /** Whoever waits for the end has heard of a first trouble with the files, and those that follow are the same. */
   let inTrouble = false
@@ -219,7 +221,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     saveUnfinished(swarm, storage).pipe(
       Effect.catch(warn),
       // Even if there was no room for the blocks: what is verified must be on record.
-      Effect.andThen(Effect.catch(writer.flush, warn))
+      Effect.andThen(writer.flush.pipe(Effect.catch(warn)))
     )
   )
 

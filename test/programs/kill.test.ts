@@ -1,46 +1,19 @@
 /** A leech that is killed, or whose disk is full, goes on where it was and never claims what it has not. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { execFileSync } from "node:child_process"
-import * as fs from "node:fs"
 import * as path from "node:path"
-import { temporary } from "../support/payload.ts"
+import * as Mounts from "../support/mounts.ts"
 import * as Payload from "../support/payload.ts"
 import * as Programs from "../support/programs.ts"
-import { pieceOnDisk, publish, type Published, wrongFiles } from "../support/published.ts"
+import { pieceOnDisk, publish, wrongFiles } from "../support/published.ts"
 import * as RawPeer from "../support/rawPeer.ts"
+import { leech, type Place, placeIn } from "../support/stage.ts"
 
 const KIB = 1024
 const MIB = 1024 * KIB
 
 /** What may be lost: a record is due after 16 MiB, and the memory for pieces under way holds 32 MiB. */
 const MAY_BE_LOST = 48 * MIB
-
-interface Place {
-  readonly torrent: Published
-  readonly file: string
-  readonly dir: string
-  readonly state: string
-}
-
-const placeIn = (root: string, torrent: Published): Place => {
-  const file = path.join(root, "x.torrent")
-  fs.writeFileSync(file, torrent.document)
-  return { torrent, file, dir: path.join(root, "files"), state: path.join(root, "state") }
-}
-
-const leech = (place: Place, peers: ReadonlyArray<string>, ...more: ReadonlyArray<string>) =>
-  Programs.start("leech", [
-    place.file,
-    `--dir=${place.dir}`,
-    `--state-dir=${place.state}`,
-    "--bind=127.0.0.1",
-    "--listen-port=0",
-    "--json",
-    "--quiet",
-    ...peers.map((peer) => `--peer=${peer}`),
-    ...more
-  ])
 
 const isRight = ({ dir, torrent }: Place, piece: number): boolean =>
   Buffer.compare(pieceOnDisk(torrent, dir, piece), Payload.piece(torrent, piece)) === 0
@@ -72,7 +45,7 @@ const advertised = Effect.fnUntraced(function*(place: Place) {
 describe("a leech that is killed", () => {
   it.live("goes on without a recheck, loses little, and advertises right pieces alone", () =>
     Effect.gen(function*() {
-      const root = yield* temporary
+      const root = yield* Payload.temporary
       const torrent = publish([{ length: 50 * MIB + 77 }, { length: 3 }, { length: 99 * MIB + 1 }], 256 * KIB)
       const { metainfo } = torrent
       const place = placeIn(root, torrent)
@@ -93,80 +66,54 @@ describe("a leech that is killed", () => {
       const kept = (yield* advertised(place)).length
       assert.isAbove(kept, 0)
 
+      const wrong: Array<number> = []
       const watcher = yield* RawPeer.listen(metainfo.infoHash, (wire) => {
         wire.send(RawPeer.bitfieldOf(metainfo.layout.pieces, () => false))
         wire.onMessage(({ id, payload }) => {
           if (id !== RawPeer.Id.have) return
           const piece = Buffer.from(payload).readUInt32BE(0)
-          assert.isTrue(isRight(place, piece), `piece ${piece} when it is announced`)
+          if (!isRight(place, piece)) wrong.push(piece)
         })
       })
       const last = yield* (yield* leech(place, [watcher.address, source.address])).ended
       assert.strictEqual(last.code, 0)
+      assert.deepStrictEqual(wrong, [], "announced before they were there")
       assert.deepStrictEqual(wrongFiles(torrent, place.dir), [])
       const missing = (metainfo.layout.pieces - kept) * metainfo.layout.pieceLength
       assert.isAtMost(Programs.summaryOf(last).downloaded, missing)
     }))
 })
 
-/** Why file systems cannot be mounted here, if so. */
-const noMounts = ((): string | undefined => {
-  if (process.platform !== "linux") return "tmpfs is Linux'"
-  if (process.getuid?.() !== 0) return "only root can mount a tmpfs"
-  const dir = fs.mkdtempSync("/tmp/freshet-mount-")
-  try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", dir], { stdio: "pipe" })
-    execFileSync("umount", [dir])
-    return undefined
-  } catch (cause) {
-    return `cannot mount a tmpfs: ${String(cause).split("\n")[0]}`
-  } finally {
-    fs.rmdirSync(dir)
+describe.skipIf(Mounts.missing !== undefined)(Mounts.title("a leech whose disk is full"), () => {
+  const torrent = publish([{ length: 15 * MIB + 5 }, { length: 25 * MIB }], 64 * KIB)
+  const { layout } = torrent.metainfo
+
+  for (const [what, together] of [["the files", false], ["files and records", true]] as const) {
+    it.live(`says so and keeps what is verified: ${what}`, () =>
+      Effect.gen(function*() {
+        const root = yield* Payload.temporary
+        const disk = path.join(root, "disk")
+        yield* Mounts.tmpfs(disk, 20 * MIB)
+        const files = path.join(disk, "files")
+        const place = { ...placeIn(root, torrent), dir: files, ...together && { state: path.join(disk, "state") } }
+        const source = yield* RawPeer.listen(torrent.metainfo.infoHash, RawPeer.seed(torrent))
+
+        const full = yield* (yield* leech(place, [source.address])).ended
+        assert.strictEqual(full.code, 9, full.err)
+        assert.match(full.err, Programs.ONE_LINE)
+        assert.include(full.err, files)
+        assert.include(full.err, "ENOSPC")
+        const landed = Programs.landed(full.records)
+        assert.isAbove(landed.length, 100)
+        if (!together) assert.includeMembers(yield* advertised(place), landed)
+
+        Mounts.remount(disk, `size=${80 * MIB}`)
+        const next = yield* (yield* leech(place, [source.address])).ended
+        assert.strictEqual(next.code, 0, next.err)
+        assert.deepStrictEqual(wrongFiles(torrent, files), [])
+        assert.deepStrictEqual(next.records.filter(({ type }) => type === "checking"), [])
+        const most = (layout.pieces - landed.length) * layout.pieceLength
+        assert.isAtMost(Programs.summaryOf(next).downloaded, most)
+      }))
   }
-})()
-
-const tmpfs = (dir: string, size: number) =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      fs.mkdirSync(dir)
-      execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", dir])
-    }),
-    () => Effect.sync(() => execFileSync("umount", [dir]))
-  )
-
-describe.skipIf(noMounts !== undefined)(
-  `a leech whose disk is full${noMounts ? ` (skipped: ${noMounts})` : ""}`,
-  () => {
-    const torrent = publish([{ length: 15 * MIB + 5 }, { length: 25 * MIB }], 64 * KIB)
-    const { layout } = torrent.metainfo
-
-    for (const [what, together] of [["the files", false], ["files and records", true]] as const) {
-      it.live(`says so and keeps what is verified: ${what}`, () =>
-        Effect.gen(function*() {
-          const root = yield* temporary
-          const disk = path.join(root, "disk")
-          yield* tmpfs(disk, 20 * MIB)
-          const files = path.join(disk, "files")
-          const place = { ...placeIn(root, torrent), dir: files, ...together && { state: path.join(disk, "state") } }
-          const source = yield* RawPeer.listen(torrent.metainfo.infoHash, RawPeer.seed(torrent))
-
-          const full = yield* (yield* leech(place, [source.address])).ended
-          assert.strictEqual(full.code, 9, full.err)
-          assert.match(full.err, Programs.ONE_LINE)
-          assert.include(full.err, files)
-          assert.include(full.err, "ENOSPC")
-          const landed = Programs.landed(full.records)
-          assert.isAbove(landed.length, 100)
-          if (!together) assert.includeMembers(yield* advertised(place), landed)
-
-          execFileSync("mount", ["-o", `remount,size=${80 * MIB}`, disk])
-          const next = yield* (yield* leech(place, [source.address])).ended
-          assert.strictEqual(next.code, 0, next.err)
-          assert.deepStrictEqual(wrongFiles(torrent, files), [])
-          assert.deepStrictEqual(next.records.filter(({ type }) => type === "checking"), [])
-          const most = (layout.pieces - landed.length) * layout.pieceLength
-          assert.isAtMost(Programs.summaryOf(next).downloaded, most)
-        }))
-    }
-  }
-)
+})

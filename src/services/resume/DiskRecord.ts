@@ -42,7 +42,7 @@ const readBounded = async (file: string, limit: number): Promise<Uint8Array | un
   try {
     handle = await fs.open(file, "r")
   } catch (cause) {
-    if (codeOf(cause) === "ENOENT") return undefined
+    if (["ENOENT", "ENOTDIR"].includes(codeOf(cause))) return undefined
     throw cause
   }
   try {
