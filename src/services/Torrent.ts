@@ -2,7 +2,7 @@
  * One torrent of a session: finds out what is there, fetches what is missing and serves what is there, until its scope
  * closes. Then the trackers are told and what is unfinished is saved.
  */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
@@ -208,11 +208,15 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     }),
     onWarning: (warning) => onEvent({ _tag: "Warning", message: explain(warning) })
   })
+  let isBroken = false
   yield* Effect.addFinalizer(() =>
-    saveUnfinished(swarm, storage).pipe(
-      Effect.andThen(writer.flush),
-      Effect.catch((error) => Effect.sync(() => onEvent({ _tag: "Warning", message: error.message })))
-    )
+    isBroken
+      // The user has been told why; what was verified before is recorded all the same, if that is possible.
+      ? Effect.ignore(writer.flush)
+      : saveUnfinished(swarm, storage).pipe(
+        Effect.andThen(writer.flush),
+        Effect.catch((error) => Effect.sync(() => onEvent({ _tag: "Warning", message: error.message })))
+      )
   )
 
   const pool: PeerPool.PeerPool = yield* PeerPool.make({
@@ -222,7 +226,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     maxPeers: options.maxPeers ?? MAX_PEERS,
     onEvent
   })
-  yield* Effect.addFinalizer(() => Effect.sync(() => pool.closeAll("the torrent was stopped")))
+  yield* Effect.addFinalizer(() => Effect.sync(() => pool.shut("is not served any more")))
 
   const onLanded = (piece: OpenPiece) => {
     done += Bitfield.has(wanted.pieces, piece.index) ? wanted.bytesIn(piece.index) : 0
@@ -251,7 +255,11 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     Effect.onExit((exit) =>
       Effect.andThen(
         Deferred.done(finished, exit),
-        Effect.sync(() => Exit.isFailure(exit) ? pool.closeAll("the files cannot be written") : undefined)
+        Effect.sync(() => {
+          if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return
+          isBroken = true
+          pool.shut("is not served any more")
+        })
       )
     ),
     Effect.exit,
@@ -302,7 +310,7 @@ const announce = Effect.fnUntraced(function*(
     port: () => session.port,
     stats: () => ({ uploaded: swarm.up.total, downloaded: swarm.down.total, left: missing() }),
     onPeers: (peers) => pool.add(peers, "tracker"),
-    onSwitch: () => pool.closeAll("the tracker has changed"),
+    onSwitch: () => pool.closeAll("came from another tracker"),
     // BEP 3 knows no "I have all I want": only who has the whole torrent has completed it.
     completed: Effect.andThen(
       Effect.ignore(completed),

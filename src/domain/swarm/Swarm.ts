@@ -25,6 +25,9 @@ const STILL_MS = 30_000
 /** Blocks a peer may send unasked beyond those taken back from it, before it counts as flooding. */
 const UNASKED_ALLOWANCE = 16
 
+/** Between a seed and somebody who has all that he wants. */
+const NOTHING_TO_EXCHANGE = "has nothing to exchange"
+
 /** Why a peer must be dropped; `undefined` when all is well. */
 export type Verdict = string | undefined
 
@@ -278,7 +281,7 @@ export class Swarm {
     for (const peer of this.#peers) {
       if (!Bitfield.has(peer.bits, index)) peer.outbox.have(index)
       else if (--peer.wants === 0) this.#updateInterest(peer)
-      if (peer.isSeed && this.isSeed) peer.wire.close("both are seeds")
+      if (peer.isSeed && this.isDone) peer.wire.close(NOTHING_TO_EXCHANGE)
       else if (peer.outbox.length > 0) peer.wire.flush()
     }
     this.feed(now)
@@ -324,7 +327,7 @@ export class Swarm {
   #becameSeed(peer: Peer): void {
     peer.isSeed = true
     this.#picker.availability.addSeed()
-    if (this.isSeed) peer.wire.close("both are seeds")
+    if (this.isDone) peer.wire.close(NOTHING_TO_EXCHANGE)
   }
 
   #updateInterest(peer: Peer): undefined {
