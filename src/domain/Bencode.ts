@@ -177,7 +177,7 @@ export const integer = (value: Value | undefined): number | undefined => {
   const negative = document[start + 1] === MINUS
   let magnitude = 0
   for (let at = negative ? start + 2 : start + 1; at < end - 1; at++) {
-    magnitude = magnitude * 10 + document[at]! - ZERO
+    magnitude = magnitude * 10 + (document[at]! - ZERO)
     if (magnitude > Number.MAX_SAFE_INTEGER) return undefined
   }
   return negative ? 0 - magnitude : magnitude

@@ -64,7 +64,7 @@ export const check = Effect.fnUntraced(function*(
     const { have, masks } = yield* byRecord(options, record, stats)
     return { have, masks, closed: closedFiles(options, have, stats), rechecked: false }
   }
-  const candidates = reachable(metainfo, stats)
+  const candidates = reachable(metainfo, stats, Bitfield.full(metainfo.layout.pieces))
   const have = yield* PieceScan.scan(options, candidates)
   if (record === undefined && !allowOverwrite) {
     const stranger = findStranger(options, stats, candidates, have)
@@ -99,20 +99,20 @@ const byRecord = Effect.fnUntraced(function*(options: CheckOptions, record: Resu
   const samples = new Map(plan.samples.map(({ file, piece }) => [file, piece]))
   const verified = (file: number) => Bitfield.has(right, samples.get(file)!)
   const { have, masks, recheck } = Resume.settle(metainfo, record, plan, present, verified)
-  const found = yield* PieceScan.scan(options, recheck)
+  const found = yield* PieceScan.scan(options, reachable(metainfo, stats, recheck))
   Bitfield.forEach(found, (piece) => Bitfield.set(have, piece))
   return { have, masks }
 })
 
-/** Pieces all of whose files are there and long enough. */
-const reachable = (metainfo: Metainfo.Metainfo, stats: Stats): Bitfield.Bitfield => {
+/** Of these pieces, the ones all of whose files are there and long enough. */
+const reachable = (metainfo: Metainfo.Metainfo, stats: Stats, pieces: Bitfield.Bitfield): Bitfield.Bitfield => {
   const bits = Bitfield.make(metainfo.layout.pieces)
-  for (let piece = 0; piece < metainfo.layout.pieces; piece++) {
+  Bitfield.forEach(pieces, (piece) => {
     const spans = Resume.storedFilesOf(metainfo, piece)
     if (spans.every(({ file, length, position }) => (stats[file]?.length ?? 0) >= position + length)) {
       Bitfield.set(bits, piece)
     }
-  }
+  })
   return bits
 }
 

@@ -21,7 +21,7 @@ export const MAX_OPEN_FILES = 64
 export class FileStore extends Context.Service<FileStore, {
   /**
    * Creates the folder and the empty files (unless `readOnly`); all else is created when it is first written. Fails
-   * when the folder cannot be made, or a link stands in the place of an empty or an unwanted file.
+   * when the folder cannot be made, or something else stands in the place of an empty file.
    */
   readonly open: (options: OpenOptions) => Effect.Effect<Storage, FileStoreError, Scope.Scope>
 }>()("freshet/services/FileStore") {

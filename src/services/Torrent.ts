@@ -294,7 +294,7 @@ const announce = Effect.fnUntraced(function*(
     onPeers: (peers) => pool.add(peers, "tracker"),
     onSwitch: () => pool.closeAll("the tracker has changed"),
     completed: Effect.ignore(completed),
-    onStatus: () => {}
+    onStatus: () => onEvent
   }))
 })
 

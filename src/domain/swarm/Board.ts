@@ -21,6 +21,12 @@ const FASTER = 2
 /** A holder that is through with its blocks sooner (ms) is left to it, and so is one that has just connected. */
 const PATIENCE_MS = 1000
 
+const nobody = (blocks: number): Array<Peer | undefined> => {
+  const peers: Array<Peer | undefined> = []
+  for (let block = 0; block < blocks; block++) peers.push(undefined)
+  return peers
+}
+
 /** A piece that is being fetched. */
 export class OpenPiece {
   readonly index: number
@@ -53,8 +59,8 @@ export class OpenPiece {
     this.blocks = blocks
     this.bytes = bytes
     this.state = new Uint8Array(blocks)
-    this.holder = Array.from<Peer | undefined>({ length: blocks }).fill(undefined)
-    this.second = Array.from<Peer | undefined>({ length: blocks }).fill(undefined)
+    this.holder = nobody(blocks)
+    this.second = nobody(blocks)
     this.sender = new Int32Array(blocks).fill(-1)
     this.onDisk = onDisk
     this.free = blocks

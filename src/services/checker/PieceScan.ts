@@ -80,11 +80,12 @@ const work = Effect.fnUntraced(function*(
 
 /** False when the bytes are not there, which is an answer here. */
 const fill = (storage: Storage, offset: number, into: Uint8Array): Effect.Effect<boolean, FileStoreError> =>
-  Effect.catch(
-    Effect.as(storage.read(offset, into), true),
-    (error) =>
-      error.reason._tag === "ShortRead" || error.reason._tag === "Missing" ? Effect.succeed(false) : Effect.fail(error)
+  storage.read(offset, into).pipe(
+    Effect.as(true),
+    Effect.catchIf(isGone, () => Effect.succeed(false))
   )
+
+const isGone = ({ reason }: FileStoreError): boolean => reason._tag === "ShortRead" || reason._tag === "Missing"
 
 /** Gives one run of set bits after the other. */
 const runs = (wanted: Bitfield.Bitfield, pieces: number, longest: number): () => Run | undefined => {

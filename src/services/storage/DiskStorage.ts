@@ -32,6 +32,8 @@ const attempt = <A>(what: string, run: () => Promise<A>): Effect.Effect<A, Error
     Effect.tryPromise({ try: run, catch: (cause) => FileStoreError.from(cause, what, "opening") })
   )
 
+const isInTheWay = ({ reason }: Error): boolean => reason._tag === "Link" || reason._tag === "NotAFile"
+
 export const make = Effect.fnUntraced(function*(
   descriptors: Descriptors.Descriptors,
   options: OpenOptions
@@ -99,9 +101,11 @@ class Disk implements Storage {
     return Effect.forEach(
       unwanted,
       (file) =>
-        Effect.map(this.#look(file, known), (stat) => {
-          if (stat !== undefined) there.add(file)
-        }),
+        this.#look(file, known).pipe(
+          // A link or a folder in the place of an unwanted file is left alone: its bytes go to the part file.
+          Effect.catchIf(isInTheWay, () => Effect.undefined),
+          Effect.map((stat) => stat && there.add(file))
+        ),
       { concurrency: SWEEP, discard: true }
     ).pipe(Effect.andThen(Effect.sync(() => {
       this.#places = this.#placesWith((file) => there.has(file))
@@ -110,15 +114,17 @@ class Disk implements Storage {
 
   /** Files without bytes are never written to, so they are made here. */
   get createEmpty(): Effect.Effect<void, Error> {
-    const { metainfo, selected } = this.#options
-    const empty = this.#slots.filter((_, file) => {
-      const { length, padding } = metainfo.files[file]!
-      return length === 0 && !padding && (selected === undefined || selected(file))
-    })
-    return Effect.forEach(empty, (slot) => this.#with(slot, true, (_descriptor, done) => done()), {
-      concurrency: SWEEP,
-      discard: true
-    })
+    const { metainfo: { files }, selected } = this.#options
+    const empty = Array.from(files.keys()).filter((file) =>
+      files[file]!.length === 0 && !files[file]!.padding && (selected?.(file) ?? true)
+    )
+    const known = new Set<string>()
+    const create = (file: number) => this.#with(this.#slots[file]!, true, (_descriptor, done) => done())
+    return Effect.forEach(
+      empty,
+      (file) => Effect.flatMap(this.#look(file, known), (stat) => stat === undefined ? create(file) : Effect.void),
+      { concurrency: SWEEP, discard: true }
+    )
   }
 
   readonly path = (file: number): string => this.#slots[file]!.path

@@ -1,0 +1,212 @@
+/**
+ * Getting a small document from a stranger by HTTP: everything is bounded (redirects, bytes before and after
+ * decompression), and the request leaves from a given local address.
+ */
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as Effect from "effect/Effect"
+import * as HttpClient from "effect/http/HttpClient"
+import type * as HttpClientError from "effect/http/HttpClientError"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import type * as HttpClientResponse from "effect/http/HttpClientResponse"
+import * as NetAddress from "effect/net/NetAddress"
+import * as Stream from "effect/Stream"
+import type { LookupFunction } from "node:net"
+import { gunzip } from "node:zlib"
+import * as Bytes from "../../domain/Bytes.ts"
+import type { Ip, Resolver } from "../Resolver.ts"
+import { Malformed, Redirects, TooLarge, Unreachable, Unsupported } from "./TrackerError.ts"
+
+export const MAX_REDIRECTS = 5
+
+export interface LocalAddress {
+  readonly v4?: string | undefined
+  readonly v6?: string | undefined
+}
+
+export interface HttpGetOptions {
+  /** Where requests leave from; when given, a family without an address is not used at all. */
+  readonly localAddress?: LocalAddress | undefined
+  readonly userAgent: string
+  /** Of the body, as sent and as inflated. */
+  readonly maxBytes: number
+}
+
+export interface Answer {
+  readonly status: number
+  readonly body: Uint8Array
+}
+
+export type GetError = Malformed | Redirects | TooLarge | Unreachable | Unsupported
+
+// Node gives up on an address after 250 ms by default when it has another; a far tracker takes longer than that.
+const ATTEMPT_MS = 3000
+
+const COMMON: Record<string, string> = {
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "the connection was cut",
+  EHOSTUNREACH: "no route to the host",
+  ENETUNREACH: "no route to its network",
+  EADDRNOTAVAIL: "the local address to bind to is not on this machine",
+  ETIMEDOUT: "the connection timed out"
+}
+
+const codeOf = (cause: unknown): string | undefined =>
+  cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : undefined
+
+/** Node's own error for a connection: the last one tried, where several addresses were. */
+const rootOf = (error: HttpClientError.HttpClientError): unknown => {
+  const cause = "cause" in error.reason ? error.reason.cause : undefined
+  return cause instanceof AggregateError && cause.errors.length > 0 ? cause.errors.at(-1) : cause
+}
+
+const toReason = (error: HttpClientError.HttpClientError): Malformed | Unreachable => {
+  const cause = rootOf(error)
+  const code = codeOf(cause) ?? ""
+  if (code.startsWith("HPE_")) return new Malformed({ detail: "not HTTP" })
+  const detail = COMMON[code] ?? (cause instanceof Error ? cause.message : error.message)
+  return new Unreachable({ detail: detail.replace(/[\p{Cc}]+/gu, " ").slice(0, 200) })
+}
+
+/** Answers Node with addresses that are known already, so that no look-up of its own happens. */
+const lookupOf = (ips: ReadonlyArray<Ip>): LookupFunction => (_host, options, callback) => {
+  if (options.all === true) return callback(null, [...ips])
+  return callback(null, ips[0]!.address, ips[0]!.family)
+}
+
+/** A client that dials these addresses only; it and its connections end with the scope. */
+const clientFor = Effect.fnUntraced(function*(ips: ReadonlyArray<Ip>, localAddress: string | undefined) {
+  const agent = yield* NodeHttpClient.makeAgent({
+    lookup: lookupOf(ips),
+    autoSelectFamily: true,
+    autoSelectFamilyAttemptTimeout: ATTEMPT_MS,
+    ...(localAddress !== undefined && { localAddress })
+  })
+  const client = yield* Effect.provideService(NodeHttpClient.makeNodeHttp, NodeHttpClient.HttpAgent, agent)
+  return HttpClient.withScope(client)
+})
+
+const inflate = (body: Uint8Array, maxBytes: number): Effect.Effect<Uint8Array, Malformed | TooLarge> =>
+  Effect.callback((resume) => {
+    gunzip(body, { maxOutputLength: maxBytes }, (error, inflated) => {
+      if (error === null) return resume(Effect.succeed(inflated))
+      return resume(Effect.fail(
+        codeOf(error) === "ERR_BUFFER_TOO_LARGE" ? new TooLarge({ maxBytes }) : new Malformed({ detail: "broken gzip" })
+      ))
+    })
+  })
+
+/** Servers get `content-encoding` wrong both ways; the first bytes of gzip are no bencode, so they decide. */
+const isGzip = (body: Uint8Array): boolean => body[0] === 0x1f && body[1] === 0x8b
+
+const readBody = Effect.fnUntraced(function*(response: HttpClientResponse.HttpClientResponse, maxBytes: number) {
+  if (Number(response.headers["content-length"]) > maxBytes) return yield* new TooLarge({ maxBytes })
+  const chunks: Array<Uint8Array> = []
+  let size = 0
+  yield* Stream.runForEach(response.stream, (chunk) => {
+    size += chunk.length
+    if (size > maxBytes) return Effect.fail(new TooLarge({ maxBytes }))
+    chunks.push(chunk)
+    return Effect.void
+  }).pipe(Effect.catchTag("HttpClientError", (error) => Effect.fail(toReason(error))))
+  const body = Bytes.concat(chunks)
+  return isGzip(body) ? yield* inflate(body, maxBytes) : body
+})
+
+const hostOf = (url: URL): string => url.hostname.replace(/^\[(.*)\]$/, "$1")
+
+const isWeb = (url: URL): boolean => url.protocol === "http:" || url.protocol === "https:"
+
+const isLocal = (ip: NetAddress.IpAddress): boolean =>
+  NetAddress.isLoopback(ip) || NetAddress.isUnspecified(ip) || NetAddress.isLinkLocal(ip) ||
+  (NetAddress.isIpv4Address(ip) ? NetAddress.isPrivate(ip) : NetAddress.isUniqueLocal(ip))
+
+const leadsInside = (ips: ReadonlyArray<Ip>): boolean =>
+  ips.some((ip) => isLocal(NetAddress.ipFromStringUnsafe(ip.address)))
+
+const toAnswer = Effect.fnUntraced(function*(
+  response: HttpClientResponse.HttpClientResponse,
+  maxBytes: number
+) {
+  const ok = response.status >= 200 && response.status < 300
+  const body = readBody(response, maxBytes)
+  return { status: response.status, body: ok ? yield* body : yield* Effect.orElseSucceed(body, () => Bytes.empty) }
+})
+
+const locationOf = (response: HttpClientResponse.HttpClientResponse, url: URL): URL | undefined => {
+  const location = response.headers["location"]
+  if (response.status < 300 || response.status > 399 || location === undefined) return undefined
+  return URL.canParse(location, url.href) ? new URL(location, url) : undefined
+}
+
+/** One request, redirects not followed. */
+const hop = Effect.fnUntraced(
+  function*(url: URL, ips: ReadonlyArray<Ip>, localAddress: string | undefined, options: HttpGetOptions) {
+    const client = yield* clientFor(ips, localAddress)
+    const headers = { "accept-encoding": "gzip", "user-agent": options.userAgent }
+    const response = yield* client.execute(HttpClientRequest.get(url.href, { headers })).pipe(
+      Effect.mapError(toReason)
+    )
+    return locationOf(response, url) ?? (yield* toAnswer(response, options.maxBytes))
+  },
+  Effect.scoped,
+  Effect.provideService(HttpClient.TracerDisabledWhen, () => true)
+)
+
+interface Route {
+  readonly ips: ReadonlyArray<Ip>
+  readonly localAddress: string | undefined
+}
+
+const routesOf = (ips: ReadonlyArray<Ip>, local: LocalAddress | undefined): ReadonlyArray<Route> =>
+  local?.v4 === undefined && local?.v6 === undefined
+    ? [{ ips, localAddress: undefined }]
+    : [{ family: 4, localAddress: local.v4 }, { family: 6, localAddress: local.v6 }].flatMap((bound) => {
+      const reached = ips.filter((ip) => ip.family === bound.family)
+      return bound.localAddress === undefined || reached.length === 0
+        ? []
+        : [{ ips: reached, localAddress: bound.localAddress }]
+    })
+
+/** Torrents come from strangers, and their URLs must not reach what else listens on this machine. */
+const isForeignService = (url: URL, ips: ReadonlyArray<Ip>): boolean =>
+  !url.pathname.startsWith("/announce") &&
+  ips.some((ip) => NetAddress.isLoopback(NetAddress.ipFromStringUnsafe(ip.address)))
+
+/**
+ * Gets an http(s) URL. Fails when redirects are too many, lead to another scheme, or from outside into the local
+ * network, and when a URL on this machine is not below `/announce`. Any status is an answer.
+ */
+export const make = (resolver: Resolver["Service"], options: HttpGetOptions) => {
+  const resolve = (url: URL) =>
+    Effect.mapError(resolver.lookup(hostOf(url)), (error) => new Unreachable({ detail: error.message }))
+
+  const ask = Effect.fnUntraced(function*(url: URL, ips: ReadonlyArray<Ip>) {
+    if (isForeignService(url, ips)) {
+      return yield* new Unsupported({ detail: "a tracker on this machine must be at /announce" })
+    }
+    const [first, ...others] = routesOf(ips, options.localAddress)
+    if (first === undefined) {
+      return yield* new Unreachable({ detail: `${url.hostname} has no address of the family that is bound` })
+    }
+    const over = (route: Route) => hop(url, route.ips, route.localAddress, options)
+    return yield* others.reduce(
+      (attempt, route) => Effect.catchTag(attempt, "Unreachable", () => over(route)),
+      over(first)
+    )
+  })
+
+  return Effect.fnUntraced(function*(start: URL): Effect.fn.Return<Answer, GetError> {
+    let url = start
+    let ips = yield* resolve(url)
+    const isOutside = !leadsInside(ips)
+    for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
+      const next = yield* ask(url, ips)
+      if (!(next instanceof URL)) return next
+      if (!isWeb(next)) return yield* new Redirects({ detail: `to ${next.protocol}, which is not the web` })
+      url = next
+      ips = yield* resolve(url)
+      if (isOutside && leadsInside(ips)) return yield* new Redirects({ detail: "into the local network" })
+    }
+    return yield* new Redirects({ detail: `more than ${MAX_REDIRECTS} times` })
+  })
+}
