@@ -27,6 +27,8 @@ export interface Client {
   readonly seed: Start
   /** Ends with 0 when it has reported the torrent complete and its data is on disk. */
   readonly leech: Start
+  /** Whether it makes the files that hold nothing. */
+  readonly makesEmptyFiles: boolean
   /** What it prints once it can be dialled. */
   readonly ready: RegExp
   /** What it prints once it has uploaded. */
@@ -66,6 +68,7 @@ export const aria2: Client = {
   seed: (stage, part) =>
     stage.spawn("aria2 seed", aria2Argv({ ...part, flags: ["--check-integrity=true", "--seed-ratio=0"] })),
   leech: (stage, part) => stage.spawn("aria2 leech", aria2Argv({ ...part, flags: ["--seed-time=0"] })),
+  makesEmptyFiles: true,
   ready: /listening on TCP port/,
   uploading: /UL:[^\]]*\(/
 }
@@ -87,6 +90,7 @@ export const transmission: Client = {
   installed: runs("transmission-daemon", "--version"),
   seed: (stage, part) => stage.spawn("transmission seed", transmissionArgv(stage, "seed", part)),
   leech: (stage, part) => stage.spawn("transmission leech", transmissionArgv(stage, "leech", part)),
+  makesEmptyFiles: false,
   ready: /^ready$/m,
   uploading: /^uploading$/m
 }
@@ -107,6 +111,7 @@ export const libtorrent: Client = {
   installed: runs("/usr/bin/python3", "-c", "import libtorrent"),
   seed: (stage, part) => stage.spawn("libtorrent seed", libtorrentArgv("seed", part)),
   leech: (stage, part) => stage.spawn("libtorrent leech", libtorrentArgv("leech", part)),
+  makesEmptyFiles: true,
   ready: /^ready$/m,
   uploading: /^uploading$/m
 }
@@ -124,8 +129,11 @@ const freshetFlags = (stage: Stage, { dir, flags = [], ip, peers = [], port }: P
 
 export const program = (name: "leech" | "seed"): string => path.join(root, "dist/programs", `${name}.js`)
 
-const freshet = (name: string, node: string): Pick<Client, "name" | "seed" | "leech"> => ({
+export type Peer = Pick<Client, "name" | "makesEmptyFiles" | "seed" | "leech">
+
+const freshet = (name: string, node: string): Peer => ({
   name,
+  makesEmptyFiles: true,
   seed: (stage, part) => stage.spawn("seed.js", [node, program("seed"), part.torrent, ...freshetFlags(stage, part)]),
   leech: (stage, part) => stage.spawn("leech.js", [node, program("leech"), part.torrent, ...freshetFlags(stage, part)])
 })

@@ -1,4 +1,5 @@
 /** What one test of interoperation runs on: a folder, a tracker, and programs whose logs explain a failure. */
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as fs from "node:fs"
@@ -35,7 +36,8 @@ export interface Tracker {
   /** Waits for an announce of the peer that listens on `port`. */
   readonly hears: (
     port: number,
-    event: Announce["event"]
+    event: Announce["event"],
+    within?: Duration.Input
   ) => Effect.Effect<Announce, Child.ChildError>
 }
 
@@ -97,9 +99,9 @@ const startTracker = Effect.fnUntraced(function*(spawn: Stage["spawn"], port: nu
   const child = yield* spawn(`tracker ${port}`, [pinnedNode, script("tracker.ts"), address(1), String(port)])
   yield* child.prints(/listening/)
   return {
-    hears: (peer, event) =>
+    hears: (peer, event, within) =>
       Effect.map(
-        child.prints(new RegExp(`^\\{"ip":"[^"]*","port":${peer},"event":"${event}".*\\}$`, "m")),
+        child.prints(new RegExp(`^\\{"ip":"[^"]*","port":${peer},"event":"${event}".*\\}$`, "m"), within),
         ([line]): Announce => JSON.parse(line)
       )
   } satisfies Tracker
