@@ -120,7 +120,8 @@ const isLocal = (ip: NetAddress.IpAddress): boolean =>
   NetAddress.isLoopback(ip) || NetAddress.isUnspecified(ip) || NetAddress.isLinkLocal(ip) ||
   (NetAddress.isIpv4Address(ip) ? NetAddress.isPrivate(ip) : NetAddress.isUniqueLocal(ip))
 
-const leadsInside = (ips: ReadonlyArray<Ip>): boolean =>
+/** Whether any of these is an address of this machine or of the local network. */
+export const leadsInside = (ips: ReadonlyArray<Ip>): boolean =>
   ips.some((ip) => isLocal(NetAddress.ipFromStringUnsafe(ip.address)))
 
 const toAnswer = Effect.fnUntraced(function*(
