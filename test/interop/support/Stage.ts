@@ -6,7 +6,7 @@ import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
 import * as Child from "./Child.ts"
-import { address, Namespace } from "./Namespace.ts"
+import * as Namespace from "./Namespace.ts"
 
 export const root = path.resolve(import.meta.dirname, "../../..")
 
@@ -21,7 +21,7 @@ export const machineNode = (process.env["PATH"] ?? "").split(path.delimiter)
 
 export const script = (name: string): string => path.join(import.meta.dirname, name)
 
-export const trackerUrl = (port = trackerPort): string => `http://${address(1)}:${port}/announce`
+export const trackerUrl = (port = trackerPort): string => `http://${Namespace.address(1)}:${port}/announce`
 const trackerPort = 6969
 
 export interface Announce {
@@ -62,11 +62,9 @@ export const temporary: Effect.Effect<string, never, Scope.Scope> = Effect.acqui
   (dir) => Effect.sync(() => fs.rmSync(dir, { recursive: true, force: true }))
 )
 
-/** Runs a test inside the namespace; its failure carries what every program printed. */
-export const play = Effect.fnUntraced(function*<A, E>(body: (stage: Stage) => Effect.Effect<A, E, Scope.Scope>) {
-  const { inside } = yield* Namespace
-  return yield* on(body, inside)
-})
+/** Runs a test inside a namespace of its own; its failure carries what every program printed. */
+export const play = <A, E>(body: (stage: Stage) => Effect.Effect<A, E, Scope.Scope>) =>
+  Effect.scoped(Effect.flatMap(Namespace.make, ({ inside }) => on(body, inside)))
 
 /** The same on the machine's own network. */
 export const playOnLoopback = <A, E>(body: (stage: Stage) => Effect.Effect<A, E, Scope.Scope>) =>
@@ -96,7 +94,7 @@ const on = <A, E>(
 }
 
 const startTracker = Effect.fnUntraced(function*(spawn: Stage["spawn"], port: number) {
-  const child = yield* spawn(`tracker ${port}`, [pinnedNode, script("tracker.ts"), address(1), String(port)])
+  const child = yield* spawn(`tracker ${port}`, [pinnedNode, script("tracker.ts"), Namespace.address(1), String(port)])
   yield* child.prints(/listening/)
   return {
     hears: (peer, event, within) =>

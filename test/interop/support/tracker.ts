@@ -51,5 +51,7 @@ const announce = (url: string, ip: string): Buffer => {
 
 const [host, port] = process.argv.slice(2)
 createServer((request, response) => {
-  response.end(announce(request.url ?? "", request.socket.remoteAddress ?? ""))
+  const { url = "" } = request
+  if (url.startsWith("/announce?")) response.end(announce(url, request.socket.remoteAddress ?? ""))
+  else response.writeHead(404).end()
 }).listen(Number(port), host, () => console.log("listening"))
