@@ -47,6 +47,9 @@ export interface PeerPool {
 /** Dials under way at once; the session has its own limit over all torrents. */
 const DIALLING = 32
 
+/** Peers remembered after they left, since a block of theirs may prove to be wrong only then. */
+const GONE = 1000
+
 export const make = Effect.fnUntraced(function*(
   options: PeerPoolOptions
 ): Effect.fn.Return<PeerPool, never, Session | PeerConnection | UploadServer | Scope.Scope> {
@@ -60,17 +63,32 @@ export const make = Effect.fnUntraced(function*(
   const queue = new DialQueue(() => random.nextDoubleUnsafe())
   const links = new Map<Peer, Link>()
   const byId = new Map<PeerId.PeerId, Peer>()
+  /** By identity, in the order in which they left. */
+  const gone = new Map<number, Pick<Peer, "id" | "address" | "inbound">>()
   let dialling = 0
 
   const onOpen = (peer: Peer, link: Link) => {
     links.set(peer, link)
     byId.set(peer.id, peer)
+    gone.delete(peer.identity)
     onEvent({ _tag: "PeerConnected", address: peer.address, peerId: peer.id })
+  }
+
+  const remember = ({ address, id, identity, inbound }: Peer) => {
+    gone.delete(identity)
+    gone.set(identity, { address, id, inbound })
+    if (gone.size > GONE) gone.delete(gone.keys().next().value!)
+  }
+
+  const ban = ({ address, id, inbound }: Pick<Peer, "id" | "address" | "inbound">) => {
+    session.bans.ban(id, address, !inbound)
+    onEvent({ _tag: "PeerBanned", address, reason: "sent wrong blocks" })
   }
 
   const onClosed = (peer: Peer, reason: string) => {
     links.delete(peer)
     if (byId.get(peer.id) === peer) byId.delete(peer.id)
+    if (peer.received > 0) remember(peer)
     onEvent({ _tag: "PeerDisconnected", address: peer.address, reason })
   }
 
@@ -84,6 +102,7 @@ export const make = Effect.fnUntraced(function*(
   const letIn = (handshake: Handshake, link: Link, inbound: boolean): Admission | string => {
     if (session.bans.isBanned(handshake.peerId, link.remote)) return "is banned"
     const existing = byId.get(handshake.peerId)
+    if (existing === undefined && links.size >= options.maxPeers) return "finds no room"
     if (existing !== undefined) {
       if (!isBetter(existing, inbound)) return "is connected already"
       existing.wire.close("is connected twice")
@@ -155,16 +174,19 @@ export const make = Effect.fnUntraced(function*(
       for (const address of addresses) queue.add(address, source, now)
       dialMore()
     },
-    admit: (handshake, link) => links.size >= options.maxPeers ? "finds no room" : letIn(handshake, link, true),
+    admit: (handshake, link) => letIn(handshake, link, true),
     serve: (peer) => {
       const link = links.get(peer)
       if (link !== undefined) uploads.serve(peer, link, shelf)
     },
     ban: (identities) => {
+      for (const identity of identities) {
+        const left = gone.get(identity)
+        if (left !== undefined) ban(left)
+      }
       for (const peer of Array.from(links.keys())) {
         if (!identities.includes(peer.identity)) continue
-        session.bans.ban(peer.id, peer.address, !peer.inbound)
-        onEvent({ _tag: "PeerBanned", address: peer.address, reason: "sent wrong blocks" })
+        ban(peer)
         peer.wire.close("sent wrong blocks")
       }
     },

@@ -77,15 +77,15 @@ export const make = <E>(): Effect.Effect<ReadCache<E>, never, Scope.Scope> =>
         if (line.pins === 0) forget(line)
       }
     }
-    const load = (source: Source<E>, key: string, from: number, to: number) => {
-      const line = new Line<E>(key, spare.pop() ?? new Uint8Array(LINE), from, to)
+    /** Starts reading a line, which must be in the table: a source in memory answers before this returns. */
+    const load = (source: Source<E>, line: Line<E>) => {
       line.pins++
       run(
-        source.read(from, line.buffer.subarray(0, to - from)).pipe(
+        source.read(line.from, line.buffer.subarray(0, line.to - line.from)).pipe(
           Effect.onExit((exit) =>
             Effect.sync(() => {
               line.ready = Exit.isSuccess(exit)
-              if (!line.ready && lines.get(key) === line) lines.delete(key)
+              if (!line.ready && lines.get(line.key) === line) lines.delete(line.key)
               Deferred.doneUnsafe(line.loaded, exit)
               release(line)
             })
@@ -93,7 +93,6 @@ export const make = <E>(): Effect.Effect<ReadCache<E>, never, Scope.Scope> =>
           Effect.exit
         )
       )
-      return line
     }
     const release = (line: Line<E>) => {
       if (--line.pins === 0 && lines.get(line.key) !== line) recycle(line)
@@ -104,14 +103,20 @@ export const make = <E>(): Effect.Effect<ReadCache<E>, never, Scope.Scope> =>
       pin: (source, from, to) => {
         const start = from - from % LINE
         const key = `${source.key}/${start}`
-        let line = lines.get(key)
-        if (line !== undefined) lines.delete(key)
-        if (line === undefined || line.from > from || line.to < to) {
-          if (line?.pins === 0) recycle(line)
-          line = load(source, key, ...source.extent(from, start, Math.min(start + LINE, source.length)))
-        }
+        const known = lines.get(key)
+        const serves = known !== undefined && known.from <= from && to <= known.to
+        if (known !== undefined) lines.delete(key)
+        if (!serves && known?.pins === 0) recycle(known)
+        const line = serves
+          ? known
+          : new Line<E>(
+            key,
+            spare.pop() ?? new Uint8Array(LINE),
+            ...source.extent(from, start, Math.min(start + LINE, source.length))
+          )
         lines.set(key, line)
         line.pins++
+        if (!serves) load(source, line)
         evict()
         return line
       },

@@ -7,21 +7,13 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
-import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as net from "node:net"
 import * as PeerAddress from "../domain/PeerAddress.ts"
+import type * as MemoryNetwork from "./transport/MemoryNetwork.ts"
+import { TransportError } from "./transport/TransportError.ts"
 
-export class TransportError extends Schema.TaggedError<TransportError>()("TransportError", {
-  operation: Schema.Literals(["dial", "listen", "receive"]),
-  /** The system's code, like `ECONNREFUSED`. */
-  code: Schema.String,
-  address: Schema.String
-}) {
-  override get message() {
-    return `cannot ${this.operation} ${this.address}: ${this.code}`
-  }
-}
+export { TransportError } from "./transport/TransportError.ts"
 
 /** One open connection. */
 export interface Link {
@@ -70,6 +62,10 @@ export class Transport extends Context.Service<Transport, {
   readonly listen: (options: ListenOptions) => Effect.Effect<Listener, TransportError, Scope.Scope>
 }>()("freshet/services/Transport") {
   static readonly layerTcp: Layer.Layer<Transport> = Layer.sync(Transport, () => makeTcp())
+
+  /** One machine of a network in memory: for tests and simulations, in virtual time too. */
+  static readonly layerMemory = (host: MemoryNetwork.Host): Layer.Layer<Transport> =>
+    Layer.succeed(Transport, { dial: host.dial, listen: host.listen })
 }
 
 /** One read's worth; larger ones gain nothing, since the kernel rarely has more at hand. */

@@ -8,6 +8,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
+import * as Semaphore from "effect/Semaphore"
 import * as PieceLayout from "../domain/PieceLayout.ts"
 import type { Peer } from "../domain/swarm/Peer.ts"
 import { TokenBucket } from "../domain/swarm/TokenBucket.ts"
@@ -41,10 +42,16 @@ export class UploadServer extends Context.Service<UploadServer, {
 }
 
 /** Payload of one write (bytes): enough to make its cost per block small, little enough to share the loop. */
-const BATCH = 262_144
+const BATCH = 524_288
+
+/** ms of the limited rate that one write may take: little, so that the peers that share it all move on. */
+const LIMITED_BATCH = 100
 
 /** Lines that are read before their turn. */
 const AHEAD = 4
+
+/** Lines that one batch may hold in memory: blocks here and there would each take a whole one. */
+const LINES = 4
 
 interface Block {
   readonly piece: number
@@ -56,19 +63,27 @@ interface Block {
 type Cache = ReadCache.ReadCache<{ readonly message: string }>
 type Line = ReadCache.Line<{ readonly message: string }>
 
-/** The requests at the front of the queue, up to a batch of bytes; they leave the queue. */
+const lineOf = (offset: number): number => Math.floor(offset / ReadCache.LINE)
+
+/** The requests at the front of the queue, up to a batch of bytes or {@link LINES}; they leave the queue. */
 const takeBatch = (peer: Peer, layout: PieceLayout.PieceLayout, most: number): Array<Block> => {
   const batch: Array<Block> = []
   let bytes = 0
+  let lines = 0
+  let line = -1
   const { asked } = peer
   while (batch.length < asked.length) {
     const i = batch.length
     const length = asked.size(i)
-    if (i > 0 && bytes + length > most) break
     const piece = asked.piece(i)
     const begin = asked.begin(i)
-    batch.push({ piece, begin, length, offset: PieceLayout.pieceOffset(layout, piece) + begin })
+    const offset = PieceLayout.pieceOffset(layout, piece) + begin
+    const last = lineOf(offset + length - 1)
+    lines += lineOf(offset) === line ? last - line : last - lineOf(offset) + 1
+    if (i > 0 && (bytes + length > most || lines > LINES)) break
+    batch.push({ piece, begin, length, offset })
     bytes += length
+    line = last
   }
   asked.shift(batch.length)
   return batch
@@ -139,25 +154,39 @@ const make = Effect.fnUntraced(function*({ maxRate }: UploadServerOptions) {
   const cache: Cache = yield* ReadCache.make<{ readonly message: string }>()
   const run = yield* FiberSet.makeRuntime<never>()
   const busy = new Set<Peer>()
+  const turn = Semaphore.makeUnsafe(1)
+  const most = Math.min(BATCH, limit.rate * LIMITED_BATCH / 1000)
 
   const loaded = Effect.fnUntraced(function*(lines: ReadonlyArray<Line>) {
     for (const line of lines) if (!line.ready) yield* Deferred.await(line.loaded)
   })
 
+  const nextBatch = (peer: Peer, shelf: Shelf) =>
+    Effect.sync(() => {
+      const batch = takeBatch(peer, shelf.layout, most)
+      limit.charge(sizeOf(batch), Monotonic.millis(clock))
+      return batch
+    })
+
+  /** Waits for the limit. One peer at a time does, so that they take turns and no two spend the same allowance. */
+  const limitedBatch = (peer: Peer, shelf: Shelf) =>
+    turn.withPermit(Effect.andThen(
+      Effect.suspend(() => Effect.sleep(limit.waitFor(1, Monotonic.millis(clock)))),
+      nextBatch(peer, shelf)
+    ))
+
   const sendBatch = Effect.fnUntraced(function*(peer: Peer, link: Link, shelf: Shelf) {
-    const batch = takeBatch(peer, shelf.layout, Math.min(BATCH, limit.rate))
-    const bytes = sizeOf(batch)
+    const batch = yield* (limit.rate === Infinity ? nextBatch(peer, shelf) : limitedBatch(peer, shelf))
+    if (batch.length === 0) return
     const lines = pinAll(cache, shelf, batch)
     const release = () => {
       for (const line of lines) cache.release(line)
     }
     readAhead(cache, shelf, peer)
     yield* Effect.onError(loaded(lines), () => Effect.sync(release))
-    const now = Monotonic.millis(clock)
-    limit.charge(bytes, now)
+    if (peer.amChoking) return release() // the peer knows that its requests are void, and takes no blocks for them
     link.send(frames(batch, lines), release)
-    shelf.onSent(peer, bytes, now)
-    if (limit.rate !== Infinity) yield* Effect.sleep(limit.waitFor(1, now))
+    shelf.onSent(peer, sizeOf(batch), Monotonic.millis(clock))
     yield* link.drained
   })
 
@@ -182,7 +211,7 @@ const make = Effect.fnUntraced(function*({ maxRate }: UploadServerOptions) {
   )
 
   const serve = (peer: Peer, link: Link, shelf: Shelf): void => {
-    if (busy.has(peer)) return
+    if (busy.has(peer) || limit.rate === 0) return
     busy.add(peer)
     run(serveAll(peer, link, shelf))
   }

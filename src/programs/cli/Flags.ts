@@ -1,15 +1,25 @@
 /** The options of the programs, by the names that aria2's users know. Every value is checked here, once. */
 import * as Argument from "effect/cli/Argument"
+import * as CliError from "effect/cli/CliError"
 import * as Flag from "effect/cli/Flag"
-import * as Option from "effect/Option"
+import * as Effect from "effect/Effect"
 import * as PeerAddress from "../../domain/PeerAddress.ts"
 
 /** A flag whose text is read by `read`; `undefined` means that it is wrong, and `expected` says what would be right. */
 const parsed = <A>(name: string, metavar: string, expected: string, read: (text: string) => A | undefined) =>
   Flag.String(name).pipe(
     Flag.withMetavar(metavar),
-    Flag.filterMap((text) => Option.fromUndefinedOr(read(text)), (text) => `"${text}" is not ${expected}`)
+    Flag.mapEffect((text) => {
+      const value = read(text)
+      return value === undefined
+        ? new CliError.InvalidValue({ option: name, value: text, expected, kind: "flag" })
+        : Effect.succeed(value)
+    })
   )
+
+/** Names that other programs of the field have for a flag. */
+const alsoCalled = (...names: ReadonlyArray<string>) => <A>(flag: Flag.Flag<A>): Flag.Flag<A> =>
+  names.reduce((flag, name) => Flag.withAlias(flag, name), flag)
 
 const wholeNumber = (least: number, most: number) => (text: string): number | undefined => {
   const value = Number(text)
@@ -45,6 +55,17 @@ const address = (text: string): PeerAddress.PeerAddress | undefined => PeerAddre
 const trackerUrl = (text: string): string | undefined =>
   URL.canParse(text) && /^(https?|udp):$/.test(new URL(text).protocol) ? text : undefined
 
+/** At most one address for each family. */
+const onePerFamily = (addresses: ReadonlyArray<PeerAddress.PeerAddress>) =>
+  new Set(addresses.map(({ family }) => family)).size === addresses.length
+    ? Effect.succeed(addresses)
+    : new CliError.InvalidValue({
+      option: "bind",
+      value: addresses.map(({ host }) => host).join(", "),
+      expected: "one address for each of IPv4 and IPv6",
+      kind: "flag"
+    })
+
 const limit = (name: string, what: string) =>
   parsed(name, "SPEED", "a speed like 500K or 2M; 0 is no limit", parseSize).pipe(
     Flag.withDescription(`${what}, like 500K or 2M a second (K is 1024; default: no limit)`),
@@ -53,36 +74,45 @@ const limit = (name: string, what: string) =>
   )
 
 const off = (name: string, description: string) =>
-  Flag.Boolean(name).pipe(Flag.withDescription(description), Flag.withDefault(false))
+  Flag.Boolean(name).pipe(
+    // Else `--quiet yes` would take a torrent called `yes` for its value.
+    Flag.withOptionalValue("true"),
+    Flag.withDescription(description),
+    Flag.withDefault(false)
+  )
 
 /** What `leech` and `seed` share. */
 const common = {
   dir: Flag.String("dir").pipe(
-    Flag.withAlias("d"),
+    alsoCalled("d", "w", "download-dir"),
     Flag.withMetavar("DIR"),
     Flag.withDescription("the folder that the files are in (default: the current one)"),
     Flag.withDefault(".")
   ),
   bind: parsed("bind", "ADDR", "an IP address", address).pipe(
+    alsoCalled("interface", "listen-ip"),
     Flag.withDescription("local address of everything: listener, dials, announces; one per family (default: all)"),
-    Flag.between(0, 2)
+    Flag.atLeast(0),
+    Flag.mapEffect(onePerFamily)
   ),
   listenPort: parsed("listen-port", "N", "a port from 0 to 65535", wholeNumber(0, 65_535)).pipe(
-    Flag.withAlias("p"),
+    alsoCalled("p", "port", "peer-port", "torrent-port"),
     Flag.withDescription("the port to listen on, 0 for any (default: the first free one of 6881-6889)"),
     Flag.optional
   ),
   peer: parsed("peer", "IP:PORT", "an address like 192.0.2.1:6881 or [2001:db8::1]:6881", PeerAddress.parse).pipe(
+    alsoCalled("initial-peers"),
     Flag.withDescription("a peer to connect to; may be repeated"),
     Flag.atLeast(0)
   ),
   tracker: parsed("tracker", "URL", "a tracker's URL like http://host:6969/announce", trackerUrl).pipe(
-    Flag.withAlias("t"),
+    alsoCalled("t", "a", "announce", "bt-tracker"),
     Flag.withDescription("a tracker to ask besides the torrent's own; may be repeated"),
     Flag.atLeast(0)
   ),
   noTracker: off("no-tracker", "ask no tracker at all"),
   maxPeers: parsed("max-peers", "N", "a number from 1 to 10000", wholeNumber(1, 10_000)).pipe(
+    alsoCalled("bt-max-peers"),
     Flag.withDescription("connected peers at the most (default: 200)"),
     Flag.withDefault(200)
   ),
@@ -90,8 +120,12 @@ const common = {
     Flag.withDescription("peers served at once; grows while upload capacity stands unused (default: 8)"),
     Flag.withDefault(8)
   ),
-  maxDownload: limit("max-download-limit", "download at the most"),
-  maxUpload: limit("max-upload-limit", "upload at the most").pipe(Flag.withAlias("u")),
+  maxDownload: limit("max-download-limit", "download at the most").pipe(
+    alsoCalled("download-limit", "downlimit", "ratelimit-download")
+  ),
+  maxUpload: limit("max-upload-limit", "upload at the most").pipe(
+    alsoCalled("u", "upload-limit", "uplimit", "ratelimit-upload")
+  ),
   checkIntegrity: off("check-integrity", "hash all existing files, whatever the resume record says").pipe(
     Flag.withAlias("V")
   ),
@@ -126,19 +160,24 @@ export const leech = {
   ),
   ...common,
   selectFile: parsed("select-file", "LIST", "a list of file numbers like 1-3,7", parseSelection).pipe(
+    alsoCalled("s", "select"),
     Flag.withDescription("fetch these files only, by the numbers of --show-files, like 1-3,7"),
     Flag.optional
   ),
-  showFiles: off("show-files", "list the files of the torrent and exit").pipe(Flag.withAlias("S")),
-  sequential: off("sequential", "fetch pieces in order instead of rarest first"),
+  showFiles: off("show-files", "list the files of the torrent and exit").pipe(alsoCalled("S", "l", "list")),
+  sequential: off("sequential", "fetch pieces in order instead of rarest first").pipe(
+    alsoCalled("sequential-download")
+  ),
   keepSeeding: off("keep-seeding", "stay and share when all is there"),
   allowOverwrite: off("allow-overwrite", "write over files that are not this torrent's"),
   onComplete: Flag.String("on-complete").pipe(
+    alsoCalled("f", "on-done", "on-bt-download-complete"),
     Flag.withMetavar("CMD"),
     Flag.withDescription("run this when all is there; no shell, TR_TORRENT_* in its environment"),
     Flag.optional
   ),
   stopTimeout: parsed("stop-timeout", "SEC", "a number of seconds, at least 1", wholeNumber(1, 31_536_000)).pipe(
+    alsoCalled("bt-stop-timeout"),
     Flag.withDescription("give up when nothing came for so long"),
     Flag.optional
   )
@@ -151,6 +190,7 @@ export const seed = {
   ...common,
   saveTorrent: Flag.String("save-torrent").pipe(
     Flag.withMetavar("FILE"),
+    alsoCalled("o"),
     Flag.withDescription("where to write the torrent that is made of a file or folder"),
     Flag.optional
   ),

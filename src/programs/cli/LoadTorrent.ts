@@ -62,7 +62,7 @@ const STATUS: Readonly<Record<number, ExitCode>> = {
 }
 
 const fromWeb = Effect.fnUntraced(function*({ bind, maxBytes, source }: LoadOptions) {
-  const get = HttpGet.make(yield* Resolver, { localAddress: bind, userAgent: "freshet", maxBytes })
+  const get = HttpGet.make(yield* Resolver, { localAddress: bind, userAgent: "freshet", maxBytes, anywhere: true })
   const answer = yield* get(new URL(source)).pipe(
     Effect.mapError((error) =>
       error._tag === "TooLarge"
@@ -74,7 +74,7 @@ const fromWeb = Effect.fnUntraced(function*({ bind, maxBytes, source }: LoadOpti
     ),
     Effect.timeoutOrElse({
       duration: WEB_TIMEOUT,
-      orElse: () => Effect.fail(failure(ExitCode.network, `${source} did not answer in time`))
+      orElse: () => Effect.fail(failure(ExitCode.timedOut, `${source} did not come within a minute; try again later`))
     })
   )
   if (answer.status >= 200 && answer.status < 300) return answer.body

@@ -19,7 +19,7 @@ export interface Status {
   readonly peers: number
   readonly seeds: number
   readonly etaMs: number | undefined
-  /** `Infinity` when nothing was ever downloaded. */
+  /** Bytes uploaded for each byte of the torrent. */
   readonly ratio: number
 }
 
@@ -238,6 +238,12 @@ export class Screen {
   notice(text: string): void {
     const lines = `${text.split("\n").map(Format.printable).join("\n")}\n`
     this.#terminal.write(this.#painted === "" ? lines : WIPE + lines + this.#painted)
+  }
+
+  /** Takes the progress line away: what comes next is more telling. */
+  clear(): void {
+    if (this.#painted !== "") this.#terminal.write(WIPE)
+    this.#painted = ""
   }
 
   /** Leaves the progress line as it stands and the cursor on a fresh line. */

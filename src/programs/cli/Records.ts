@@ -18,7 +18,7 @@ const total = documented(Schema.Natural, "Bytes of the chosen files")
 const done = documented(Schema.Natural, "Bytes of the chosen files that are verified and written")
 const downloaded = documented(Schema.Natural, "Payload bytes received in this run")
 const uploaded = documented(Schema.Natural, "Payload bytes sent in this run")
-const ratio = documented(Schema.NullOr(Rate), "Bytes uploaded for each byte downloaded; null: nothing was downloaded")
+const ratio = documented(Rate, "Bytes uploaded for each byte of the torrent")
 const path = documented(Schema.String, "Where the payload lies")
 const elapsed = documented(Schema.Natural, "Time since the start, ms")
 

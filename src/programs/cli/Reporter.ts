@@ -30,8 +30,12 @@ export interface Reporter {
   readonly follow: (torrent: Torrent) => void
   /** Said by the program itself. */
   readonly notice: (text: string) => void
-  /** The last words: what was moved, how fast, and where it is. */
-  readonly summary: (exitCode: number) => void
+  /** Takes the progress line away, for others to write. */
+  readonly makeRoom: () => void
+  /** From now on the line says that the end is near. */
+  readonly stopping: () => void
+  /** The last words: what was moved, how fast, and where it is; `failure` when it has ended so. */
+  readonly summary: (exitCode: number, failure: string | undefined) => void
 }
 
 const FRAME = "500 millis"
@@ -84,17 +88,17 @@ export const make = Effect.fnUntraced(function*(
   const stream = process.stderr
   const isTerminal = stream.isTTY && process.env["TERM"] !== "dumb"
   const style = styleOf(stream, process.env)
-  const columns = () => stream.columns ?? 80
   const screen = new Painter.Screen({
     write: (text) => {
       stream.write(text)
     },
     isTTY: isTerminal,
-    columns
+    columns: () => stream.columns ?? 80
   })
   const startedAt = Monotonic.millis(clock)
   let finishedAt: number | undefined
   let torrent: Torrent | undefined
+  let end: "none" | "near" | "over" = "none"
   let checked = 0
   let checking = 0
   let lastLine = startedAt
@@ -111,13 +115,14 @@ export const make = Effect.fnUntraced(function*(
     if (!options.quiet) screen.notice(text)
   }
   const snapshot = () => torrent?.snapshot() ?? NOTHING
+  const ratioOf = ({ uploaded }: Snapshot): number => uploaded / metainfo.layout.totalLength
 
   const status = (): Painter.Status => {
     const now = snapshot()
     const left = now.total - now.done
     return {
       ...now,
-      phase: torrent === undefined ? "checking" : now.isDone ? "seeding" : "downloading",
+      phase: torrent === undefined ? "checking" : end !== "none" ? "stopping" : now.isDone ? "seeding" : "downloading",
       name: metainfo.name,
       checked,
       total: torrent === undefined ? checking : now.total,
@@ -140,11 +145,12 @@ export const make = Effect.fnUntraced(function*(
       peers: at.peers,
       seeds: at.seeds,
       eta: etaMs === undefined ? null : Math.round(etaMs),
-      ratio: finite(at.ratio)
+      ratio: at.ratio
     }))
   }
 
   const frame = () => {
+    if (end === "over") return
     const now = Monotonic.millis(clock)
     if (now - lastRecord >= RECORD_MS && torrent !== undefined) {
       lastRecord = now
@@ -153,7 +159,7 @@ export const make = Effect.fnUntraced(function*(
     if (options.quiet || (torrent === undefined && checking === 0)) return
     if (!isTerminal && now - lastLine < options.summaryInterval * 1000) return
     lastLine = now
-    screen.paint(Painter.render(status(), isTerminal ? columns() : PLAIN_WIDTH, style))
+    screen.paint(Painter.render(status(), isTerminal ? screen.width : PLAIN_WIDTH, style))
   }
 
   yield* Effect.forkScoped(
@@ -203,11 +209,19 @@ export const make = Effect.fnUntraced(function*(
     follow: (started) => {
       torrent = started
     },
-    summary: (exitCode) => {
+    makeRoom: () => screen.clear(),
+    stopping: () => {
+      end = "near"
+      frame()
+    },
+    summary: (exitCode, failure) => {
+      end = "over"
+      screen.clear()
       const now = snapshot()
-      const end = Monotonic.millis(clock)
-      const downloadMs = (finishedAt ?? end) - startedAt
-      const elapsedMs = end - startedAt
+      const endedAt = Monotonic.millis(clock)
+      const downloadMs = (finishedAt ?? endedAt) - startedAt
+      const elapsedMs = endedAt - startedAt
+      if (failure !== undefined) write((head) => ({ type: "error", ...head, message: failure, exitCode }))
       write((head) => ({
         type: "summary",
         ...head,
@@ -217,7 +231,7 @@ export const make = Effect.fnUntraced(function*(
         downloaded: now.downloaded,
         uploaded: now.uploaded,
         down: downloadMs > 0 ? now.downloaded * 1000 / downloadMs : 0,
-        ratio: finite(ratioOf(now)),
+        ratio: ratioOf(now),
         elapsed: Math.round(elapsedMs),
         exitCode
       }))
@@ -232,10 +246,6 @@ interface Head {
   readonly time: number
   readonly infoHash: string
 }
-
-const ratioOf = ({ downloaded, uploaded }: Snapshot): number => downloaded > 0 ? uploaded / downloaded : Infinity
-
-const finite = (n: number): number | null => Number.isFinite(n) ? n : null
 
 /** The record of an event, for those that are not told in another way. */
 const recordOf = (event: TorrentEvent, head: Head): Records.Record | undefined => {

@@ -10,7 +10,7 @@ import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 import type { CommonOptions, LeechOptions } from "./Flags.ts"
 import * as Format from "./Format.ts"
 import { loadTorrent } from "./LoadTorrent.ts"
-import { codeOf, untilStopped, VERSION } from "./Main.ts"
+import { codeOf, messageOf, untilStopped, VERSION } from "./Main.ts"
 import * as OnComplete from "./OnComplete.ts"
 import * as Reporter from "./Reporter.ts"
 import * as Sharing from "./Sharing.ts"
@@ -77,17 +77,18 @@ const runHook = Effect.fnUntraced(function*(command: string, metainfo: Metainfo,
   const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
   return yield* OnComplete.run(
     words,
-    OnComplete.environment(metainfo, { dir, downloaded, version: VERSION, localTime: new Date(now).toString() })
+    OnComplete.environment(metainfo, { dir, downloaded, version: VERSION, now })
   )
 })
 
-/** Ends with a failure when nothing arrives for so long. */
-const stall = Effect.fnUntraced(function*(torrent: Torrent.Torrent, seconds: number) {
-  let before = -1
-  while (torrent.swarm.down.total !== before) {
-    before = torrent.swarm.down.total
-    yield* Effect.sleep(seconds * 1000)
-    if (torrent.swarm.isDone) return yield* Effect.never
+/** Fails when nothing arrives for so long. */
+const stall = Effect.fnUntraced(function*({ swarm }: Torrent.Torrent, seconds: number) {
+  let before = 0
+  for (let quiet = 0; quiet < seconds; quiet++) {
+    yield* Effect.sleep("1 second")
+    if (swarm.isDone) return yield* Effect.never
+    if (swarm.down.total !== before) quiet = -1
+    before = swarm.down.total
   }
   return yield* failure(ExitCode.timedOut, `nothing arrived for ${seconds} seconds; run again to go on`)
 })
@@ -112,7 +113,7 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
 
   const work = Effect.gen(function*() {
     const reporter = yield* Reporter.make({ ...options, metainfo, path: path.join(dir, metainfo.name) })
-    yield* Effect.addFinalizer((exit) => Effect.sync(() => reporter.summary(codeOf(exit, stopped()))))
+    yield* Effect.addFinalizer((exit) => Effect.sync(() => reporter.summary(codeOf(exit, stopped()), messageOf(exit))))
     const torrent = yield* Torrent.start({
       metainfo,
       dir,
@@ -127,10 +128,12 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
       onEvent: reporter.onEvent
     })
     reporter.follow(torrent)
+    yield* Effect.addFinalizer(() => Effect.sync(reporter.stopping))
     const timeout = Option.getOrUndefined(options.stopTimeout)
     yield* timeout === undefined ? torrent.completed : Effect.raceFirst(torrent.completed, stall(torrent, timeout))
     isDone = true
     if (hook !== undefined) {
+      reporter.makeRoom()
       const trouble = yield* runHook(hook, metainfo, dir, torrent.swarm.down.total)
       if (trouble !== undefined) reporter.onEvent({ _tag: "Warning", message: trouble })
     }

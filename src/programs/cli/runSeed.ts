@@ -6,12 +6,12 @@ import * as path from "node:path"
 import * as Bitfield from "../../domain/Bitfield.ts"
 import type { Metainfo } from "../../domain/Metainfo.ts"
 import * as Torrent from "../../services/Torrent.ts"
-import { TorrentMaker } from "../../services/TorrentMaker.ts"
+import { TorrentMaker, type TorrentMakerError } from "../../services/TorrentMaker.ts"
 import { ExitCode, failure } from "./ExitCode.ts"
 import type { SeedOptions } from "./Flags.ts"
 import * as Format from "./Format.ts"
 import { loadTorrent } from "./LoadTorrent.ts"
-import { codeOf, untilStopped } from "./Main.ts"
+import { codeOf, messageOf, untilStopped } from "./Main.ts"
 import * as Reporter from "./Reporter.ts"
 import { bindOf, engineOf, trackersOf } from "./runLeech.ts"
 import * as Sharing from "./Sharing.ts"
@@ -34,6 +34,14 @@ const saveTorrent = (file: string, bytes: Uint8Array) =>
     catch: (cause) => failure(ExitCode.cannotCreate, `cannot write ${file}: ${String(cause)}`)
   })
 
+const UNMADE: Readonly<Record<TorrentMakerError["reason"], ExitCode>> = {
+  NotFound: ExitCode.notFound,
+  Unreadable: ExitCode.fileError,
+  Changed: ExitCode.fileError,
+  Empty: ExitCode.usage,
+  Invalid: ExitCode.usage
+}
+
 const makeTorrent = Effect.fnUntraced(function*(options: SeedOptions) {
   const maker = yield* TorrentMaker
   const made = yield* maker.make({
@@ -42,8 +50,9 @@ const makeTorrent = Effect.fnUntraced(function*(options: SeedOptions) {
     private: options.private,
     ...(Option.isSome(options.pieceLength) && { pieceLength: options.pieceLength.value }),
     ...(Option.isSome(options.comment) && { comment: options.comment.value })
-  })
+  }).pipe(Effect.mapError(({ message, reason }) => failure(UNMADE[reason], message)))
   if (Option.isSome(options.saveTorrent)) yield* saveTorrent(options.saveTorrent.value, made.bytes)
+  if (!options.json) process.stdout.write(`${made.metainfo.infoHash}\n`)
   return { metainfo: made.metainfo, dir: path.dirname(fs.realpathSync(options.source)), isFresh: true }
 })
 
@@ -75,6 +84,10 @@ export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
     const { dir, isFresh, metainfo }: Source = yield* sourceOf(options)
     const trackers = isFresh && !options.noTracker ? metainfo.trackers : yield* trackersOf(metainfo, options)
     const reporter = yield* Reporter.make({ ...options, metainfo, path: path.join(dir, metainfo.name) })
+    let isSharing = false
+    yield* Effect.addFinalizer((exit) =>
+      Effect.sync(() => isSharing ? reporter.summary(codeOf(exit, ExitCode.ok), messageOf(exit)) : undefined)
+    )
     const torrent = yield* Torrent.start({
       metainfo,
       dir,
@@ -97,9 +110,10 @@ export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
         }; fetch them with leech first`
       )
     }
+    isSharing = true
     reporter.follow(torrent)
+    yield* Effect.addFinalizer(() => Effect.sync(reporter.stopping))
     reporter.notice(`sharing ${Format.printable(metainfo.name)}, info hash ${metainfo.infoHash}, port ${torrent.port}`)
-    yield* Effect.addFinalizer((exit) => Effect.sync(() => reporter.summary(codeOf(exit, ExitCode.ok))))
     yield* Sharing.share(torrent, Sharing.policyOf(options, true))
     return ExitCode.ok
   })

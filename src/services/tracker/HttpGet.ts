@@ -29,6 +29,8 @@ export interface HttpGetOptions {
   readonly userAgent: string
   /** Of the body, as sent and as inflated. */
   readonly maxBytes: number
+  /** The user chose the URL, not a stranger: it may be any of this machine. */
+  readonly anywhere?: boolean | undefined
 }
 
 export interface Answer {
@@ -182,7 +184,7 @@ export const make = (resolver: Resolver["Service"], options: HttpGetOptions) => 
     Effect.mapError(resolver.lookup(hostOf(url)), (error) => new Unreachable({ detail: error.message }))
 
   const ask = Effect.fnUntraced(function*(url: URL, ips: ReadonlyArray<Ip>) {
-    if (isForeignService(url, ips)) {
+    if (options.anywhere !== true && isForeignService(url, ips)) {
       return yield* new Unsupported({ detail: "a tracker on this machine must be at /announce" })
     }
     const [first, ...others] = routesOf(ips, options.localAddress)

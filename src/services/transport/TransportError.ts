@@ -1,0 +1,13 @@
+/** Why there is no connection, or no more of it. */
+import * as Schema from "effect/Schema"
+
+export class TransportError extends Schema.TaggedError<TransportError>()("TransportError", {
+  operation: Schema.Literals(["dial", "listen", "receive"]),
+  /** The system's code, like `ECONNREFUSED`. */
+  code: Schema.String,
+  address: Schema.String
+}) {
+  override get message() {
+    return `cannot ${this.operation} ${this.address}: ${this.code}`
+  }
+}

@@ -1,0 +1,216 @@
+/**
+ * Whole clients on a network in memory, for tests under a TestClock. Everything a node does is real but its cable, its disk
+ * and the time; everything by chance comes from the seed, so a test runs the same way every time.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Random from "effect/Random"
+import * as Scope from "effect/Scope"
+import * as TestClock from "effect/testing/TestClock"
+import * as path from "node:path"
+import * as PeerAddress from "../../src/domain/PeerAddress.ts"
+import { Download } from "../../src/services/Download.ts"
+import { FileStore } from "../../src/services/FileStore.ts"
+import { PeerConnection } from "../../src/services/PeerConnection.ts"
+import { PieceVerifier } from "../../src/services/PieceVerifier.ts"
+import { ResumeStore } from "../../src/services/ResumeStore.ts"
+import { Session, type SessionOptions } from "../../src/services/Session.ts"
+import * as MemoryDisk from "../../src/services/storage/MemoryDisk.ts"
+import * as Torrent from "../../src/services/Torrent.ts"
+import type { TorrentEvent } from "../../src/services/TorrentEvent.ts"
+import { Transport } from "../../src/services/Transport.ts"
+import * as MemoryNetwork from "../../src/services/transport/MemoryNetwork.ts"
+import { UploadServer } from "../../src/services/UploadServer.ts"
+import { randomOf } from "../domain/swarm/seeded.ts"
+import * as MemoryTracker from "./memoryTracker.ts"
+import * as Payload from "./payload.ts"
+
+export interface Options extends MemoryNetwork.NetworkOptions {
+  readonly torrent: Payload.Torrent
+  /** Of all chance in the network and in every node. */
+  readonly seed: number
+}
+
+export interface NodeOptions {
+  /** Its place in the address plan: see {@link address}. */
+  readonly number: number
+  /** What it has from the start; nothing when absent. */
+  readonly has?: "All" | ReadonlySet<number> | undefined
+  /** The numbers of nodes it is told of. When absent it asks the tracker. */
+  readonly peers?: ReadonlyArray<number> | undefined
+  /** Bytes/s of its cable. */
+  readonly up?: number | undefined
+  readonly down?: number | undefined
+  readonly session?: SessionOptions | undefined
+  readonly options?: Partial<Torrent.TorrentOptions> | undefined
+  /** What an earlier run left. */
+  readonly disk?: MemoryDisk.MemoryDisk | undefined
+  readonly records?: Map<string, Uint8Array> | undefined
+}
+
+export interface Node {
+  readonly number: number
+  readonly session: Session["Service"]
+  readonly torrent: Torrent.Torrent
+  readonly disk: MemoryDisk.MemoryDisk
+  readonly records: Map<string, Uint8Array>
+  readonly events: ReadonlyArray<TorrentEvent>
+  /** Ends the client in order. */
+  readonly stop: Effect.Effect<void>
+}
+
+export interface Swarm {
+  readonly torrent: Payload.Torrent
+  readonly network: MemoryNetwork.MemoryNetwork
+  readonly tracker: MemoryTracker.MemoryTracker
+  readonly start: (options: NodeOptions) => Effect.Effect<Node, unknown, Scope.Scope>
+}
+
+const PORT = 6881
+
+const DIR = "/downloads"
+
+export const host = (number: number): string => `10.0.${number >>> 8}.${number & 255}`
+
+export const address = (number: number): PeerAddress.PeerAddress => PeerAddress.make(host(number), PORT)!
+
+export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<Swarm, never, Scope.Scope> {
+  const { seed, torrent } = options
+  const network = yield* MemoryNetwork.make(options).pipe(Random.withSeed(`network ${seed}`))
+  const tracker = MemoryTracker.make(randomOf(seed))
+  return {
+    network,
+    tracker,
+    torrent,
+    start: (node) => Random.withSeed(startNode({ network, tracker }, torrent, node), `node ${seed} ${node.number}`)
+  }
+})
+
+/** What nodes share. */
+type World = Pick<Swarm, "network" | "tracker">
+
+/** All that a client is made of. */
+const layerOf = (
+  { network, tracker }: World,
+  options: NodeOptions,
+  disk: MemoryDisk.MemoryDisk,
+  records: Map<string, Uint8Array>
+) => {
+  const { down, number, session, up } = options
+  return Layer.fresh(
+    Layer.merge(Session.layer({ listenPort: PORT, ...session }), Download.layer).pipe(
+      Layer.provideMerge(Layer.mergeAll(
+        Transport.layerMemory(network.host({ addresses: [host(number)], up, down })),
+        PeerConnection.layer,
+        UploadServer.layer({ maxRate: session?.maxUploadRate }),
+        FileStore.layerMemory(disk),
+        ResumeStore.layerMemory(records),
+        PieceVerifier.layerNode,
+        tracker.layerFor(host(number))
+      ))
+    )
+  )
+}
+
+const startNode = Effect.fnUntraced(function*(
+  world: World,
+  payload: Payload.Torrent,
+  options: NodeOptions
+) {
+  const disk = options.disk ?? MemoryDisk.make()
+  const records = options.records ?? new Map<string, Uint8Array>()
+  if (options.has !== undefined) fill(payload, disk, options.has)
+  const events: Array<TorrentEvent> = []
+  const scope = yield* Scope.fork(yield* Effect.scope, "sequential")
+  const context = yield* Layer.buildWithScope(layerOf(world, options, disk, records), scope)
+  const torrent = yield* Torrent.start({
+    metainfo: payload.metainfo,
+    dir: DIR,
+    trackers: options.peers === undefined ? [[MemoryTracker.URL]] : [],
+    peers: options.peers?.map(address),
+    onEvent: (event) => events.push(event),
+    ...options.options
+  }).pipe(Effect.provide(context), Scope.provide(scope))
+  return {
+    number: options.number,
+    session: Context.get(context, Session),
+    torrent,
+    disk,
+    records,
+    events,
+    stop: Scope.close(scope, Exit.void)
+  }
+})
+
+/** Where a file of the torrent lies on every node's disk. */
+export const placeOf = ({ metainfo }: Payload.Torrent, file: number): string =>
+  path.join(DIR, ...metainfo.files[file]!.path)
+
+/** Puts pieces on a disk; of files with none of them there is nothing. */
+const fill = (payload: Payload.Torrent, disk: MemoryDisk.MemoryDisk, has: "All" | ReadonlySet<number>): void => {
+  const { pieceLength } = payload.metainfo.layout
+  payload.metainfo.files.forEach((file, index) => {
+    if (file.padding) return
+    const content = Payload.content(payload, index).slice()
+    let found = has === "All"
+    if (has !== "All") {
+      for (let at = 0; at < content.length; at++) {
+        if (has.has(Math.floor((file.offset + at) / pieceLength))) found = true
+        else content[at] = 0
+      }
+    }
+    if (found) MemoryDisk.put(disk, placeOf(payload, index), content)
+  })
+}
+
+/** The bytes of the payload on a disk, through which a test may spoil them; the torrent has one file. */
+export const contentOf = (payload: Payload.Torrent, node: Node, file = 0): Uint8Array =>
+  MemoryDisk.contentOf(node.disk, placeOf(payload, file)) ?? new Uint8Array(0)
+
+/** Whether every byte of the file is there. */
+export const isWhole = (payload: Payload.Torrent, node: Node, file = 0): boolean =>
+  Buffer.compare(contentOf(payload, node, file), Payload.content(payload, file)) === 0
+
+/** How far a node is, for messages. */
+export const describe = ({ number, torrent: { swarm } }: Node): string =>
+  `${number}: ${swarm.missing} missing, ${swarm.peers.size} peers, ${swarm.board.open.size} open`
+
+const STEP = 250
+
+/**
+ * Lets virtual time pass until the effect is done; `took` is how much did, to the next quarter of a second. Dies when it
+ * takes longer than `most` ms.
+ */
+export const within = Effect.fnUntraced(function*<A, E, R>(
+  most: number,
+  effect: Effect.Effect<A, E, R>,
+  nodes: ReadonlyArray<Node> = []
+) {
+  const fiber = yield* Effect.forkChild(effect)
+  const start = yield* Clock.currentTimeMillis
+  let took = 0
+  while (fiber.pollUnsafe() === undefined) {
+    if (took >= most) {
+      const standing = nodes.map(describe).join("\n")
+      return yield* Effect.die(new Error(`not done after ${took} ms\n${standing}`))
+    }
+    yield* TestClock.adjust(STEP)
+    took = (yield* Clock.currentTimeMillis) - start
+  }
+  return { value: yield* Fiber.join(fiber), took }
+})
+
+/** When all of them have what they want. */
+export const allDone = (nodes: ReadonlyArray<Node>) =>
+  Effect.forEach(nodes, ({ torrent }) => torrent.completed, { concurrency: "unbounded", discard: true })
+
+/** Numbers from `first` on. */
+export const range = (first: number, count: number): Array<number> => Array.from({ length: count }, (_, i) => first + i)
+
+/** Whether `node` lets the other in no more. */
+export const bans = (node: Node, other: Node): boolean =>
+  node.session.bans.isBanned(other.session.peerId, address(other.number))
