@@ -44,6 +44,12 @@ export interface PeerPool {
   readonly closeAll: (reason: string) => void
 }
 
+/**
+ * The share of all connections that callers may take while we leech. Those we choose to call have the rest, so that nobody
+ * can cut us off from the seeds by calling often enough.
+ */
+const CALLERS = 0.8
+
 /** Dials under way at once; the session has its own limit over all torrents. */
 const DIALLING = 32
 
@@ -99,10 +105,19 @@ export const make = Effect.fnUntraced(function*(
   const isBetter = (existing: Peer, inbound: boolean): boolean =>
     existing.inbound !== inbound && inbound === existing.id > session.peerId
 
+  /** A leech keeps places for peers of its own choice. */
+  const hasRoom = (inbound: boolean): boolean => {
+    if (links.size >= options.maxPeers) return false
+    if (!inbound || swarm.isDone) return true
+    let callers = 0
+    for (const peer of links.keys()) if (peer.inbound) callers++
+    return callers < Math.ceil(CALLERS * options.maxPeers)
+  }
+
   const letIn = (handshake: Handshake, link: Link, inbound: boolean): Admission | string => {
     if (session.bans.isBanned(handshake.peerId, link.remote)) return "is banned"
     const existing = byId.get(handshake.peerId)
-    if (existing === undefined && links.size >= options.maxPeers) return "finds no room"
+    if (existing === undefined && !hasRoom(inbound)) return "finds no room"
     if (existing !== undefined) {
       if (!isBetter(existing, inbound)) return "is connected already"
       existing.wire.close("is connected twice")
@@ -146,9 +161,12 @@ export const make = Effect.fnUntraced(function*(
       Effect.tap((reason) => Effect.logDebug(`${PeerAddress.format(address)}: ${reason}`)),
       Effect.ensuring(Effect.sync(() => {
         const now = Monotonic.millis(clock)
-        if (opened !== undefined) return queue.disconnected(address, now, opened.received > 0 || opened.up.total > 0)
+        const alone = links.size === 0
+        if (opened !== undefined) {
+          return queue.disconnected(address, now, opened.received > 0 || opened.up.total > 0, alone)
+        }
         dialling--
-        queue.failed(address, now)
+        queue.failed(address, now, alone)
       }))
     )
   }

@@ -214,3 +214,13 @@ export const range = (first: number, count: number): Array<number> => Array.from
 /** Whether `node` lets the other in no more. */
 export const bans = (node: Node, other: Node): boolean =>
   node.session.bans.isBanned(other.session.peerId, address(other.number))
+
+/** Lets virtual time pass until it holds; `took` as in {@link within}. */
+export const until = Effect.fnUntraced(function*(most: number, holds: () => boolean, nodes: ReadonlyArray<Node> = []) {
+  let took = 0
+  for (; !holds(); took += STEP) {
+    if (took >= most) return yield* Effect.die(new Error(`not so after ${took} ms\n${nodes.map(describe).join("\n")}`))
+    yield* TestClock.adjust(STEP)
+  }
+  return took
+})

@@ -18,6 +18,7 @@ const MOST_EXCLUDED = 256
 const FIRST_WAIT = 10_000
 const GROWTH = 3
 const LONGEST_WAIT = 3_600_000
+const LONGEST_WAIT_ALONE = 60_000
 const JITTER = 0.25
 
 /** Failures in a row after which an address rests; a source that names it after {@link LONGEST_WAIT} wakes it. */
@@ -89,14 +90,19 @@ export class DialQueue {
     return this.#idle.first?.dueAt ?? Infinity
   }
 
-  /** The dial or the handshake failed. */
-  failed(address: PeerAddress.PeerAddress, now: number): void {
+  /**
+   * The dial or the handshake failed. `alone` says that no peer at all is connected: then it may well be our own network
+   * that is gone, and what was of use is tried again soon however often it failed.
+   */
+  failed(address: PeerAddress.PeerAddress, now: number, alone = false): void {
     const entry = this.#table.get(PeerAddress.format(address))
     if (entry === undefined || entry.at !== OUTSIDE) return
     entry.failures++
-    const resting = entry.failures >= MOST_FAILURES && !entry.user
     entry.restedAt = now + LONGEST_WAIT
-    this.#idle.put(entry, resting ? Infinity : now + this.#backOff(entry.failures))
+    const hopeful = alone && (entry.useful || entry.user)
+    const resting = entry.failures >= MOST_FAILURES && !entry.user && !hopeful
+    const wait = this.#backOff(entry.failures, hopeful ? LONGEST_WAIT_ALONE : LONGEST_WAIT)
+    this.#idle.put(entry, resting ? Infinity : now + wait)
   }
 
   /** There is a connection with the peer that listens here, whoever dialled: do not dial it. */
@@ -107,8 +113,8 @@ export class DialQueue {
   }
 
   /** The connection ended. A useful one wipes out earlier failures, a useless one counts as a failure. */
-  disconnected(address: PeerAddress.PeerAddress, now: number, wasUseful: boolean): void {
-    if (!wasUseful) return this.failed(address, now)
+  disconnected(address: PeerAddress.PeerAddress, now: number, wasUseful: boolean, alone = false): void {
+    if (!wasUseful) return this.failed(address, now, alone)
     const entry = this.#table.get(PeerAddress.format(address))
     if (entry === undefined || entry.at !== OUTSIDE) return
     entry.failures = 0
@@ -148,8 +154,8 @@ export class DialQueue {
     this.#table.delete(entry.key)
   }
 
-  #backOff(failures: number): number {
-    return Math.min(LONGEST_WAIT, FIRST_WAIT * GROWTH ** (failures - 1)) * (1 - JITTER * this.#random())
+  #backOff(failures: number, longest = LONGEST_WAIT): number {
+    return Math.min(longest, FIRST_WAIT * GROWTH ** (failures - 1)) * (1 - JITTER * this.#random())
   }
 }
 

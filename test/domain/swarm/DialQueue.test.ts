@@ -158,4 +158,24 @@ describe("DialQueue", () => {
     queue.failed(peer(1), 60_000)
     assert.strictEqual(queue.dueAt(), 70_000)
   })
+
+  it("tries what was of use soon, however often, while nobody is connected", () => {
+    const queue = new DialQueue(() => 0)
+    for (const n of [1, 2]) queue.add(peer(n), "tracker", 0)
+    let now = 0
+    for (let i = 0; i < 2; i++) {
+      const address = queue.next(now)!
+      queue.connected(address)
+      queue.disconnected(address, now, PeerAddress.format(address) === PeerAddress.format(peer(1)))
+    }
+    const tried = new Map<string, number>()
+    for (; now < 2 * HOUR; now += 1000) {
+      for (let next = queue.next(now); next !== undefined; next = queue.next(now)) {
+        tried.set(next.host, (tried.get(next.host) ?? 0) + 1)
+        queue.failed(next, now, true)
+      }
+    }
+    assert.isAtLeast(tried.get(peer(1).host)!, 2 * 60)
+    assert.isAtMost(tried.get(peer(2).host)!, 8)
+  })
 })
