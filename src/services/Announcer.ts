@@ -241,7 +241,12 @@ const runLine = Effect.fnUntraced(function*(context: Context, index: number) {
 const farewell = (context: Context): Effect.Effect<void> =>
   Effect.forEach(
     [...context.states.values()].filter((state) => state.accepted),
-    (state) => Effect.ignore(context.tracker.announce(state.url, requestOf(context, state, "stopped"))),
+    Effect.fnUntraced(function*(state) {
+      const say = (event: Event) => Effect.ignore(context.tracker.announce(state.url, requestOf(context, state, event)))
+      // The download may have ended a moment ago, before its news got out.
+      if (state.awaitsCompleted && context.options.stats().left === 0) yield* say("completed")
+      yield* say("stopped")
+    }),
     { concurrency: "unbounded", discard: true }
   ).pipe(Effect.timeoutOption(FAREWELL_MS), Effect.asVoid)
 

@@ -181,8 +181,9 @@ export const make = Effect.fnUntraced(function*(
   }
 
   const dialMore = () => {
+    if (shutReason !== undefined) return
     const now = Monotonic.millis(clock)
-    while (shutReason === undefined && dialling < DIALLING && links.size + dialling < options.maxPeers) {
+    while (dialling < DIALLING && links.size + dialling < options.maxPeers) {
       const address = queue.next(now)
       if (address === undefined) return
       if (session.bans.isBanned(undefined, address)) {

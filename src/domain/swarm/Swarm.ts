@@ -146,15 +146,25 @@ export class Swarm {
     if (this.board.release(peer)) this.feed(now)
   }
 
+  /** BEP 3 has it first or never, but aria2 sends another when that is shorter than the `have`s it owes. */
   bitfield(peer: Peer, bits: Uint8Array): Verdict {
-    if (peer.has > 0) return "sent a bitfield after it said what it has"
     if (!Bitfield.isValid(bits, this.layout.pieces)) return "sent a bitfield of the wrong size"
+    if (peer.has > 0) return this.#moreHaves(peer, bits)
     peer.bits.set(bits)
     peer.has = Bitfield.count(bits)
     peer.wants = Bitfield.countBoth(bits, this.#missing)
     if (peer.has === this.layout.pieces) this.#becameSeed(peer)
     else this.#picker.availability.addAll(bits)
     return this.#updateInterest(peer)
+  }
+
+  #moreHaves(peer: Peer, bits: Uint8Array): Verdict {
+    for (let piece = 0; piece < this.layout.pieces; piece++) {
+      if (!Bitfield.has(bits, piece)) continue
+      const verdict = this.haveMessage(peer, piece)
+      if (verdict !== undefined) return verdict
+    }
+    return undefined
   }
 
   haveMessage(peer: Peer, piece: number): Verdict {
