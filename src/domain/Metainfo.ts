@@ -86,9 +86,9 @@ const ROOT_FIELDS = [
 
 export interface ParseOptions {
   /** Largest document. */
-  readonly maxBytes?: number
+  readonly maxBytes?: number | undefined
   /** What to change in file names; `posix` finds data that lies on a POSIX disk already. */
-  readonly names?: SafePath.Rules
+  readonly names?: SafePath.Rules | undefined
 }
 
 /**

@@ -5,7 +5,7 @@ export interface PartFile {
   /** Below the torrent's folder; bytes stand as they are, for names that are not UTF-8. */
   readonly path: ReadonlyArray<string | Uint8Array>
   readonly length: number
-  readonly padding?: boolean
+  readonly padding?: boolean | undefined
 }
 
 interface Common {
@@ -13,10 +13,10 @@ interface Common {
   readonly pieceLength: number
   /** 20 bytes for every piece, end to end. */
   readonly pieceHashes: Uint8Array
-  readonly trackers?: ReadonlyArray<ReadonlyArray<string>>
-  readonly webSeeds?: ReadonlyArray<string>
-  readonly nodes?: ReadonlyArray<{ readonly host: string; readonly port: number }>
-  readonly private?: boolean
+  readonly trackers?: ReadonlyArray<ReadonlyArray<string>> | undefined
+  readonly webSeeds?: ReadonlyArray<string> | undefined
+  readonly nodes?: ReadonlyArray<{ readonly host: string; readonly port: number }> | undefined
+  readonly private?: boolean | undefined
   readonly comment?: string | undefined
   readonly createdBy?: string | undefined
   /** Unix time in seconds. */

@@ -15,7 +15,9 @@ export interface Wanted {
 export const make = (metainfo: Metainfo, selected: ReadonlySet<number> | undefined): Wanted => {
   const { files, layout } = metainfo
   const isChosen = (file: number): boolean => !files[file]!.padding && (selected === undefined || selected.has(file))
-  const everything = files.every((_, file) => isChosen(file))
+  const hasPadding = files.some((file) => file.padding)
+  // Also the pieces of padding alone: without them nobody could ever be a seed.
+  const everything = files.every((file, index) => file.padding || isChosen(index))
   const pieces = everything ? Bitfield.full(layout.pieces) : Bitfield.make(layout.pieces)
   let bytes = 0
   files.forEach((file, index) => {
@@ -27,7 +29,7 @@ export const make = (metainfo: Metainfo, selected: ReadonlySet<number> | undefin
   })
   const bytesIn = (piece: number): number => {
     const size = PieceLayout.pieceSize(layout, piece)
-    if (everything) return size
+    if (everything && !hasPadding) return size
     let chosen = 0
     for (const span of PieceLayout.spans(files, PieceLayout.pieceOffset(layout, piece), size)) {
       if (isChosen(span.file)) chosen += span.length

@@ -47,7 +47,7 @@ export interface AnnouncerOptions {
   readonly onStatus?: ((status: AnnounceStatus) => void) | undefined
   /** A private torrent has changed its tracker: its peers must be dropped before the new ones come (BEP 27). */
   readonly onSwitch?: (() => void) | undefined
-  /** Ends when the download does; never, or at once, for what was complete from the start. */
+  /** Ends when the download does; counts only if nothing is left then, and if it was not complete from the start. */
   readonly completed: Effect.Effect<void>
   /**
    * Ends when more peers are wanted than are known; run anew after every announce. The next one then comes as soon as
@@ -243,7 +243,7 @@ const farewell = (context: Context): Effect.Effect<void> =>
     [...context.states.values()].filter((state) => state.accepted),
     (state) => Effect.ignore(context.tracker.announce(state.url, requestOf(context, state, "stopped"))),
     { concurrency: "unbounded", discard: true }
-  ).pipe(Effect.interruptible, Effect.timeoutOption(FAREWELL_MS), Effect.asVoid)
+  ).pipe(Effect.timeoutOption(FAREWELL_MS), Effect.asVoid)
 
 /**
  * Announces until the scope closes, then says `stopped` within 2 s. Never fails: what goes wrong is told to `onStatus`
@@ -268,6 +268,8 @@ export const run = Effect.fnUntraced(
     yield* Effect.addFinalizer(() => farewell(context))
     yield* options.completed.pipe(
       Effect.andThen(Effect.suspend(() => {
+        // A part of the files, or an end in failure, makes no seed.
+        if (options.stats().left > 0) return Effect.void
         context.isFinished = true
         return Deferred.succeed(context.finished, undefined)
       })),

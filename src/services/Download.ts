@@ -17,10 +17,13 @@ import type { FileStoreError, Storage } from "./FileStore.ts"
 import * as Monotonic from "./Monotonic.ts"
 import { PieceVerifier } from "./PieceVerifier.ts"
 
+/** Where the payload is kept. */
+type Pieces = Pick<Storage, "read" | "write">
+
 /** One torrent's download. */
 export interface Job {
   readonly swarm: Swarm
-  readonly storage: Storage
+  readonly storage: Pieces
   /** The SHA-1 of every piece, end to end. */
   readonly pieceHashes: Uint8Array
   /** Pieces that are full or have to give way; it ends when no more will come. */
@@ -113,7 +116,7 @@ const runs = (piece: OpenPiece, mask: Bitfield.Bitfield): Array<{ readonly from:
   return out
 }
 
-const readBack = (storage: Storage, offset: number, piece: OpenPiece, mask: Bitfield.Bitfield) =>
+const readBack = (storage: Pieces, offset: number, piece: OpenPiece, mask: Bitfield.Bitfield) =>
   Effect.forEach(
     runs(piece, mask),
     ({ from, to }) => storage.read(offset + from, piece.bytes.subarray(from, to)),
@@ -122,7 +125,7 @@ const readBack = (storage: Storage, offset: number, piece: OpenPiece, mask: Bitf
 
 /** Writes the blocks of an unfinished piece in their place. Blocks that were on the disk before are there already. */
 export const writeBlocks = (
-  storage: Storage,
+  storage: Pieces,
   offset: number,
   piece: OpenPiece
 ): Effect.Effect<void, FileStoreError> => {

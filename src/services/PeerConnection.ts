@@ -134,6 +134,7 @@ class Connection {
   }
 
   readonly onBytes = (bytes: Uint8Array, from: number, to: number): void => {
+    if (this.#ended !== undefined) return
     this.#now = Monotonic.millis(this.#clock)
     if (this.#reader.push(bytes, from, to) === "Oversize") this.close("announced a frame over the limit")
     if (this.#peer !== undefined && this.#ended === undefined) this.#admission!.port.batchEnded(this.#peer, this.#now)

@@ -53,6 +53,9 @@ const CALLERS = 0.8
 /** Dials under way at once; the session has its own limit over all torrents. */
 const DIALLING = 32
 
+/** Peers remembered after they left, since a block of theirs may prove to be wrong only then. */
+const GONE = 1000
+
 export const make = Effect.fnUntraced(function*(
   options: PeerPoolOptions
 ): Effect.fn.Return<PeerPool, never, Session | PeerConnection | UploadServer | Scope.Scope> {
@@ -66,17 +69,32 @@ export const make = Effect.fnUntraced(function*(
   const queue = new DialQueue(() => random.nextDoubleUnsafe())
   const links = new Map<Peer, Link>()
   const byId = new Map<PeerId.PeerId, Peer>()
+  /** By identity, in the order in which they left. */
+  const gone = new Map<number, Pick<Peer, "id" | "address" | "inbound">>()
   let dialling = 0
 
   const onOpen = (peer: Peer, link: Link) => {
     links.set(peer, link)
     byId.set(peer.id, peer)
+    gone.delete(peer.identity)
     onEvent({ _tag: "PeerConnected", address: peer.address, peerId: peer.id })
+  }
+
+  const remember = ({ address, id, identity, inbound }: Peer) => {
+    gone.delete(identity)
+    gone.set(identity, { address, id, inbound })
+    if (gone.size > GONE) gone.delete(gone.keys().next().value!)
+  }
+
+  const ban = ({ address, id, inbound }: Pick<Peer, "id" | "address" | "inbound">) => {
+    session.bans.ban(id, address, !inbound)
+    onEvent({ _tag: "PeerBanned", address, reason: "sent wrong blocks" })
   }
 
   const onClosed = (peer: Peer, reason: string) => {
     links.delete(peer)
     if (byId.get(peer.id) === peer) byId.delete(peer.id)
+    if (peer.received > 0) remember(peer)
     onEvent({ _tag: "PeerDisconnected", address: peer.address, reason })
   }
 
@@ -87,9 +105,18 @@ export const make = Effect.fnUntraced(function*(
   const isBetter = (existing: Peer, inbound: boolean): boolean =>
     existing.inbound !== inbound && inbound === existing.id > session.peerId
 
+  const hasRoom = (inbound: boolean): boolean => {
+    if (links.size >= options.maxPeers) return false
+    if (!inbound || swarm.isDone) return true
+    let callers = 0
+    for (const peer of links.keys()) if (peer.inbound) callers++
+    return callers < Math.ceil(CALLERS * options.maxPeers)
+  }
+
   const letIn = (handshake: Handshake, link: Link, inbound: boolean): Admission | string => {
     if (session.bans.isBanned(handshake.peerId, link.remote)) return "is banned"
     const existing = byId.get(handshake.peerId)
+    if (existing === undefined && !hasRoom(inbound)) return "finds no room"
     if (existing !== undefined) {
       if (!isBetter(existing, inbound)) return "is connected already"
       existing.wire.close("is connected twice")
@@ -102,14 +129,6 @@ export const make = Effect.fnUntraced(function*(
       onOpen,
       onClosed
     }
-  }
-
-  const hasRoom = (): boolean => {
-    if (links.size >= options.maxPeers) return false
-    if (swarm.isDone) return true
-    let callers = 0
-    for (const peer of links.keys()) if (peer.inbound) callers++
-    return callers < Math.ceil(CALLERS * options.maxPeers)
   }
 
   const dial = (address: PeerAddress.PeerAddress) => {
@@ -172,16 +191,19 @@ export const make = Effect.fnUntraced(function*(
       for (const address of addresses) queue.add(address, source, now)
       dialMore()
     },
-    admit: (handshake, link) => hasRoom() ? letIn(handshake, link, true) : "finds no room",
+    admit: (handshake, link) => letIn(handshake, link, true),
     serve: (peer) => {
       const link = links.get(peer)
       if (link !== undefined) uploads.serve(peer, link, shelf)
     },
     ban: (identities) => {
+      for (const identity of identities) {
+        const left = gone.get(identity)
+        if (left !== undefined) ban(left)
+      }
       for (const peer of Array.from(links.keys())) {
         if (!identities.includes(peer.identity)) continue
-        session.bans.ban(peer.id, peer.address, !peer.inbound)
-        onEvent({ _tag: "PeerBanned", address: peer.address, reason: "sent wrong blocks" })
+        ban(peer)
         peer.wire.close("sent wrong blocks")
       }
     },

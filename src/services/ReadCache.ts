@@ -77,7 +77,7 @@ export const make = <E>(): Effect.Effect<ReadCache<E>, never, Scope.Scope> =>
         if (line.pins === 0) forget(line)
       }
     }
-    /** The line must be in the table and pinned: a read may be over before this returns. */
+    /** Starts reading a line, which must be in the table: a source in memory answers before this returns. */
     const load = (source: Source<E>, line: Line<E>) => {
       line.pins++
       run(
@@ -104,10 +104,10 @@ export const make = <E>(): Effect.Effect<ReadCache<E>, never, Scope.Scope> =>
         const start = from - from % LINE
         const key = `${source.key}/${start}`
         const known = lines.get(key)
+        const serves = known !== undefined && known.from <= from && to <= known.to
         if (known !== undefined) lines.delete(key)
-        const fits = known !== undefined && known.from <= from && to <= known.to
-        if (known?.pins === 0 && !fits) recycle(known)
-        const line = fits
+        if (!serves && known?.pins === 0) recycle(known)
+        const line = serves
           ? known
           : new Line<E>(
             key,
@@ -116,7 +116,7 @@ export const make = <E>(): Effect.Effect<ReadCache<E>, never, Scope.Scope> =>
           )
         lines.set(key, line)
         line.pins++
-        if (!fits) load(source, line)
+        if (!serves) load(source, line)
         evict()
         return line
       },

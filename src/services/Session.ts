@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
+import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
@@ -32,6 +33,10 @@ export class SessionError extends Schema.TaggedError<SessionError>()("SessionErr
 }) {
   override get message() {
     return this.detail
+  }
+  /** aria2's "network problem" and "same info hash already downloading". */
+  override get [Runtime.errorExitCode]() {
+    return this.reason === "SameTorrent" ? 12 : 6
   }
 }
 

@@ -15,6 +15,7 @@ import * as Bitfield from "../domain/Bitfield.ts"
 import type { Metainfo } from "../domain/Metainfo.ts"
 import type { PeerAddress } from "../domain/PeerAddress.ts"
 import * as PieceLayout from "../domain/PieceLayout.ts"
+import { noneClosed } from "../domain/Resume.ts"
 import type { OpenPiece } from "../domain/swarm/Board.ts"
 import type { Order } from "../domain/swarm/PiecePicker.ts"
 import { Swarm } from "../domain/swarm/Swarm.ts"
@@ -48,7 +49,9 @@ export interface TorrentOptions {
   readonly checkIntegrity?: boolean | undefined
   /** Files that do not look like this torrent's may be written over. */
   readonly allowOverwrite?: boolean | undefined
-  /** Nothing is written: for sharing what is there. */
+  /** All data was hashed a moment ago. */
+  readonly isKnown?: boolean | undefined
+  /** Nothing is fetched or written: for sharing what is there. */
   readonly readOnly?: boolean | undefined
   /** Bytes hashed and to be hashed, while existing files are checked. */
   readonly onCheck?: ((checked: number, total: number) => void) | undefined
@@ -74,6 +77,8 @@ export interface Torrent {
   readonly metainfo: Metainfo
   readonly swarm: Swarm
   readonly storage: Storage
+  /** Where peers can call us. */
+  readonly port: number
   readonly snapshot: () => Snapshot
   /** Waits until all chosen files are there, synced and recorded; fails when the files cannot be written. */
   readonly completed: Effect.Effect<void, FileStoreError>
@@ -138,13 +143,18 @@ const findOut = Effect.fnUntraced(function*(options: TorrentOptions, onEvent: (e
   for (const warning of [handle.warning, loaded.warning]) {
     if (warning !== undefined) onEvent({ _tag: "Warning", message: explain(warning) })
   }
+  if (options.isKnown) {
+    const have = Bitfield.full(metainfo.layout.pieces)
+    const checked = { have, masks: new Map<number, Bitfield.Bitfield>(), closed: noneClosed(metainfo.files.length) }
+    return { handle, storage, checked, record: loaded.record }
+  }
   const checked = yield* Checker.check({
     metainfo,
     storage,
     verifier: yield* PieceVerifier,
     record: loaded.record,
     checkIntegrity: options.checkIntegrity ?? false,
-    allowOverwrite: options.allowOverwrite ?? false,
+    allowOverwrite: options.allowOverwrite ?? options.readOnly ?? false,
     onProgress: options.onCheck
   })
   return { handle, storage, checked, record: loaded.record }
@@ -186,7 +196,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     if (Bitfield.has(wanted.pieces, piece)) done += wanted.bytesIn(piece)
   })
 
-  const writer = options.readOnly ? undefined : yield* ResumeWriter.make({
+  const writer = yield* ResumeWriter.make({
     metainfo,
     storage,
     handle,
@@ -198,10 +208,9 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     }),
     onWarning: (warning) => onEvent({ _tag: "Warning", message: explain(warning) })
   })
-  const save = writer?.flush ?? Effect.void
   yield* Effect.addFinalizer(() =>
     saveUnfinished(swarm, storage).pipe(
-      Effect.andThen(save),
+      Effect.andThen(writer.flush),
       Effect.catch((error) => Effect.sync(() => onEvent({ _tag: "Warning", message: error.message })))
     )
   )
@@ -217,7 +226,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
 
   const onLanded = (piece: OpenPiece) => {
     done += Bitfield.has(wanted.pieces, piece.index) ? wanted.bytesIn(piece.index) : 0
-    writer?.noteWritten(piece.index, piece.bytes.length)
+    writer.noteWritten(piece.index, piece.bytes.length)
     onEvent({ _tag: "PieceLanded", piece: piece.index })
     if (swarm.isDone) Queue.endUnsafe(ready)
   }
@@ -232,13 +241,13 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
       pool.ban(liars)
     },
     onLiars: pool.ban,
-    onSpilled: (bytes) => writer?.noteBlocks(bytes)
+    onSpilled: (bytes) => writer.noteBlocks(bytes)
   })
   const fetching = Stream.runForEach(pieces, (piece) => Effect.sync(() => onLanded(piece))).pipe(
-    Effect.andThen(save),
+    Effect.andThen(writer.flush),
     Effect.tap(() => Effect.sync(() => onEvent({ _tag: "Completed" })))
   )
-  yield* (writer === undefined ? fetching : Effect.raceFirst(fetching, writer.failure)).pipe(
+  yield* Effect.raceFirst(fetching, writer.failure).pipe(
     Effect.onExit((exit) =>
       Effect.andThen(
         Deferred.done(finished, exit),
@@ -262,6 +271,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     metainfo,
     swarm,
     storage,
+    port: session.port,
     completed: Deferred.await(finished),
     snapshot: () => snapshot(swarm, done, wanted.bytes, now())
   } satisfies Torrent
@@ -293,8 +303,17 @@ const announce = Effect.fnUntraced(function*(
     stats: () => ({ uploaded: swarm.up.total, downloaded: swarm.down.total, left: missing() }),
     onPeers: (peers) => pool.add(peers, "tracker"),
     onSwitch: () => pool.closeAll("the tracker has changed"),
-    completed: Effect.ignore(completed),
-    onStatus: () => onEvent
+    // BEP 3 knows no "I have all I want": only who has the whole torrent has completed it.
+    completed: Effect.andThen(
+      Effect.ignore(completed),
+      Effect.suspend(() => swarm.isSeed ? Effect.void : Effect.never)
+    ),
+    onStatus: ({ leechers, message, result, seeders, url }) =>
+      onEvent(
+        result === "error"
+          ? { _tag: "TrackerFailed", url, message }
+          : { _tag: "TrackerAnswered", url, seeds: seeders, leeches: leechers }
+      )
   }))
 })
 

@@ -18,20 +18,20 @@ export { TorrentMakerError } from "./SourceFiles.ts"
 export interface MakeOptions {
   /** A file or a folder; a symbolic link here is followed, below a folder it is left out. */
   readonly path: string
-  readonly trackers?: ReadonlyArray<ReadonlyArray<string>>
-  readonly webSeeds?: ReadonlyArray<string>
+  readonly trackers?: ReadonlyArray<ReadonlyArray<string>> | undefined
+  readonly webSeeds?: ReadonlyArray<string> | undefined
   /** A power of two; {@link choosePieceLength} by default. */
-  readonly pieceLength?: number
+  readonly pieceLength?: number | undefined
   /** The last component of the path by default. */
-  readonly name?: string
-  readonly private?: boolean
-  readonly comment?: string
+  readonly name?: string | undefined
+  readonly private?: boolean | undefined
+  readonly comment?: string | undefined
   /** The program and its version. */
-  readonly createdBy?: string
+  readonly createdBy?: string | undefined
   /** Whether the torrent says when it was made; it does by default. */
-  readonly date?: boolean
+  readonly date?: boolean | undefined
   /** Called after every run of pieces, with bytes. */
-  readonly onProgress?: (hashedBytes: number, totalBytes: number) => void
+  readonly onProgress?: ((hashedBytes: number, totalBytes: number) => void) | undefined
 }
 
 export interface Made {

@@ -72,23 +72,6 @@ const refuse = (reason: string) => HttpServerResponse.uint8Array(HttpTracker.enc
 
 const broken = refuse("this tracker has lost its memory for now; it will be back")
 
-const isLoopback = (address: PeerAddress.PeerAddress): boolean =>
-  address.host === "::1" || address.host.startsWith("127.")
-
-/**
- * A peer is where its request came from. Only a program on this machine, which others could not reach at 127.0.0.1, is
- * believed when it gives another address: else anyone could send a swarm to anyone.
- */
-const addressOf = (
-  request: HttpServerRequest.HttpServerRequest,
-  query: HttpTracker.AnnounceQuery
-): PeerAddress.PeerAddress | undefined => {
-  const seen = PeerAddress.make(Option.getOrElse(request.remoteAddress, () => ""), query.port)
-  return seen !== undefined && query.ip !== undefined && isLoopback(seen)
-    ? PeerAddress.make(query.ip, query.port) ?? seen
-    : seen
-}
-
 interface Settings {
   readonly intervalMs: number
   readonly maxNumWant: number
@@ -104,7 +87,7 @@ const announce = Effect.fnUntraced(function*(
   const parsed = HttpTracker.parseAnnounce(text)
   if (Result.isFailure(parsed)) return refuse(parsed.failure)
   const query = parsed.success
-  const address = addressOf(request, query)
+  const address = HttpTracker.addressOf(Option.getOrElse(request.remoteAddress, () => ""), query)
   if (address === undefined) return refuse("the address of this request is not known")
   const sample = yield* store.announce(query.infoHash, {
     address,

@@ -42,13 +42,16 @@ export class UploadServer extends Context.Service<UploadServer, {
 }
 
 /** Payload of one write (bytes): enough to make its cost per block small, little enough to share the loop. */
-const BATCH = 262_144
+const BATCH = 524_288
 
 /** ms of the limited rate that one write may take: little, so that the peers that share it all move on. */
 const LIMITED_BATCH = 100
 
 /** Lines that are read before their turn. */
 const AHEAD = 4
+
+/** Lines that one batch may hold in memory: blocks here and there would each take a whole one. */
+const LINES = 4
 
 interface Block {
   readonly piece: number
@@ -60,19 +63,27 @@ interface Block {
 type Cache = ReadCache.ReadCache<{ readonly message: string }>
 type Line = ReadCache.Line<{ readonly message: string }>
 
-/** The requests at the front of the queue, up to a batch of bytes; they leave the queue. */
+const lineOf = (offset: number): number => Math.floor(offset / ReadCache.LINE)
+
+/** The requests at the front of the queue, up to a batch of bytes or {@link LINES}; they leave the queue. */
 const takeBatch = (peer: Peer, layout: PieceLayout.PieceLayout, most: number): Array<Block> => {
   const batch: Array<Block> = []
   let bytes = 0
+  let lines = 0
+  let line = -1
   const { asked } = peer
   while (batch.length < asked.length) {
     const i = batch.length
     const length = asked.size(i)
-    if (i > 0 && bytes + length > most) break
     const piece = asked.piece(i)
     const begin = asked.begin(i)
-    batch.push({ piece, begin, length, offset: PieceLayout.pieceOffset(layout, piece) + begin })
+    const offset = PieceLayout.pieceOffset(layout, piece) + begin
+    const last = lineOf(offset + length - 1)
+    lines += lineOf(offset) === line ? last - line : last - lineOf(offset) + 1
+    if (i > 0 && (bytes + length > most || lines > LINES)) break
+    batch.push({ piece, begin, length, offset })
     bytes += length
+    line = last
   }
   asked.shift(batch.length)
   return batch
@@ -173,6 +184,7 @@ const make = Effect.fnUntraced(function*({ maxRate }: UploadServerOptions) {
     }
     readAhead(cache, shelf, peer)
     yield* Effect.onError(loaded(lines), () => Effect.sync(release))
+    if (peer.amChoking) return release() // the peer knows that its requests are void, and takes no blocks for them
     link.send(frames(batch, lines), release)
     shelf.onSent(peer, sizeOf(batch), Monotonic.millis(clock))
     yield* link.drained
@@ -199,7 +211,7 @@ const make = Effect.fnUntraced(function*({ maxRate }: UploadServerOptions) {
   )
 
   const serve = (peer: Peer, link: Link, shelf: Shelf): void => {
-    if (busy.has(peer)) return
+    if (busy.has(peer) || limit.rate === 0) return
     busy.add(peer)
     run(serveAll(peer, link, shelf))
   }

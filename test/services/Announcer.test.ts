@@ -3,6 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
@@ -56,7 +57,7 @@ const start = Effect.fnUntraced(
         return answer(call, calls.push(call) - 1)
       })
     )
-    yield* Announcer.run({
+    const running = yield* Announcer.run({
       infoHash: InfoHash.parse("12".repeat(20))!,
       peerId: "-FR0100-000000000000" as PeerId,
       key: 7,
@@ -77,7 +78,7 @@ const start = Effect.fnUntraced(
     })
     const close = Scope.close(scope, Exit.void)
     yield* Effect.addFinalizer(() => close)
-    return { calls, statuses, state, finish, close }
+    return { calls, statuses, state, running, finish, close }
   }
 )
 
@@ -233,6 +234,15 @@ describe("Announcer", () => {
       assert.deepStrictEqual(seen(calls), [[0, "a", "started"], [60, "a", undefined], [120, "a", undefined]])
     }))
 
+  it.effect("never says completed while something is left", () =>
+    Effect.gen(function*() {
+      const { calls } = yield* start([["a"]], () => ok({ intervalMs: 60_000 }), {
+        completed: Effect.sleep("10 seconds")
+      })
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(seen(calls), [[0, "a", "started"], [60, "a", undefined]])
+    }))
+
   it.effect("keeps a private torrent to one tracker, and drops its peers when that changes", () =>
     Effect.gen(function*() {
       const log: Array<string> = []
@@ -255,6 +265,33 @@ describe("Announcer", () => {
       yield* TestClock.adjust("10 minutes")
       assert.deepStrictEqual(seen(calls).slice(3), [[1200, "a", undefined]])
       assert.deepStrictEqual(log.slice(3), ["switch", "1 from a"])
+    }))
+
+  it.effect("says completed to the tracker that it is about, though a better one is back", () =>
+    Effect.gen(function*() {
+      let isDown = true
+      const { calls, finish } = yield* start([["a"], ["b"]], ({ url }) => url === "a" && isDown ? down : ok(), {
+        private: true
+      })
+      isDown = false
+      yield* TestClock.adjust("1 minute")
+      yield* finish
+      assert.deepStrictEqual(seen(calls), [[0, "a", "started"], [0, "b", "started"], [60, "b", "completed"]])
+    }))
+
+  it.effect("ends with the fiber that runs it, and then waits for its scope to say goodbye", () =>
+    Effect.gen(function*() {
+      const { calls, close, running } = yield* start(
+        [["a"]],
+        ({ event }) => event === "stopped" ? Effect.never : ok({ intervalMs: 60_000 })
+      )
+      yield* Fiber.interrupt(running)
+      yield* TestClock.adjust("5 minutes")
+      assert.strictEqual(calls.length, 1)
+      const closing = yield* Effect.forkChild(Effect.uninterruptible(close), { startImmediately: true })
+      yield* TestClock.adjust("2 seconds")
+      assert.isDefined(closing.pollUnsafe())
+      assert.deepStrictEqual(calls.map((call) => call.event), ["started", "stopped"])
     }))
 
   it.effect("says stopped to those that counted us in, all at once, and waits two seconds at most", () =>

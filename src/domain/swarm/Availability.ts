@@ -1,7 +1,8 @@
 /**
  * How many connected peers have each piece, with the pieces that may still be picked sorted into buckets by that number.
- * Every update is O(1): a piece moves between two buckets by swapping with the last of its bucket. Peers that have
- * everything are one counter.
+ * Every update is O(1): a piece moves between two buckets by swapping with the last of its bucket. Within a bucket pieces
+ * stand in random order, so that the leeches of a swarm start with different ones. Peers that have everything are one
+ * counter.
  */
 import * as Bitfield from "../Bitfield.ts"
 
@@ -12,8 +13,11 @@ export class Availability {
   readonly #buckets: Array<Array<number>> = []
   #seeds = 0
   #listed = 0
+  #state: number
 
-  constructor(pieces: number) {
+  /** `random` gives numbers in [0, 1). */
+  constructor(pieces: number, random: () => number) {
+    this.#state = Math.floor(random() * 2 ** 32)
     this.#counts = new Uint16Array(pieces)
     this.#position = new Int32Array(pieces).fill(-1)
   }
@@ -99,8 +103,20 @@ export class Availability {
     const count = this.#counts[piece]!
     while (this.#buckets.length <= count) this.#buckets.push([])
     const bucket = this.#buckets[count]!
-    this.#position[piece] = bucket.length
-    bucket.push(piece)
+    const at = this.#draw(bucket.length + 1)
+    const displaced = bucket[at]
+    if (displaced !== undefined) {
+      this.#position[displaced] = bucket.length
+      bucket.push(displaced)
+    }
+    bucket[at] = piece
+    this.#position[piece] = at
+  }
+
+  /** A bitfield moves every piece it has: that takes a generator of its own, which costs next to nothing. */
+  #draw(below: number): number {
+    this.#state = Math.imul(this.#state, 1_664_525) + 1_013_904_223 | 0
+    return Math.floor((this.#state >>> 0) / 2 ** 32 * below)
   }
 
   #leave(piece: number): void {

@@ -148,7 +148,7 @@ export class Board {
 
   /**
    * Takes `bytes[at, at + length)`, a block that `peer` sent. The caller has checked nothing but the frame. A block that
-   * was asked for and taken back is used if it is still missing.
+   * was asked for and taken back is used if it is still missing, but not where a peer on parole is to have sent all.
    */
   receive(
     peer: Peer,
@@ -169,6 +169,7 @@ export class Board {
       if (peer.forgiven === 0) return "Unasked"
       peer.forgiven--
       if (piece === undefined || piece.frozen || piece.state[block] === RECEIVED) return "Taken"
+      if (piece.exclusive !== undefined && piece.exclusive !== peer) return "Taken"
       this.wasted -= length
     }
     this.#settle(piece, block, peer, begin, length)
@@ -184,6 +185,7 @@ export class Board {
     if (peer.outstanding === 0) return false
     for (const piece of this.#open.values()) {
       if (piece.missing === 0) continue
+      if (piece.exclusive === peer) piece.exclusive = undefined
       for (let block = 0; block < piece.blocks; block++) {
         if (piece.second[block] === peer) piece.second[block] = undefined
         else if (piece.holder[block] === peer) this.#drop(piece, block)
@@ -255,21 +257,21 @@ export class Board {
       this.#leave(peer)
     }
     const slow = !peer.onParole && peer.downRate * (OWN_PIECE_MS / 1000) < this.#layout.pieceLength
-    const joined = this.#join(peer, slow)
+    const joined = this.#join(peer, slow, peer.onParole)
     if (joined !== undefined) return this.#work(peer, joined)
     if (this.canOpen()) {
       const index = this.#picker.pick(peer.bits, peer.isSeed)
       if (index !== undefined) return this.#work(peer, this.#start(index, now))
     }
-    // Even a peer on parole: with nothing else to open, the last pieces may depend on it.
-    const shared = slow ? undefined : this.#join(peer, true, true)
-    return shared === undefined ? undefined : this.#work(peer, shared, false)
+    // On parole, too: were the rest of a begun piece kept from the only peer that has it, nobody would ever fetch it.
+    const shared = slow ? undefined : this.#join(peer, true, false)
+    return shared === undefined ? undefined : this.#work(peer, shared)
   }
 
-  /** An open piece with blocks to ask for; only one without a worker unless `shared`, untouched on parole unless `begun`. */
-  #join(peer: Peer, shared: boolean, begun = !peer.onParole): OpenPiece | undefined {
+  /** An open piece with blocks to ask for: only one without a worker unless `shared`, a `clean` one is all free. */
+  #join(peer: Peer, shared: boolean, clean: boolean): OpenPiece | undefined {
     for (const piece of this.#unasked) {
-      if (piece.exclusive !== undefined || (!begun && piece.missing < piece.blocks)) continue
+      if (piece.exclusive !== undefined || (clean && piece.free < piece.blocks)) continue
       if ((shared || piece.workers === 0) && Bitfield.has(peer.bits, piece.index)) return piece
     }
     return undefined
@@ -289,10 +291,10 @@ export class Board {
     return piece
   }
 
-  #work(peer: Peer, piece: OpenPiece, alone = peer.onParole): OpenPiece {
+  #work(peer: Peer, piece: OpenPiece): OpenPiece {
     peer.current = piece
     piece.workers++
-    if (alone) piece.exclusive = peer
+    if (peer.onParole && piece.free === piece.blocks) piece.exclusive = peer
     return piece
   }
 

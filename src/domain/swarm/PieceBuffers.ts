@@ -18,6 +18,11 @@ export class PieceBuffers {
     return this.#out
   }
 
+  /** Bytes kept for the next borrower; within the budget together with those lent out. */
+  get idle(): number {
+    return this.#idle
+  }
+
   /** Whether a buffer of this length is within the budget. */
   fits(length: number): boolean {
     return this.#out + length <= this.limit
@@ -30,9 +35,16 @@ export class PieceBuffers {
   take(length: number): Uint8Array {
     this.#out += length
     const buffer = this.#free.get(length)?.pop()
-    if (buffer === undefined) return new Uint8Array(length)
-    this.#idle -= length
-    return buffer
+    if (buffer !== undefined) {
+      this.#idle -= length
+      return buffer
+    }
+    // Idle buffers of other lengths, as torrents of other piece lengths leave them, would come on top of the budget.
+    if (this.#out + this.#idle > this.limit) {
+      this.#free.clear()
+      this.#idle = 0
+    }
+    return new Uint8Array(length)
   }
 
   give(buffer: Uint8Array): void {

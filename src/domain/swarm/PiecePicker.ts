@@ -1,7 +1,6 @@
 /**
  * Which piece to open next for a peer: the rarest one it has (BEP 3, "rarest first"), or the first one in order when the
- * torrent is fetched for reading while it loads. Pieces stand in random order at first, so that the leeches of a swarm
- * start with different ones.
+ * torrent is fetched for reading while it loads.
  */
 import * as Bitfield from "../Bitfield.ts"
 import { Availability } from "./Availability.ts"
@@ -26,16 +25,10 @@ export class PiecePicker {
 
   /** `pickable` are the pieces that are wanted and missing; `random` gives numbers in [0, 1). */
   constructor(pieces: number, pickable: Bitfield.Bitfield, order: Order, random: () => number) {
-    this.availability = new Availability(pieces)
+    this.availability = new Availability(pieces, random)
     this.#listed = Bitfield.make(pieces)
     this.#order = order
-    const shuffled: Array<number> = []
-    Bitfield.forEach(pickable, (piece) => {
-      const at = Math.floor(random() * (shuffled.length + 1))
-      shuffled.push(shuffled[at] ?? piece)
-      shuffled[at] = piece
-    })
-    for (const piece of shuffled) this.list(piece)
+    Bitfield.forEach(pickable, (piece) => this.list(piece))
   }
 
   /** Pieces that may still be picked. */

@@ -66,7 +66,10 @@ export class Swarm {
   /** Wanted and not there. */
   readonly #missing: Bitfield.Bitfield
   readonly #peers = new Set<Peer>()
+  /** Peers that could give more than could be asked of them. */
   readonly #hungry = new Set<Peer>()
+  /** Peers with a cancel in the outbox, which helps only while the block is not on its way. */
+  readonly #cancelled = new Set<Peer>()
   #haveCount: number
   #missingCount: number
   /** Payload received and sent since the start. */
@@ -89,7 +92,7 @@ export class Swarm {
       ask: (peer, piece, begin, length) => peer.outbox.request(piece, begin, length),
       cancel: (peer, piece, begin, length) => {
         peer.outbox.cancel(piece, begin, length)
-        this.#hungry.add(peer)
+        this.#cancelled.add(peer)
       }
     })
   }
@@ -124,6 +127,7 @@ export class Swarm {
   /** A peer has shaken hands: greet it. */
   opened(peer: Peer): void {
     this.#peers.add(peer)
+    peer.onParole = this.suspects.isSuspect(peer.identity)
     if (this.#haveCount > 0) peer.outbox.bitfield(this.#have)
   }
 
@@ -131,6 +135,7 @@ export class Swarm {
   closed(peer: Peer, now: number): void {
     if (!this.#peers.delete(peer)) return
     this.#hungry.delete(peer)
+    this.#cancelled.delete(peer)
     this.#hooks.onNotInterested(peer)
     peer.asked.clear()
     if (peer.isSeed) this.#picker.availability.removeSeed()
@@ -245,6 +250,7 @@ export class Swarm {
     if (peer.asked.length > 0) this.#hooks.onAsked(peer)
     this.#refill(peer, now)
     peer.wire.flush()
+    if (this.#cancelled.size > 0) this.#releaseCancelled(now)
   }
 
   /** Once a second: rates, silent peers, pieces that stand still, and peers that wait for a rate limit. */
@@ -253,7 +259,8 @@ export class Swarm {
       peer.downRate = peer.window.rate(now)
       if (peer.window.isTimedOut(peer.outstanding, now)) this.#snub(peer, now)
     }
-    if (!this.board.canOpen() && this.#hungry.size > 0) this.#freezeStill(now)
+    if (!this.board.canOpen()) this.#freezeStill(now)
+    this.#releaseCancelled(now)
     this.feed(now)
   }
 
@@ -346,13 +353,26 @@ export class Swarm {
   /** Something became free: those who wait are served in turn, until several in a row find nothing. */
   feed(now: number): void {
     let misses = 0
+    let turns = this.#hungry.size
     for (const peer of this.#hungry) {
+      // Whoever stays hungry goes to the end of the line, where this loop would meet it again.
+      if (turns-- === 0) return
       const before = peer.outstanding
       this.#hungry.delete(peer)
       this.#refill(peer, now)
       if (peer.outbox.length > 0) peer.wire.flush()
-      if (peer.outstanding === before && ++misses === HUNGRY_TRIES) return
+      misses = peer.outstanding === before ? misses + 1 : 0
+      if (misses === HUNGRY_TRIES) return
     }
+  }
+
+  /** Tells peers what was taken back from them, and what to send instead. */
+  #releaseCancelled(now: number): void {
+    for (const peer of this.#cancelled) {
+      this.#refill(peer, now)
+      peer.wire.flush()
+    }
+    this.#cancelled.clear()
   }
 
   #snub(peer: Peer, now: number): void {

@@ -10,6 +10,7 @@ import * as InfoHash from "../InfoHash.ts"
 import * as PeerAddress from "../PeerAddress.ts"
 import * as PeerId from "../PeerId.ts"
 import type { AnnounceReply, AnnounceRequest, Event, Refusal } from "./Announce.ts"
+import * as Percent from "./Percent.ts"
 import type * as Swarm from "./Swarm.ts"
 
 /** Peers kept of one reply; the largest trackers send 200. */
@@ -27,19 +28,6 @@ const MAX_TEXT = 200
 
 type Field = Bencode.Closed | undefined
 
-const UNRESERVED = /[A-Za-z0-9._~-]/
-
-const PERCENT = Array.from({ length: 256 }, (_, byte) => {
-  const character = String.fromCharCode(byte)
-  return UNRESERVED.test(character) ? character : `%${byte.toString(16).padStart(2, "0").toUpperCase()}`
-})
-
-const percentEncode = (latin1: string): string => {
-  let out = ""
-  for (let i = 0; i < latin1.length; i++) out += PERCENT[latin1.charCodeAt(i) & 0xff]
-  return out
-}
-
 /**
  * The URL to get. The tracker's own query (a pass key, often) stays in front; a fragment goes. `url` is not checked:
  * that it is http(s) and free of spaces and control characters is for the caller to see to.
@@ -47,12 +35,12 @@ const percentEncode = (latin1: string): string => {
 export const announceUrl = (url: string, request: AnnounceRequest): string => {
   const base = url.replace(/#.*$/s, "")
   const joint = !base.includes("?") ? "?" : /[?&]$/.test(base) ? "" : "&"
-  let query = `info_hash=${percentEncode(Bytes.toLatin1(InfoHash.toBytes(request.infoHash)))}`
-  query += `&peer_id=${percentEncode(request.peerId)}&port=${request.port}`
+  let query = `info_hash=${Percent.encode(Bytes.toLatin1(InfoHash.toBytes(request.infoHash)))}`
+  query += `&peer_id=${Percent.encode(request.peerId)}&port=${request.port}`
   query += `&uploaded=${request.uploaded}&downloaded=${request.downloaded}&left=${request.left}`
   query += `&compact=1&numwant=${request.numWant}&key=${request.key.toString(16).padStart(8, "0")}`
   if (request.event !== undefined) query += `&event=${request.event}`
-  if (request.trackerId !== undefined) query += `&trackerid=${percentEncode(request.trackerId)}`
+  if (request.trackerId !== undefined) query += `&trackerid=${Percent.encode(request.trackerId)}`
   return base + joint + query
 }
 
@@ -175,16 +163,10 @@ export interface AnnounceQuery extends Omit<AnnounceRequest, "key" | "left" | "n
   readonly ip: string | undefined
 }
 
-/** Percent-decodes to bytes as latin1 text; a broken escape stays as it is. `+` is itself (RFC 3986). */
-const percentDecode = (text: string): string =>
-  text.includes("%")
-    ? text.replace(/%([0-9a-fA-F]{2})/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)))
-    : text
-
 const valuesOf = (query: string, name: string): Array<string> => {
   const prefix = `${name}=`
   const out: Array<string> = []
-  for (const part of query.split("&")) if (part.startsWith(prefix)) out.push(percentDecode(part.slice(prefix.length)))
+  for (const part of query.split("&")) if (part.startsWith(prefix)) out.push(Percent.decode(part.slice(prefix.length)))
   return out
 }
 
@@ -195,7 +177,7 @@ const fieldsOf = (query: string): Map<string, string> => {
     const equals = part.indexOf("=")
     if (equals < 1) continue
     const name = part.slice(0, equals)
-    if (!fields.has(name)) fields.set(name, percentDecode(part.slice(equals + 1)))
+    if (!fields.has(name)) fields.set(name, Percent.decode(part.slice(equals + 1)))
   }
   return fields
 }
@@ -237,6 +219,21 @@ export const parseAnnounce = (query: string): Result.Result<AnnounceQuery, strin
   })
 }
 
+const isLoopback = (host: string): boolean => host === "::1" || host.startsWith("127.")
+
+/**
+ * A peer is where its request was seen to come from. Only a program on the tracker's own machine, which others could
+ * not reach at 127.0.0.1, is believed when it gives another address: else anyone could send a swarm to anyone.
+ */
+export const addressOf = (
+  seen: string,
+  query: Pick<AnnounceQuery, "ip" | "port">
+): PeerAddress.PeerAddress | undefined => {
+  const source = PeerAddress.make(seen, query.port)
+  const isLocal = source !== undefined && isLoopback(source.host)
+  return (isLocal && query.ip !== undefined ? PeerAddress.make(query.ip, query.port) : undefined) ?? source
+}
+
 /** The info hashes of a scrape (BEP 48); those of a wrong length are passed over. */
 export const parseScrape = (query: string): Array<InfoHash.InfoHash> =>
   valuesOf(query, "info_hash")
@@ -250,8 +247,18 @@ export interface ServerReply extends Swarm.Sample {
   readonly externalIp: Uint8Array | undefined
 }
 
-const packed = (peers: ReadonlyArray<Swarm.Peer>, family: 4 | 6): Uint8Array =>
-  Bytes.concat(peers.filter((peer) => peer.address.family === family).map((peer) => peer.compact))
+const packed = (peers: ReadonlyArray<Swarm.Peer>, family: 4 | 6): Uint8Array => {
+  const size = family === 4 ? 6 : 18
+  let count = 0
+  for (const peer of peers) if (peer.address.family === family) count++
+  const out = new Uint8Array(count * size)
+  let at = 0
+  for (const { address, compact } of peers) {
+    // A loop, since TypedArray.set made a whole reply of 50 peers cost 5.1 µs instead of 3.6.
+    if (address.family === family) { for (let i = 0; i < size; i++) out[at++] = compact[i]! }
+  }
+  return out
+}
 
 const listed = (peer: Swarm.Peer, noPeerId: boolean): { readonly [key: string]: Bencode.Encodable | undefined } => ({
   ip: peer.address.host,

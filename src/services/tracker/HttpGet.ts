@@ -29,6 +29,8 @@ export interface HttpGetOptions {
   readonly userAgent: string
   /** Of the body, as sent and as inflated. */
   readonly maxBytes: number
+  /** The user chose the URL, not a stranger: it may be any of this machine. */
+  readonly anywhere?: boolean | undefined
 }
 
 export interface Answer {
@@ -120,7 +122,8 @@ const isLocal = (ip: NetAddress.IpAddress): boolean =>
   NetAddress.isLoopback(ip) || NetAddress.isUnspecified(ip) || NetAddress.isLinkLocal(ip) ||
   (NetAddress.isIpv4Address(ip) ? NetAddress.isPrivate(ip) : NetAddress.isUniqueLocal(ip))
 
-const leadsInside = (ips: ReadonlyArray<Ip>): boolean =>
+/** Whether any of these is an address of this machine or of the local network. */
+export const leadsInside = (ips: ReadonlyArray<Ip>): boolean =>
   ips.some((ip) => isLocal(NetAddress.ipFromStringUnsafe(ip.address)))
 
 const toAnswer = Effect.fnUntraced(function*(
@@ -181,7 +184,7 @@ export const make = (resolver: Resolver["Service"], options: HttpGetOptions) => 
     Effect.mapError(resolver.lookup(hostOf(url)), (error) => new Unreachable({ detail: error.message }))
 
   const ask = Effect.fnUntraced(function*(url: URL, ips: ReadonlyArray<Ip>) {
-    if (isForeignService(url, ips)) {
+    if (options.anywhere !== true && isForeignService(url, ips)) {
       return yield* new Unsupported({ detail: "a tracker on this machine must be at /announce" })
     }
     const [first, ...others] = routesOf(ips, options.localAddress)

@@ -259,6 +259,18 @@ describe("HttpTracker, the tracker's side", () => {
     assert.strictEqual(parse(`${good}&ip=192.0.2.9`).ip, "192.0.2.9")
   })
 
+  it("sees peers where they are, and believes only programs of its own machine", () => {
+    const at = (seen: string, ip: string | undefined) => HttpTracker.addressOf(seen, { ip, port: 6881 })?.host
+    assert.strictEqual(at("192.0.2.1", undefined), "192.0.2.1")
+    assert.strictEqual(at("192.0.2.1", "192.0.2.9"), "192.0.2.1")
+    assert.strictEqual(at("::ffff:192.0.2.1", "127.0.0.1"), "192.0.2.1")
+    assert.strictEqual(at("2001:db8::1", "::1"), "2001:db8::1")
+    assert.strictEqual(at("127.0.0.1", "192.0.2.9"), "192.0.2.9")
+    assert.strictEqual(at("::ffff:127.0.0.1", "2001:db8::9"), "2001:db8::9")
+    assert.strictEqual(at("::1", "evil.example"), "::1")
+    assert.isUndefined(at("", "192.0.2.9"))
+  })
+
   it.prop("never throws on a query", { noise: bytesOf(0, 300), at: int(0, 300) }, ({ at, noise }) => {
     const text = Bytes.toLatin1(noise)
     for (const query of [text, good.slice(0, at) + text, good.slice(0, at) + text + good.slice(at)]) {

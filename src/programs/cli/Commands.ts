@@ -1,0 +1,55 @@
+/** The commands: what `--help` shows, and the program behind each, loaded when it is run. */
+import type * as Cause from "effect/Cause"
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import * as Flags from "./Flags.ts"
+
+/** Here `--log-level` is in force already. */
+const logged = Effect.tapCause((cause: Cause.Cause<unknown>) => Effect.logDebug("failed", cause))
+
+const example = (args: string, description: string) => ({ args, description })
+
+/** Examples that begin with the words by which the command was called. */
+const withExamples = (...examples: ReadonlyArray<ReturnType<typeof example>>) =>
+  Command.withExamples(({ commandPath }) =>
+    examples.map(({ args, description }) => ({ command: `${commandPath.join(" ")} ${args}`, description }))
+  )
+
+export const leech = Command.make(
+  "leech",
+  Flags.leech,
+  (options) =>
+    Effect.flatMap(Effect.promise(() => import("./runLeech.ts")), ({ runLeech }) => runLeech(options)).pipe(logged)
+).pipe(
+  Command.withDescription("Fetch a torrent, and share it while it is fetched"),
+  withExamples(
+    example("debian.torrent --dir ~/Downloads", "fetch into a folder; the same again goes on after a break"),
+    example("big.torrent --select-file 1-3,7 --sequential", "some files, in order"),
+    example("big.torrent --seed-ratio 1", "stay until as much was given as taken"),
+    example("http://example.org/big.torrent --json | jq .type", "records for a program")
+  )
+)
+
+export const seed = Command.make(
+  "seed",
+  Flags.seed,
+  (options) =>
+    Effect.flatMap(Effect.promise(() => import("./runSeed.ts")), ({ runSeed }) => runSeed(options)).pipe(logged)
+).pipe(
+  Command.withDescription("Share the data of a torrent, or make a torrent of a file or folder and share it"),
+  withExamples(
+    example("debian.torrent --dir ~/Downloads", "share what is there"),
+    example(
+      "./photos --tracker http://host:6969/announce --save-torrent photos.torrent",
+      "make a torrent of a folder and share it"
+    )
+  )
+)
+
+export const demo = Command.make(
+  "demo",
+  {},
+  () => Effect.flatMap(Effect.promise(() => import("./runDemo.ts")), ({ runDemo }) => runDemo).pipe(logged)
+).pipe(
+  Command.withDescription("Watch a file travel: a tracker, a seed and two leeches in this process, over loopback")
+)

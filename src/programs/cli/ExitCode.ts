@@ -1,0 +1,62 @@
+/** What the programs exit with: aria2's numbers, which scripts of the field know (aria2c(1), "EXIT STATUS"). */
+import * as Data from "effect/Data"
+import * as Runtime from "effect/Runtime"
+
+export const ExitCode = {
+  ok: 0,
+  unknown: 1,
+  timedOut: 2,
+  notFound: 3,
+  network: 6,
+  unfinished: 7,
+  diskFull: 9,
+  alreadyRunning: 12,
+  fileExists: 13,
+  cannotCreate: 16,
+  fileError: 17,
+  cannotCreateFolder: 18,
+  nameResolution: 19,
+  unauthorized: 24,
+  notBencode: 25,
+  badTorrent: 26,
+  usage: 28,
+  integrity: 32,
+  secondSignal: 130
+} as const
+
+export type ExitCode = typeof ExitCode[keyof typeof ExitCode]
+
+/** The table of `--help`. */
+export const TABLE: ReadonlyArray<readonly [code: ExitCode, meaning: string]> = [
+  [0, "all is there"],
+  [1, "an error of another kind"],
+  [2, "nothing came for --stop-timeout seconds"],
+  [3, "the torrent was not found"],
+  [6, "network problem, or the port is taken"],
+  [7, "stopped before the download was complete"],
+  [9, "the disk is full"],
+  [12, "this torrent is running in another process"],
+  [13, "a file in the way is not this torrent's"],
+  [16, "a file could not be created"],
+  [17, "a file could not be read or written"],
+  [18, "a folder could not be created"],
+  [19, "a host name could not be resolved"],
+  [24, "the server of the .torrent refused access"],
+  [25, "the torrent is not bencoded"],
+  [26, "the torrent is damaged or lacks something"],
+  [28, "wrong option or argument"],
+  [32, "data to share is incomplete or wrong"],
+  [130, "stopped at once by a second signal"]
+]
+
+/** An expected end of a program: one line for the user, and a code. */
+export class Failure extends Data.TaggedError("Failure")<{ readonly text: string; readonly code: ExitCode }> {
+  override get message(): string {
+    return this.text
+  }
+  override get [Runtime.errorExitCode](): number {
+    return this.code
+  }
+}
+
+export const failure = (code: ExitCode, text: string): Failure => new Failure({ code, text })

@@ -1,0 +1,217 @@
+/** The options of the programs, by the names that aria2's users know. Every value is checked here, once. */
+import * as Argument from "effect/cli/Argument"
+import * as CliError from "effect/cli/CliError"
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import * as PeerAddress from "../../domain/PeerAddress.ts"
+
+/** A flag whose text is read by `read`; `undefined` means that it is wrong, and `expected` says what would be right. */
+const parsed = <A>(name: string, metavar: string, expected: string, read: (text: string) => A | undefined) =>
+  Flag.String(name).pipe(
+    Flag.withMetavar(metavar),
+    Flag.mapEffect((text) => {
+      const value = read(text)
+      return value === undefined
+        ? new CliError.InvalidValue({ option: name, value: text, expected, kind: "flag" })
+        : Effect.succeed(value)
+    })
+  )
+
+/** Names that other programs of the field have for a flag. */
+const alsoCalled = (...names: ReadonlyArray<string>) => <A>(flag: Flag.Flag<A>): Flag.Flag<A> =>
+  names.reduce((flag, name) => Flag.withAlias(flag, name), flag)
+
+const wholeNumber = (least: number, most: number) => (text: string): number | undefined => {
+  const value = Number(text)
+  return /^\d{1,10}$/.test(text) && value >= least && value <= most ? value : undefined
+}
+
+const number = (text: string): number | undefined => /^\d+(\.\d+)?$/.test(text) ? Number(text) : undefined
+
+const UNITS: Readonly<Record<string, number>> = { "": 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 }
+
+/** `500K`, `2M`, `1.5M` or plain bytes; K is 1024. */
+export const parseSize = (text: string): number | undefined => {
+  const match = /^(\d+(?:\.\d+)?)([KMG]?)(?:i?B)?$/i.exec(text)
+  return match === null ? undefined : Math.floor(Number(match[1]) * UNITS[match[2]!.toUpperCase()]!)
+}
+
+/** `1-3,7`: numbers from 1 on, as `--show-files` prints them, to indices from 0 on. */
+export const parseSelection = (text: string): ReadonlySet<number> | undefined => {
+  const chosen = new Set<number>()
+  for (const part of text.split(",")) {
+    const match = /^(\d{1,7})(?:-(\d{1,7}))?$/.exec(part.trim())
+    if (match === null) return undefined
+    const from = Number(match[1])
+    const to = Number(match[2] ?? match[1])
+    if (from < 1 || to < from || to - from > 1_048_576) return undefined
+    for (let file = from; file <= to; file++) chosen.add(file - 1)
+  }
+  return chosen
+}
+
+const address = (text: string): PeerAddress.PeerAddress | undefined => PeerAddress.make(text, 1)
+
+const trackerUrl = (text: string): string | undefined =>
+  URL.canParse(text) && /^(https?|udp):$/.test(new URL(text).protocol) ? text : undefined
+
+/** At most one address for each family. */
+const onePerFamily = (addresses: ReadonlyArray<PeerAddress.PeerAddress>) =>
+  new Set(addresses.map(({ family }) => family)).size === addresses.length
+    ? Effect.succeed(addresses)
+    : new CliError.InvalidValue({
+      option: "bind",
+      value: addresses.map(({ host }) => host).join(", "),
+      expected: "one address for each of IPv4 and IPv6",
+      kind: "flag"
+    })
+
+const limit = (name: string, what: string) =>
+  parsed(name, "SPEED", "a speed like 500K or 2M; 0 is no limit", parseSize).pipe(
+    Flag.withDescription(`${what}, like 500K or 2M a second (K is 1024; default: no limit)`),
+    Flag.map((rate) => rate === 0 ? Infinity : rate),
+    Flag.withDefault(Infinity)
+  )
+
+const off = (name: string, description: string) =>
+  Flag.Boolean(name).pipe(
+    // Else `--quiet yes` would take a torrent called `yes` for its value.
+    Flag.withOptionalValue("true"),
+    Flag.withDescription(description),
+    Flag.withDefault(false)
+  )
+
+/** What `leech` and `seed` share. */
+const common = {
+  dir: Flag.String("dir").pipe(
+    alsoCalled("d", "w", "download-dir"),
+    Flag.withMetavar("DIR"),
+    Flag.withDescription("the folder that the files are in (default: the current one)"),
+    Flag.withDefault(".")
+  ),
+  bind: parsed("bind", "ADDR", "an IP address", address).pipe(
+    alsoCalled("interface", "listen-ip"),
+    Flag.withDescription("local address of everything: listener, dials, announces; one per family (default: all)"),
+    Flag.atLeast(0),
+    Flag.mapEffect(onePerFamily)
+  ),
+  listenPort: parsed("listen-port", "N", "a port from 0 to 65535", wholeNumber(0, 65_535)).pipe(
+    alsoCalled("p", "port", "peer-port", "torrent-port"),
+    Flag.withDescription("the port to listen on, 0 for any (default: the first free one of 6881-6889)"),
+    Flag.optional
+  ),
+  peer: parsed("peer", "IP:PORT", "an address like 192.0.2.1:6881 or [2001:db8::1]:6881", PeerAddress.parse).pipe(
+    alsoCalled("initial-peers"),
+    Flag.withDescription("a peer to connect to; may be repeated"),
+    Flag.atLeast(0)
+  ),
+  tracker: parsed("tracker", "URL", "a tracker's URL like http://host:6969/announce", trackerUrl).pipe(
+    alsoCalled("t", "a", "announce", "bt-tracker"),
+    Flag.withDescription("a tracker to ask besides the torrent's own; may be repeated"),
+    Flag.atLeast(0)
+  ),
+  noTracker: off("no-tracker", "ask no tracker at all"),
+  maxPeers: parsed("max-peers", "N", "a number from 1 to 10000", wholeNumber(1, 10_000)).pipe(
+    alsoCalled("bt-max-peers"),
+    Flag.withDescription("connected peers at the most (default: 200)"),
+    Flag.withDefault(200)
+  ),
+  maxUploads: parsed("max-uploads", "N", "a number from 0 to 1000", wholeNumber(0, 1000)).pipe(
+    Flag.withDescription("peers served at once; grows while upload capacity stands unused (default: 8)"),
+    Flag.withDefault(8)
+  ),
+  maxDownload: limit("max-download-limit", "download at the most").pipe(
+    alsoCalled("download-limit", "downlimit", "ratelimit-download")
+  ),
+  maxUpload: limit("max-upload-limit", "upload at the most").pipe(
+    alsoCalled("u", "upload-limit", "uplimit", "ratelimit-upload")
+  ),
+  checkIntegrity: off("check-integrity", "hash all existing files, whatever the resume record says").pipe(
+    Flag.withAlias("V")
+  ),
+  seedTime: parsed("seed-time", "MIN", "a number of minutes", number).pipe(
+    Flag.withDescription("share for so many minutes once all is there; 0 is for ever"),
+    Flag.optional
+  ),
+  seedRatio: parsed("seed-ratio", "R", "a ratio like 1.5", number).pipe(
+    Flag.withDescription("share until uploaded / size reaches this; 0 is for ever"),
+    Flag.optional
+  ),
+  stateDir: Flag.String("state-dir").pipe(
+    Flag.withMetavar("DIR"),
+    Flag.withDescription("where resume records are kept (default: $XDG_STATE_HOME/freshet)"),
+    Flag.optional
+  ),
+  maxTorrentSize: parsed("max-torrent-size", "SIZE", "a size like 64M", parseSize).pipe(
+    Flag.withDescription("the largest .torrent taken (default: 64M)"),
+    Flag.withDefault(64 * 1024 * 1024)
+  ),
+  json: off("json", "write records of what happens to stdout, one JSON object a line"),
+  quiet: off("quiet", "show no progress").pipe(Flag.withAlias("q")),
+  summaryInterval: parsed("summary-interval", "SEC", "a number of seconds, at least 1", wholeNumber(1, 86_400)).pipe(
+    Flag.withDescription("seconds between progress lines where stderr is no terminal (default: 10)"),
+    Flag.withDefault(10)
+  )
+}
+
+export const leech = {
+  torrent: Argument.String("torrent").pipe(
+    Argument.withDescription("a .torrent file, - for one on stdin, or its http(s) URL")
+  ),
+  ...common,
+  selectFile: parsed("select-file", "LIST", "a list of file numbers like 1-3,7", parseSelection).pipe(
+    alsoCalled("s", "select"),
+    Flag.withDescription("fetch these files only, by the numbers of --show-files, like 1-3,7"),
+    Flag.optional
+  ),
+  showFiles: off("show-files", "list the files of the torrent and exit").pipe(alsoCalled("S", "l", "list")),
+  sequential: off("sequential", "fetch pieces in order instead of rarest first").pipe(
+    alsoCalled("sequential-download")
+  ),
+  keepSeeding: off("keep-seeding", "stay and share when all is there"),
+  allowOverwrite: off("allow-overwrite", "write over files that are not this torrent's"),
+  onComplete: Flag.String("on-complete").pipe(
+    alsoCalled("f", "on-done", "on-bt-download-complete"),
+    Flag.withMetavar("CMD"),
+    Flag.withDescription("run this when all is there; no shell, TR_TORRENT_* in its environment"),
+    Flag.optional
+  ),
+  stopTimeout: parsed("stop-timeout", "SEC", "a number of seconds, at least 1", wholeNumber(1, 31_536_000)).pipe(
+    alsoCalled("bt-stop-timeout"),
+    Flag.withDescription("give up when nothing came for so long"),
+    Flag.optional
+  )
+}
+
+export const seed = {
+  source: Argument.String("source").pipe(
+    Argument.withDescription("a .torrent file, or a file or folder to make a torrent of and share")
+  ),
+  ...common,
+  saveTorrent: Flag.String("save-torrent").pipe(
+    Flag.withMetavar("FILE"),
+    alsoCalled("o"),
+    Flag.withDescription("where to write the torrent that is made of a file or folder"),
+    Flag.optional
+  ),
+  pieceLength: parsed("piece-length", "SIZE", "a power of two from 16K to 64M", (text) => {
+    const size = parseSize(text)
+    return size !== undefined && size >= 16_384 && size <= 64 * 1024 ** 2 && (size & (size - 1)) === 0
+      ? size
+      : undefined
+  }).pipe(Flag.withDescription("piece length of the torrent that is made (default: by its size)"), Flag.optional),
+  private: off("private", "make a private torrent (BEP 27)"),
+  comment: Flag.String("comment").pipe(
+    Flag.withMetavar("TEXT"),
+    Flag.withDescription("a comment for the torrent that is made"),
+    Flag.optional
+  )
+}
+
+/** The values of a set of flags. */
+export type Values<Config> = { readonly [K in keyof Config]: Value<Config[K]> }
+type Value<P> = P extends Flag.Flag<infer A> ? A : P extends Argument.Argument<infer A> ? A : never
+
+export type LeechOptions = Values<typeof leech>
+export type SeedOptions = Values<typeof seed>
+export type CommonOptions = Values<typeof common>

@@ -1,0 +1,152 @@
+/** Numbers and foreign texts as people read them on a terminal. */
+
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] as const
+
+/** From here on a number is shown in the next unit: three digits at most. */
+const NEXT_UNIT = 999.5
+
+const sane = (n: number): number => n > 0 ? Math.min(n, Number.MAX_SAFE_INTEGER) : 0
+
+const unitOf = (bytes: number): number => {
+  let unit = 0
+  for (let n = bytes; n >= NEXT_UNIT && unit < UNITS.length - 1; n /= 1024) unit++
+  return unit
+}
+
+const scaled = (bytes: number, unit: number, round: (n: number) => number): string => {
+  const n = bytes / 1024 ** unit
+  const tenths = round(n * 10) / 10
+  return unit === 0 || tenths >= 100 ? String(round(n)) : tenths.toFixed(1)
+}
+
+/** A size in bytes: `512 B`, `18.3 MiB`, `320 GiB`. What is not a positive number counts as 0. */
+export const bytes = (size: number): string => {
+  const unit = unitOf(sane(size))
+  return `${scaled(sane(size), unit, Math.round)} ${UNITS[unit]}`
+}
+
+/** Two sizes in the unit of the whole: `18.3/48.0 MiB`. The part is rounded down, so that it looks whole only when it is. */
+export const pair = (part: number, whole: number): string => {
+  const unit = unitOf(sane(whole))
+  const round = part >= whole ? Math.round : Math.floor
+  return `${scaled(sane(part), unit, round)}/${scaled(sane(whole), unit, Math.round)} ${UNITS[unit]}`
+}
+
+/** A rate in bytes/s: `4.5 MiB/s`. */
+export const rate = (bytesPerSecond: number): string => `${bytes(bytesPerSecond)}/s`
+
+/** Keeps 0.29, which no double holds, from becoming 0.28. */
+const EPSILON = 1e-9
+
+const DECIMALS = [[10, 100], [100, 10], [1000, 1]] as const
+
+/** Uploaded for each byte downloaded, rounded down: `0.52`, `12.5`, `>999`; `inf` when nothing was downloaded. */
+export const ratio = (n: number): string => {
+  if (n === Infinity) return "inf"
+  const step = DECIMALS.find(([below]) => sane(n) < below)?.[1]
+  return step === undefined ? ">999" : (Math.floor(sane(n) * step + EPSILON) / step).toFixed(String(step).length - 1)
+}
+
+/** A part of a whole, rounded down: `38.1%`. `100%` is shown when all is there and not before. */
+export const percent = (part: number, whole: number): string =>
+  part >= whole ? "100%" : `${(Math.floor(sane(part) * 1000 / whole) / 10).toFixed(1)}%`
+
+const SECOND = 1000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+
+const LONGEST = 100 * DAY
+
+const two = (n: number): string => String(n).padStart(2, "0")
+
+/** A time in ms, rounded down: `0.4s`, `6s`, `51m14s`, `2h05m`, `3d4h`, `>99d`. */
+export const duration = (ms: number): string => {
+  const t = sane(ms)
+  const whole = (unit: number) => Math.floor(t / unit)
+  if (t < SECOND) return t < 100 ? "0s" : `${(whole(100) / 10).toFixed(1)}s`
+  if (t < MINUTE) return `${whole(SECOND)}s`
+  if (t < HOUR) return `${whole(MINUTE)}m${two(whole(SECOND) % 60)}s`
+  if (t < DAY) return `${whole(HOUR)}h${two(whole(MINUTE) % 60)}m`
+  return t < LONGEST ? `${whole(DAY)}d${whole(HOUR) % 24}h` : ">99d"
+}
+
+/**
+ * What moves the cursor, reorders the line, hides or is half a character. The joiners stay: Persian, the scripts of India
+ * and emoji are written with them.
+ */
+const UNPRINTABLE = /(?!\p{Join_Control})[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
+
+/** Where terminals disagree whether a character with one of these is one column wide or two. */
+const VARIATION_SELECTORS = /[\ufe00-\ufe0f\u{e0100}-\u{e01ef}]/gu
+
+/** No script stacks more signs on one character than this; names that do overflow into the lines around them. */
+const STACKED =
+  /([\p{M}\p{Join_Control}\u1160-\u11ff\ud7b0-\ud7ff]{4})[\p{M}\p{Join_Control}\u1160-\u11ff\ud7b0-\ud7ff]+/gu
+
+const escape = (char: string): string => {
+  const code = char.codePointAt(0)!
+  return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u{${code.toString(16)}}`
+}
+
+/**
+ * A text that somebody else chose (a name, a tracker's message), made safe for a terminal: control characters, escape
+ * sequences and marks that reverse the direction of writing become visible `\x1b` and `\u{202e}`. One line, idempotent.
+ */
+export const printable = (text: string): string =>
+  text.replace(VARIATION_SELECTORS, "").replace(UNPRINTABLE, escape).replace(STACKED, "$1")
+
+/** As `printable`, for terminals that do not speak UTF-8: what is not ASCII becomes `?`. */
+export const ascii = (text: string): string => printable(text).replace(/[^\x20-\x7e]/gu, "?")
+
+/** First and last code points of East Asian wide characters (UAX #11) and of the emoji blocks. */
+const WIDE: ReadonlyArray<readonly [number, number]> = [
+  [0x1100, 0x115f],
+  [0x2329, 0x232a],
+  [0x2e80, 0x303e],
+  [0x3041, 0xa4c6],
+  [0xa960, 0xa97c],
+  [0xac00, 0xd7a3],
+  [0xf900, 0xfaff],
+  [0xfe10, 0xfe19],
+  [0xfe30, 0xfe6b],
+  [0xff01, 0xff60],
+  [0xffe0, 0xffe6],
+  [0x16fe0, 0x1b2ff],
+  [0x1d300, 0x1d376],
+  [0x1f000, 0x1faff],
+  [0x20000, 0x3fffd]
+]
+
+const NO_WIDTH = /[\p{Mn}\p{Me}\p{Join_Control}\u1160-\u11ff\ud7b0-\ud7ff]/u
+
+const EMOJI = /\p{Emoji_Presentation}/u
+
+const widthOf = (char: string): number => {
+  const code = char.codePointAt(0)!
+  if (code < 0x300) return 1
+  if (NO_WIDTH.test(char)) return 0
+  return EMOJI.test(char) || WIDE.some(([first, last]) => first <= code && code <= last) ? 2 : 1
+}
+
+/** Columns that a printable text takes on a terminal, rather one too many than one too few. */
+export const width = (text: string): number => {
+  let columns = 0
+  for (const char of text) columns += widthOf(char)
+  return columns
+}
+
+/** The text, or as much of its beginning as fits `columns` together with the mark that something is missing. */
+export const cut = (text: string, columns: number, mark: string = "…"): string => {
+  if (width(text) <= columns) return text
+  const room = columns - width(mark)
+  if (room < 0) return ""
+  let kept = ""
+  let taken = 0
+  for (const char of text) {
+    taken += widthOf(char)
+    if (taken > room) break
+    kept += char
+  }
+  return kept + mark
+}

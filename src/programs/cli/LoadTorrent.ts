@@ -1,0 +1,118 @@
+/** Gets a torrent from where the user says it is: a file, stdin, or the web. */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import * as fs from "node:fs"
+import * as Bytes from "../../domain/Bytes.ts"
+import * as Metainfo from "../../domain/Metainfo.ts"
+import type { Rules } from "../../domain/SafePath.ts"
+import { Resolver } from "../../services/Resolver.ts"
+import * as HttpGet from "../../services/tracker/HttpGet.ts"
+import { ExitCode, type Failure, failure } from "./ExitCode.ts"
+
+export interface LoadOptions {
+  readonly source: string
+  readonly maxBytes: number
+  readonly bind?: HttpGet.LocalAddress | undefined
+  /** How file names are made safe. */
+  readonly names?: Rules | undefined
+}
+
+const WEB_TIMEOUT = "60 seconds"
+
+const codeOf = (cause: unknown): string =>
+  typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : String(cause)
+
+const tooLarge = (source: string, maxBytes: number): Failure =>
+  failure(ExitCode.badTorrent, `${source} is larger than ${maxBytes} bytes; see --max-torrent-size`)
+
+const fromStream = (
+  stream: NodeJS.ReadableStream,
+  source: string,
+  maxBytes: number
+): Effect.Effect<Uint8Array, Failure> =>
+  Effect.callback((resume) => {
+    const chunks: Array<Uint8Array> = []
+    let size = 0
+    const fail = (error: Failure) => {
+      stream.removeAllListeners()
+      stream.on("error", () => {})
+      stream.pause()
+      resume(Effect.fail(error))
+    }
+    stream.on("data", (chunk: Uint8Array) => {
+      size += chunk.length
+      if (size > maxBytes) return fail(tooLarge(source, maxBytes))
+      chunks.push(chunk)
+    })
+    stream.on("end", () => resume(Effect.succeed(Bytes.concat(chunks))))
+    stream.on("error", (cause: unknown) => {
+      const code = codeOf(cause)
+      if (code === "ENOENT") return fail(failure(ExitCode.notFound, `${source} does not exist`))
+      if (code === "EISDIR") return fail(failure(ExitCode.fileError, `${source} is a folder, not a .torrent file`))
+      return fail(failure(ExitCode.fileError, `cannot read ${source}: ${code}`))
+    })
+  })
+
+const STATUS: Readonly<Record<number, ExitCode>> = {
+  401: ExitCode.unauthorized,
+  403: ExitCode.unauthorized,
+  404: ExitCode.notFound,
+  410: ExitCode.notFound
+}
+
+const fromWeb = Effect.fnUntraced(function*({ bind, maxBytes, source }: LoadOptions) {
+  const get = HttpGet.make(yield* Resolver, { localAddress: bind, userAgent: "freshet", maxBytes, anywhere: true })
+  const answer = yield* get(new URL(source)).pipe(
+    Effect.mapError((error) =>
+      error._tag === "TooLarge"
+        ? tooLarge(source, maxBytes)
+        : failure(
+          error.message.includes("has no address") ? ExitCode.nameResolution : ExitCode.network,
+          `cannot fetch ${source}: ${error.message}`
+        )
+    ),
+    Effect.timeoutOrElse({
+      duration: WEB_TIMEOUT,
+      orElse: () => Effect.fail(failure(ExitCode.timedOut, `${source} did not come within a minute; try again later`))
+    })
+  )
+  if (answer.status >= 200 && answer.status < 300) return answer.body
+  return yield* failure(STATUS[answer.status] ?? ExitCode.network, `${source} answered with status ${answer.status}`)
+})
+
+/** What a path of the wrong kind most likely was meant to be. */
+const unsupported = (source: string): string | undefined =>
+  source.startsWith("magnet:") || /^([0-9a-f]{40}|[a-z2-7]{32})$/i.test(source)
+    ? "magnet links and info hashes are not supported yet; give a .torrent file or its URL"
+    : undefined
+
+const readBytes = Effect.fnUntraced(function*(options: LoadOptions): Effect.fn.Return<Uint8Array, Failure, Resolver> {
+  const { maxBytes, source } = options
+  if (source === "-") return yield* fromStream(process.stdin, "stdin", maxBytes)
+  if (/^https?:\/\//i.test(source)) {
+    if (!URL.canParse(source)) return yield* failure(ExitCode.usage, `${source} is not a URL`)
+    return yield* fromWeb(options)
+  }
+  const hint = unsupported(source)
+  if (hint !== undefined && !fs.existsSync(source)) return yield* failure(ExitCode.usage, hint)
+  return yield* fromStream(fs.createReadStream(source), source, maxBytes)
+})
+
+/** Reads and checks a torrent; every failure is one line and one of aria2's codes. */
+export const loadTorrent = (options: LoadOptions): Effect.Effect<Metainfo.Metainfo, Failure> =>
+  readBytes(options).pipe(
+    Effect.flatMap((bytes) =>
+      Effect.fromResult(
+        Result.mapError(
+          Metainfo.parse(bytes, { maxBytes: options.maxBytes, names: options.names ?? "portable" }),
+          (error) =>
+            failure(
+              error.reason === "NotBencode" ? ExitCode.notBencode : ExitCode.badTorrent,
+              `${options.source === "-" ? "stdin" : options.source}: ${error.message}`
+            )
+        )
+      )
+    ),
+    Effect.provide(Layer.fresh(Resolver.layer))
+  )

@@ -1,0 +1,140 @@
+/** Runs a command line to an exit code: signals, one-line errors, and an end without delay. */
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Cause from "effect/Cause"
+import * as CliConfig from "effect/cli/CliConfig"
+import type * as CliError from "effect/cli/CliError"
+import * as CliOutput from "effect/cli/CliOutput"
+import * as Command from "effect/cli/Command"
+import * as GlobalFlag from "effect/cli/GlobalFlag"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Runtime from "effect/Runtime"
+import { ExitCode } from "./ExitCode.ts"
+import * as Format from "./Format.ts"
+import * as Usage from "./Usage.ts"
+
+declare const __FRESHET_VERSION__: string
+
+/** Filled in by the build. */
+export const VERSION: string = typeof __FRESHET_VERSION__ === "string" ? __FRESHET_VERSION__ : "0.0.0"
+
+/** One run of a program, and what it will exit with. */
+export class Run extends Context.Service<Run, {
+  /** Set by the command when it has ended as expected. */
+  code: ExitCode
+  /** What to exit with when a signal has ended it. */
+  whenStopped: () => ExitCode
+}>()("freshet/programs/cli/Run") {}
+
+/**
+ * Runs `work` to its exit code. When a signal ends it before that, everything it holds is closed in order, and the exit
+ * code is what `stopped` says.
+ */
+export const untilStopped = Effect.fnUntraced(function*<E, R>(
+  work: Effect.Effect<ExitCode, E, R>,
+  stopped: () => ExitCode
+) {
+  const run = yield* Run
+  run.whenStopped = stopped
+  run.code = yield* work
+})
+
+/** What the program will exit with after this end of its work; `interrupted` when a signal ended it. */
+export const codeOf = (exit: Exit.Exit<unknown, unknown>, interrupted: ExitCode): number => {
+  if (Exit.isSuccess(exit)) return ExitCode.ok
+  return Cause.hasInterruptsOnly(exit.cause) ? interrupted : Runtime.getErrorExitCode(Cause.squash(exit.cause))
+}
+
+/** What went wrong, when something did. */
+export const messageOf = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
+  if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return undefined
+  const error = Cause.squash(exit.cause)
+  return error instanceof Error ? error.message : String(error)
+}
+
+const complain = (text: string): void => {
+  process.stderr.write(`freshet: ${Format.printable(text.replaceAll("\n", " "))}\n`)
+}
+
+/** Help goes to stdout; a wrong invocation is one line on stderr. */
+const presenter: CliOutput.Presenter = {
+  present: (event) =>
+    Effect.sync(() => {
+      if (event._tag === "Help") process.stdout.write(Usage.help(event.helpDoc))
+      else if (event._tag === "Version") process.stdout.write(`freshet ${event.version}\n`)
+      else complain(`${Usage.problem(event.errors[0]!)}; see ${event.commandPath.join(" ")} --help`)
+    })
+}
+
+const isUsageError = (error: unknown): error is CliError.ShowHelp =>
+  typeof error === "object" && error !== null && "_tag" in error && error._tag === "ShowHelp"
+
+/** The code of a failed run, after the user was told. */
+const concludeFailure = (cause: Cause.Cause<unknown>): number => {
+  const error = Cause.squash(cause)
+  if (isUsageError(error)) return error.errors.length === 0 ? ExitCode.ok : ExitCode.usage
+  const text = error instanceof Error ? error.message : String(error)
+  if (error instanceof Error && Runtime.errorExitCode in error) complain(text)
+  else complain(`internal error: ${text}; please report it with what --log-level debug prints`)
+  return Runtime.getErrorExitCode(error)
+}
+
+/** Ends the process once both streams have taken what was written; nothing else that is open may delay it. */
+const leave = (code: number): void => {
+  process.stdout.write("", () => process.stderr.write("", () => process.exit(code)))
+}
+
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const
+
+/**
+ * Waits for the first signal to stop; the second one ends the process at once. A reader of stdout that goes away, like
+ * `head`, has seen enough and counts as a signal; one of stderr is not missed.
+ */
+const stopAsked = Effect.callback<void>((resume) => {
+  let asked = false
+  const ask = () => {
+    asked = true
+    resume(Effect.void)
+  }
+  for (const signal of SIGNALS) process.on(signal, () => asked ? process.exit(ExitCode.secondSignal) : ask())
+  process.stdout.on("error", ask)
+  process.stderr.on("error", () => {})
+})
+
+/** Whatever a log line meets on a terminal, a progress line perhaps, gives way to it. */
+const logger = Logger.make((options) => {
+  process.stderr.write(`${process.stderr.isTTY ? "\r\x1b[K" : ""}${Logger.formatLogFmt.log(options)}\n`)
+})
+
+const builtIns = GlobalFlag.BuiltIns.filter((flag) => flag !== GlobalFlag.Wizard)
+
+/** Runs a command on these arguments to its exit code; fails with what the user has to be told. */
+export const runWith = Effect.fnUntraced(function*<Name extends string, Input, ContextInput, E>(
+  command: Command.Command<Name, Input, ContextInput, E, Run | Command.Environment>,
+  args: ReadonlyArray<string>,
+  stopAsked: Effect.Effect<void>
+) {
+  const run = Run.of({ code: ExitCode.ok, whenStopped: () => ExitCode.unfinished })
+  const program = Command.runWith(command, { version: VERSION })(Usage.expand(args)).pipe(
+    Effect.map(() => run.code),
+    Effect.provideService(Run, run)
+  )
+  return yield* Effect.raceFirst(program, Effect.map(stopAsked, () => run.whenStopped()))
+}, Effect.provide(CliConfig.layer({ builtIns })))
+
+/** Runs a command on the process's arguments, and ends the process. */
+export const main = <Name extends string, Input, ContextInput, E>(
+  command: Command.Command<Name, Input, ContextInput, E, Run | Command.Environment>
+): void => {
+  const program = runWith(command, process.argv.slice(2), stopAsked).pipe(
+    Effect.provide(Layer.mergeAll(
+      NodeServices.layer,
+      CliOutput.layerPresenter(presenter),
+      Logger.layer([logger])
+    ))
+  )
+  Effect.runFork(program).addObserver((exit) => leave(Exit.isSuccess(exit) ? exit.value : concludeFailure(exit.cause)))
+}

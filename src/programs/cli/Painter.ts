@@ -1,0 +1,254 @@
+/** The progress line of a torrent, its last words, and the screen that holds them. */
+import * as Format from "./Format.ts"
+
+/** How a torrent stands. Sizes in bytes, rates in bytes/s. */
+export interface Status {
+  readonly phase: "checking" | "downloading" | "seeding" | "stopping"
+  /** As the torrent has it: it is made safe here. */
+  readonly name: string
+  /** Of `total`, while files on the disk are checked. */
+  readonly checked: number
+  readonly done: number
+  readonly total: number
+  readonly downRate: number
+  readonly upRate: number
+  /** Payload of this run. */
+  readonly downloaded: number
+  readonly uploaded: number
+  /** Connected peers, seeds among them. */
+  readonly peers: number
+  readonly seeds: number
+  readonly etaMs: number | undefined
+  /** Bytes uploaded for each byte of the torrent. */
+  readonly ratio: number
+}
+
+export interface Style {
+  readonly color: boolean
+  /** Whether the terminal speaks UTF-8. */
+  readonly unicode: boolean
+}
+
+const GREEN = 32
+const YELLOW = 33
+const CYAN = 36
+
+interface Cell {
+  readonly text: string
+  readonly color?: number
+}
+
+/** Cells that stay together. */
+type Column = ReadonlyArray<Cell>
+
+const GAP = "  "
+
+/** What is shown: everything first, then with less and less, down to the percent and the rates. */
+interface Detail {
+  /** Columns inside of the bar. */
+  readonly bar: number
+  /** How many of the peers are seeds. */
+  readonly seeds: boolean
+  readonly peers: boolean
+  readonly eta: boolean
+  readonly sizes: boolean
+}
+
+const DETAILS: ReadonlyArray<Detail> = [
+  { bar: 24, seeds: true, peers: true, eta: true, sizes: true },
+  { bar: 12, seeds: true, peers: true, eta: true, sizes: true },
+  { bar: 0, seeds: true, peers: true, eta: true, sizes: true },
+  { bar: 0, seeds: false, peers: true, eta: true, sizes: true },
+  { bar: 0, seeds: false, peers: false, eta: true, sizes: true },
+  { bar: 0, seeds: false, peers: false, eta: false, sizes: true },
+  { bar: 0, seeds: false, peers: false, eta: false, sizes: false }
+]
+
+/** Details go before a name gets shorter than this. */
+const FAIR_NAME = 12
+
+/** A shorter rest of a name says nothing. */
+const LEAST_NAME = 4
+
+const EIGHTHS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"] as const
+
+const bar = (part: number, whole: number, size: number, { unicode }: Style): string => {
+  const share = part >= whole ? 1 : Math.max(0, part / whole)
+  const eighths = Math.floor(share * size * 8)
+  const full = Math.floor(eighths / 8)
+  return unicode
+    ? `▕${("█".repeat(full) + EIGHTHS[eighths % 8]!).padEnd(size)}▏`
+    : `[${"#".repeat(full).padEnd(size, ".")}]`
+}
+
+const gauge = (label: string, part: number, whole: number, detail: Detail, style: Style): Column => [
+  { text: detail.bar === 0 ? label : `${bar(part, whole, detail.bar, style)} ${label}` },
+  { text: Format.percent(part, whole).padStart(label === "" ? 5 : 0), color: CYAN }
+]
+
+const down = (rate: number, { unicode }: Style): Cell => ({
+  text: `${unicode ? "↓" : "D:"}${Format.rate(rate)}`,
+  color: GREEN
+})
+
+const up = (rate: number, { unicode }: Style): Cell => ({
+  text: `${unicode ? "↑" : "U:"}${Format.rate(rate)}`,
+  color: CYAN
+})
+
+const peersOf = ({ peers, seeds }: Status, detail: Detail): Array<Column> => {
+  if (!detail.peers) return []
+  const among = detail.seeds && seeds > 0 ? ` (${seeds} seed${seeds === 1 ? "" : "s"})` : ""
+  return [[{ text: `peers ${peers}${among}` }]]
+}
+
+const checking = (status: Status, detail: Detail, style: Style): Array<Column> => [
+  gauge("checking ", status.checked, status.total, detail, style),
+  ...detail.sizes ? [[{ text: Format.pair(status.checked, status.total) }]] : []
+]
+
+const seeding = (status: Status, detail: Detail, style: Style): Array<Column> => [
+  [{ text: "seeding" }],
+  ...status.done < status.total ? [[{ text: Format.percent(status.done, status.total), color: CYAN }]] : [],
+  [{ text: `ratio ${Format.ratio(status.ratio)}` }],
+  [up(status.upRate, style), { text: detail.sizes ? ` (${Format.bytes(status.uploaded)})` : "" }],
+  ...peersOf(status, detail)
+]
+
+/** Rounded up: what has not ended never takes 0 s. */
+const etaOf = (ms: number): Column => [{ text: "ETA " }, {
+  text: Format.duration(Math.ceil(ms / 1000) * 1000),
+  color: YELLOW
+}]
+
+const downloading = (status: Status, detail: Detail, style: Style): Array<Column> => [
+  ...status.phase === "stopping" ? [[{ text: "stopping" }]] : [],
+  gauge("", status.done, status.total, detail, style),
+  ...detail.sizes ? [[{ text: Format.pair(status.done, status.total) }]] : [],
+  [down(status.downRate, style), { text: " " }, up(status.upRate, style)],
+  ...peersOf(status, detail),
+  ...detail.eta && status.etaMs !== undefined && status.phase !== "stopping" ? [etaOf(status.etaMs)] : []
+]
+
+const SHAPES = { checking, downloading, stopping: downloading, seeding } as const
+
+const plain = (columns: ReadonlyArray<Column>): string =>
+  columns.map((column) => column.map(({ text }) => text).join("")).join(GAP)
+
+const colored = (columns: ReadonlyArray<Column>): string =>
+  columns.map((column) =>
+    column.map(({ color, text }) => color === undefined ? text : `\x1b[${color}m${text}\x1b[0m`).join("")
+  ).join(GAP)
+
+/**
+ * One line of at most `width` columns. What does not fit is left out: the bar, then seeds, peers, time left and sizes, then
+ * the name is shortened. The percent and the rates stay, from 40 columns on.
+ */
+export const render = (status: Status, width: number, style: Style): string => {
+  const mark = style.unicode ? "…" : "..."
+  const name = style.unicode ? Format.printable(status.name) : Format.ascii(status.name)
+  const fair = name === "" ? 0 : Math.min(Format.width(name), FAIR_NAME) + GAP.length
+  const shapes = DETAILS.map((detail) => SHAPES[status.phase](status, detail, style))
+  const columns = shapes.find((shape) => Format.width(plain(shape)) + fair <= width) ?? shapes[shapes.length - 1]!
+  const rest = plain(columns)
+  const room = width - Format.width(rest) - GAP.length
+  if (room < -GAP.length) return Format.cut(rest, width, mark)
+  const shown = room < LEAST_NAME ? "" : Format.cut(name, room, mark)
+  return (shown === "" ? "" : shown + GAP) + (style.color ? colored(columns) : rest)
+}
+
+/** How it ended. Sizes in bytes, times in ms. */
+export interface Outcome {
+  readonly name: string
+  /** Where the payload lies. */
+  readonly path: string
+  readonly done: number
+  readonly total: number
+  /** Payload of this run. */
+  readonly downloaded: number
+  readonly uploaded: number
+  readonly ratio: number
+  /** From the start until the last piece, or until the end when pieces are missing. */
+  readonly downloadMs: number
+  /** From the start until the end. */
+  readonly elapsedMs: number
+}
+
+const lasted = (ms: number): string => Format.duration(ms < 1000 ? ms : Math.round(ms / 1000) * 1000)
+
+const meanOf = (bytes: number, ms: number): string => `(${Format.rate(ms > 0 ? bytes * 1000 / ms : 0)})`
+
+/**
+ * The last words: two lines without colors and without an end of line, safe for a terminal.
+ *
+ * @example
+ * sample.bin: complete, downloaded 48.0 MiB in 10s (4.8 MiB/s), uploaded 24.0 MiB, ratio 0.50, 51m14s in all
+ * saved in /home/me/sample.bin
+ */
+export const summary = (outcome: Outcome): string => {
+  const { done, downloaded, downloadMs, elapsedMs, total, uploaded } = outcome
+  const whole = done >= total
+  const facts = [
+    whole ? "complete" : `incomplete, ${Format.percent(done, total)} of ${Format.bytes(total)}`,
+    downloaded > 0
+      ? `downloaded ${Format.bytes(downloaded)} in ${lasted(downloadMs)} ${meanOf(downloaded, downloadMs)}`
+      : "downloaded 0 B",
+    uploaded > 0 ? `uploaded ${Format.bytes(uploaded)} ${meanOf(uploaded, elapsedMs)}` : "uploaded 0 B",
+    `ratio ${Format.ratio(outcome.ratio)}`,
+    `${lasted(elapsedMs)} in all`
+  ]
+  const where = whole ? "saved in" : "run it again to go on; what is there lies in"
+  return `${Format.printable(outcome.name)}: ${facts.join(", ")}\n${where} ${Format.printable(outcome.path)}`
+}
+
+/** Where a screen draws; a stream of Node fits. */
+export interface Terminal {
+  readonly write: (text: string) => void
+  readonly isTTY: boolean
+  readonly columns: () => number
+}
+
+const WIPE = "\r\x1b[K"
+
+/** The last line of a terminal, rewritten in place, with notices above it; plain lines where there is no terminal. */
+export class Screen {
+  readonly #terminal: Terminal
+  /** What stands on the line of the cursor; empty when that line is fresh. */
+  #painted = ""
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal
+  }
+
+  /** Columns to render for. A terminal's last one stays free: writing there moves some cursors to the next line. */
+  get width(): number {
+    const columns = this.#terminal.columns()
+    return this.#terminal.isTTY ? Math.max(1, columns - 1) : columns
+  }
+
+  /** Shows a rendered line in the place of the one before. */
+  paint(line: string): void {
+    if (!this.#terminal.isTTY) return this.#terminal.write(`${line}\n`)
+    if (line === this.#painted) return
+    this.#terminal.write(WIPE + line)
+    this.#painted = line
+  }
+
+  /** Writes a text above the progress line. It may hold foreign words: all but its line ends is made printable. */
+  notice(text: string): void {
+    const lines = `${text.split("\n").map(Format.printable).join("\n")}\n`
+    this.#terminal.write(this.#painted === "" ? lines : WIPE + lines + this.#painted)
+  }
+
+  /** Takes the progress line away: what comes next is more telling. */
+  clear(): void {
+    if (this.#painted !== "") this.#terminal.write(WIPE)
+    this.#painted = ""
+  }
+
+  /** Leaves the progress line as it stands and the cursor on a fresh line. */
+  done(): void {
+    if (this.#painted !== "") this.#terminal.write("\n")
+    this.#painted = ""
+  }
+}

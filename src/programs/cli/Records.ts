@@ -1,0 +1,162 @@
+/**
+ * What `--json` prints: one JSON object per line (NDJSON), told apart by `type`. Sizes are bytes, rates bytes/s, `time`
+ * is Unix time in ms, other times are ms. A key that has nothing to say is `null`, never absent.
+ */
+import * as Schema from "effect/Schema"
+
+const Rate = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
+
+const documented = <S extends Schema.Top>(schema: S, description: string) => schema.annotateKey({ description })
+
+const time = documented(Schema.Natural, "When it happened, Unix time in ms")
+const infoHash = documented(Schema.String, "SHA-1 of the info dictionary, 40 hex digits")
+const ofAny = documented(
+  Schema.NullOr(Schema.String),
+  "The torrent it is about, 40 hex digits; null: none in particular"
+)
+const total = documented(Schema.Natural, "Bytes of the chosen files")
+const done = documented(Schema.Natural, "Bytes of the chosen files that are verified and written")
+const downloaded = documented(Schema.Natural, "Payload bytes received in this run")
+const uploaded = documented(Schema.Natural, "Payload bytes sent in this run")
+const ratio = documented(Rate, "Bytes uploaded for each byte of the torrent")
+const path = documented(Schema.String, "Where the payload lies")
+const elapsed = documented(Schema.Natural, "Time since the start, ms")
+
+const File = Schema.Struct({
+  path: documented(Schema.String, "Below the download folder, parts separated by /"),
+  length: documented(Schema.Natural, "Bytes")
+})
+
+const Metadata = Schema.Struct({
+  type: Schema.tag("metadata"),
+  time,
+  infoHash,
+  name: documented(Schema.String, "Name of the file or of the top folder"),
+  total: documented(Schema.Natural, "Bytes of all files"),
+  pieceLength: documented(Schema.Natural, "Bytes of every piece but the last"),
+  pieces: documented(Schema.Natural, "Number of pieces"),
+  private: documented(Schema.Boolean, "Peers come from the torrent's own trackers alone (BEP 27)"),
+  trackers: documented(Schema.Array(Schema.Array(Schema.String)), "Tiers of announce URLs (BEP 12)"),
+  files: documented(Schema.Array(File), "In the order of the torrent")
+})
+
+const Checking = Schema.Struct({
+  type: Schema.tag("checking"),
+  time,
+  infoHash,
+  checked: documented(Schema.Natural, "Bytes hashed"),
+  total: documented(Schema.Natural, "Bytes to be hashed")
+})
+
+const Progress = Schema.Struct({
+  type: Schema.tag("progress"),
+  time,
+  infoHash,
+  done,
+  total,
+  down: documented(Rate, "Payload received, bytes/s"),
+  up: documented(Rate, "Payload sent, bytes/s"),
+  downloaded,
+  uploaded,
+  peers: documented(Schema.Natural, "Connected peers, seeds among them"),
+  seeds: documented(Schema.Natural, "Connected peers that have everything"),
+  eta: documented(Schema.NullOr(Schema.Natural), "Time left until complete, ms; null: unknown, or complete"),
+  ratio
+})
+
+const Piece = Schema.Struct({
+  type: Schema.tag("piece"),
+  time,
+  infoHash,
+  index: documented(Schema.Natural, "From 0"),
+  state: documented(Schema.Literals(["landed", "corrupt"]), "landed: verified and written; corrupt: the hash differs")
+})
+
+const Tracker = Schema.Struct({
+  type: Schema.tag("tracker"),
+  time,
+  infoHash,
+  url: documented(Schema.String, "Announce URL"),
+  state: documented(Schema.Literals(["answered", "failed"]), "How the announce ended"),
+  seeds: documented(Schema.NullOr(Schema.Natural), "Seeds in the swarm; null: not told"),
+  leeches: documented(Schema.NullOr(Schema.Natural), "Leeches in the swarm; null: not told"),
+  message: documented(Schema.NullOr(Schema.String), "Why it failed; null: it did not")
+})
+
+const Peer = Schema.Struct({
+  type: Schema.tag("peer"),
+  time,
+  infoHash,
+  address: documented(Schema.String, "192.0.2.1:6881 or [2001:db8::1]:6881"),
+  state: documented(Schema.Literals(["connected", "disconnected", "banned"]), "What became of it"),
+  reason: documented(Schema.NullOr(Schema.String), "Why it is gone; null: it is not")
+})
+
+const Warning = Schema.Struct({
+  type: Schema.tag("warning"),
+  time,
+  infoHash: ofAny,
+  message: documented(Schema.String, "One line; the program goes on")
+})
+
+const Failure = Schema.Struct({
+  type: Schema.tag("error"),
+  time,
+  infoHash: ofAny,
+  message: documented(Schema.String, "One line; the program ends"),
+  exitCode: documented(Schema.Natural, "With which the program will exit")
+})
+
+const Complete = Schema.Struct({
+  type: Schema.tag("complete"),
+  time,
+  infoHash,
+  path,
+  total,
+  elapsed
+})
+
+const Summary = Schema.Struct({
+  type: Schema.tag("summary"),
+  time,
+  infoHash,
+  path,
+  done,
+  total,
+  downloaded,
+  uploaded,
+  down: documented(Rate, "Mean rate until the last piece, bytes/s"),
+  ratio,
+  elapsed,
+  exitCode: documented(Schema.Natural, "With which the program will exit")
+})
+
+export const Record = Schema.Union([
+  Metadata,
+  Checking,
+  Progress,
+  Piece,
+  Tracker,
+  Peer,
+  Warning,
+  Failure,
+  Complete,
+  Summary
+]).pipe(Schema.toTaggedUnion("type"))
+
+export type Record = typeof Record.Type
+
+const Line = Schema.fromJsonString(Record)
+
+const encodeLine = Schema.encodeSync(Line)
+
+/** Control characters that JSON lets through, and those that reverse or break a line when records are shown. */
+const UNSAFE = /[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
+
+const escape = (char: string): string => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`
+
+/** One line of printable JSON, without its end of line. A number that its field forbids is a defect and throws. */
+export const encode = (record: Record): string => encodeLine(record).replace(UNSAFE, escape)
+
+/** Reads one line, as a program that watches would; throws on what is no record. */
+export const decode: (line: string) => Record = Schema.decodeSync(Line)

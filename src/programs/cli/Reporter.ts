@@ -1,0 +1,300 @@
+/**
+ * Tells the user how a torrent fares: a line on stderr that is drawn anew on a terminal or printed now and then elsewhere,
+ * notices as things happen, and records on stdout for programs.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Metainfo } from "../../domain/Metainfo.ts"
+import * as PeerAddress from "../../domain/PeerAddress.ts"
+import * as Monotonic from "../../services/Monotonic.ts"
+import type { Snapshot, Torrent } from "../../services/Torrent.ts"
+import type { TorrentEvent } from "../../services/TorrentEvent.ts"
+import * as Painter from "./Painter.ts"
+import * as Records from "./Records.ts"
+
+export interface ReporterOptions {
+  readonly metainfo: Metainfo
+  /** Where the files are. */
+  readonly path: string
+  readonly json: boolean
+  readonly quiet: boolean
+  /** Seconds between lines where stderr is no terminal. */
+  readonly summaryInterval: number
+}
+
+export interface Reporter {
+  readonly onCheck: (checked: number, total: number) => void
+  readonly onEvent: (event: TorrentEvent) => void
+  /** From now on the line shows this torrent. */
+  readonly follow: (torrent: Torrent) => void
+  /** Said by the program itself. */
+  readonly notice: (text: string) => void
+  /** Takes the progress line away, for others to write. */
+  readonly makeRoom: () => void
+  /** From now on the line says that the end is near. */
+  readonly stopping: () => void
+  /** The last words: what was moved, how fast, and where it is; `failure` when it has ended so. */
+  readonly summary: (exitCode: number, failure: string | undefined) => void
+}
+
+const FRAME = "500 millis"
+
+/** Between two records of progress. */
+const RECORD_MS = 1000
+
+/** Columns of a progress line where there is no terminal. */
+const PLAIN_WIDTH = 160
+
+const NOTHING: Snapshot = {
+  done: 0,
+  total: 0,
+  downRate: 0,
+  upRate: 0,
+  downloaded: 0,
+  uploaded: 0,
+  peers: 0,
+  seeds: 0,
+  isDone: false
+}
+
+/** A terminal that wants to be left alone says so in its environment (no-color.org). */
+const styleOf = (stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): Painter.Style => ({
+  color: stream.isTTY && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb",
+  unicode: /utf-?8/i.test(env["LC_ALL"] || env["LC_CTYPE"] || env["LANG"] || "UTF-8")
+})
+
+const noticeOf = (event: TorrentEvent): string | undefined => {
+  switch (event._tag) {
+    case "Warning":
+      return `warning: ${event.message}`
+    case "PeerBanned":
+      return `peer ${PeerAddress.format(event.address)} banned: ${event.reason}`
+    case "PieceCorrupt":
+      return `piece ${event.piece} failed its hash and is fetched again`
+    case "TrackerFailed":
+      return `tracker: ${event.message}`
+    default:
+      return undefined
+  }
+}
+
+/** Starts to report; the line is finished with the scope. */
+export const make = Effect.fnUntraced(function*(
+  options: ReporterOptions
+): Effect.fn.Return<Reporter, never, Scope.Scope> {
+  const { metainfo } = options
+  const clock = yield* Clock.Clock
+  const stream = process.stderr
+  const isTerminal = stream.isTTY && process.env["TERM"] !== "dumb"
+  const style = styleOf(stream, process.env)
+  const screen = new Painter.Screen({
+    write: (text) => {
+      stream.write(text)
+    },
+    isTTY: isTerminal,
+    columns: () => stream.columns ?? 80
+  })
+  const startedAt = Monotonic.millis(clock)
+  let finishedAt: number | undefined
+  let torrent: Torrent | undefined
+  let end: "none" | "near" | "over" = "none"
+  let checked = 0
+  let checking = 0
+  let lastLine = startedAt
+  let lastRecord = startedAt
+  /** Trackers fail again and again; once in a row is enough to be told. */
+  const failing = new Set<string>()
+
+  const write = (record: (head: Head) => Records.Record | undefined) => {
+    if (!options.json) return
+    const body = record({ time: clock.currentTimeMillisUnsafe(), infoHash: metainfo.infoHash })
+    if (body !== undefined) process.stdout.write(`${Records.encode(body)}\n`)
+  }
+  const notice = (text: string) => {
+    if (!options.quiet) screen.notice(text)
+  }
+  const snapshot = () => torrent?.snapshot() ?? NOTHING
+  const ratioOf = ({ uploaded }: Snapshot): number => uploaded / metainfo.layout.totalLength
+
+  const status = (): Painter.Status => {
+    const now = snapshot()
+    const left = now.total - now.done
+    return {
+      ...now,
+      phase: torrent === undefined ? "checking" : end !== "none" ? "stopping" : now.isDone ? "seeding" : "downloading",
+      name: metainfo.name,
+      checked,
+      total: torrent === undefined ? checking : now.total,
+      etaMs: now.downRate > 0 && left > 0 ? left / now.downRate * 1000 : undefined,
+      ratio: ratioOf(now)
+    }
+  }
+
+  const writeProgress = () => {
+    const { etaMs, ...at } = status()
+    write((head) => ({
+      type: "progress",
+      ...head,
+      done: at.done,
+      total: at.total,
+      down: at.downRate,
+      up: at.upRate,
+      downloaded: at.downloaded,
+      uploaded: at.uploaded,
+      peers: at.peers,
+      seeds: at.seeds,
+      eta: etaMs === undefined ? null : Math.round(etaMs),
+      ratio: at.ratio
+    }))
+  }
+
+  const frame = () => {
+    if (end === "over") return
+    const now = Monotonic.millis(clock)
+    if (now - lastRecord >= RECORD_MS && torrent !== undefined) {
+      lastRecord = now
+      writeProgress()
+    }
+    if (options.quiet || (torrent === undefined && checking === 0)) return
+    if (!isTerminal && now - lastLine < options.summaryInterval * 1000) return
+    lastLine = now
+    screen.paint(Painter.render(status(), isTerminal ? screen.width : PLAIN_WIDTH, style))
+  }
+
+  yield* Effect.forkScoped(
+    Effect.forever(Effect.andThen(Effect.sleep(FRAME), Effect.sync(frame)), { disableYield: true })
+  )
+  yield* Effect.addFinalizer(() => Effect.sync(() => screen.done()))
+  write((head) => ({
+    type: "metadata",
+    ...head,
+    name: metainfo.name,
+    total: metainfo.layout.totalLength,
+    pieceLength: metainfo.layout.pieceLength,
+    pieces: metainfo.layout.pieces,
+    private: metainfo.private,
+    trackers: metainfo.trackers,
+    files: metainfo.files.map(({ length, path }) => ({ path: path.join("/"), length }))
+  }))
+
+  const onEvent = (event: TorrentEvent) => {
+    if (event._tag === "TrackerAnswered") failing.delete(event.url)
+    write((head) => recordOf(event, head))
+    if (event._tag === "Completed") {
+      finishedAt ??= Monotonic.millis(clock)
+      const { total } = snapshot()
+      const elapsed = Math.round(finishedAt - startedAt)
+      write((head) => ({ type: "complete", ...head, path: options.path, total, elapsed }))
+    }
+    if (event._tag === "TrackerFailed") {
+      if (failing.has(event.url)) return
+      failing.add(event.url)
+    }
+    const text = noticeOf(event)
+    if (text !== undefined) notice(text)
+  }
+
+  return {
+    notice,
+    onEvent,
+    onCheck: (done, total) => {
+      checked = done
+      checking = total
+      const now = Monotonic.millis(clock)
+      if (now - lastRecord < RECORD_MS && done < total) return
+      lastRecord = now
+      write((head) => ({ type: "checking", ...head, checked: done, total }))
+    },
+    follow: (started) => {
+      torrent = started
+    },
+    makeRoom: () => screen.clear(),
+    stopping: () => {
+      end = "near"
+      frame()
+    },
+    summary: (exitCode, failure) => {
+      end = "over"
+      screen.clear()
+      const now = snapshot()
+      const endedAt = Monotonic.millis(clock)
+      const downloadMs = (finishedAt ?? endedAt) - startedAt
+      const elapsedMs = endedAt - startedAt
+      if (failure !== undefined) write((head) => ({ type: "error", ...head, message: failure, exitCode }))
+      write((head) => ({
+        type: "summary",
+        ...head,
+        path: options.path,
+        done: now.done,
+        total: now.total,
+        downloaded: now.downloaded,
+        uploaded: now.uploaded,
+        down: downloadMs > 0 ? now.downloaded * 1000 / downloadMs : 0,
+        ratio: ratioOf(now),
+        elapsed: Math.round(elapsedMs),
+        exitCode
+      }))
+      const { name } = metainfo
+      notice(Painter.summary({ ...now, name, path: options.path, ratio: ratioOf(now), downloadMs, elapsedMs }))
+    }
+  }
+})
+
+/** What every record begins with. */
+interface Head {
+  readonly time: number
+  readonly infoHash: string
+}
+
+/** The record of an event, for those that are not told in another way. */
+const recordOf = (event: TorrentEvent, head: Head): Records.Record | undefined => {
+  switch (event._tag) {
+    case "PieceLanded":
+      return { type: "piece", ...head, index: event.piece, state: "landed" }
+    case "PieceCorrupt":
+      return { type: "piece", ...head, index: event.piece, state: "corrupt" }
+    case "PeerConnected":
+      return { type: "peer", ...head, address: PeerAddress.format(event.address), state: "connected", reason: null }
+    case "PeerDisconnected":
+      return {
+        type: "peer",
+        ...head,
+        address: PeerAddress.format(event.address),
+        state: "disconnected",
+        reason: event.reason
+      }
+    case "PeerBanned":
+      return {
+        type: "peer",
+        ...head,
+        address: PeerAddress.format(event.address),
+        state: "banned",
+        reason: event.reason
+      }
+    case "TrackerAnswered":
+      return {
+        type: "tracker",
+        ...head,
+        url: event.url,
+        state: "answered",
+        seeds: event.seeds ?? null,
+        leeches: event.leeches ?? null,
+        message: null
+      }
+    case "TrackerFailed":
+      return {
+        type: "tracker",
+        ...head,
+        url: event.url,
+        state: "failed",
+        seeds: null,
+        leeches: null,
+        message: event.message
+      }
+    case "Warning":
+      return { type: "warning", ...head, message: event.message }
+    case "Completed":
+      return undefined
+  }
+}

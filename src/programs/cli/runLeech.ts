@@ -1,0 +1,144 @@
+/** `leech`: fetches a torrent, shares meanwhile, and stays as long as the user wants. */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as path from "node:path"
+import type { Metainfo } from "../../domain/Metainfo.ts"
+import { defaultStateDir } from "../../services/ResumeStore.ts"
+import * as Torrent from "../../services/Torrent.ts"
+import * as Engine from "./Engine.ts"
+import { ExitCode, type Failure, failure } from "./ExitCode.ts"
+import type { CommonOptions, LeechOptions } from "./Flags.ts"
+import * as Format from "./Format.ts"
+import { loadTorrent } from "./LoadTorrent.ts"
+import { codeOf, messageOf, untilStopped, VERSION } from "./Main.ts"
+import * as OnComplete from "./OnComplete.ts"
+import * as Reporter from "./Reporter.ts"
+import * as Sharing from "./Sharing.ts"
+
+/** `--bind` by family. */
+export const bindOf = (
+  addresses: CommonOptions["bind"]
+): { readonly v4?: string | undefined; readonly v6?: string | undefined } => ({
+  v4: addresses.find(({ family }) => family === 4)?.host,
+  v6: addresses.find(({ family }) => family === 6)?.host
+})
+
+/** What the session of a program needs of its options. */
+export const engineOf = (options: CommonOptions) =>
+  Engine.layer({
+    bind: bindOf(options.bind),
+    listenPort: Option.getOrUndefined(options.listenPort),
+    maxUploads: options.maxUploads,
+    maxDownloadRate: options.maxDownload,
+    maxUploadRate: options.maxUpload,
+    stateDir: Option.getOrElse(options.stateDir, () => defaultStateDir(process.env))
+  })
+
+/** The tiers to announce to: the torrent's own, and one for each of the user's. */
+export const trackersOf = (
+  metainfo: Metainfo,
+  options: CommonOptions
+): Effect.Effect<ReadonlyArray<ReadonlyArray<string>>, Failure> => {
+  if (options.noTracker) return Effect.succeed([])
+  if (metainfo.private && options.tracker.length > 0) {
+    return failure(ExitCode.usage, "this torrent is private (BEP 27): it takes no other trackers; leave out --tracker")
+  }
+  return Effect.succeed([...metainfo.trackers, ...options.tracker.map((url) => [url])])
+}
+
+/** Prints what `--select-file` chooses from. */
+const showFiles = (metainfo: Metainfo): void => {
+  const lines = metainfo.files.flatMap((file, index) =>
+    file.padding
+      ? []
+      : [
+        `${String(index + 1).padStart(5)}  ${Format.bytes(file.length).padStart(10)}  ${
+          Format.printable(file.path.join("/"))
+        }`
+      ]
+  )
+  process.stdout.write(`${Format.printable(metainfo.name)}  ${Format.bytes(metainfo.layout.totalLength)}\n`)
+  process.stdout.write(`info hash ${metainfo.infoHash}\n\n${lines.join("\n")}\n`)
+}
+
+const checkSelection = (
+  metainfo: Metainfo,
+  selected: ReadonlySet<number> | undefined
+): Effect.Effect<void, Failure> => {
+  const beyond = selected === undefined ? undefined : Array.from(selected).find((file) => file >= metainfo.files.length)
+  return beyond === undefined ? Effect.void : failure(
+    ExitCode.usage,
+    `there is no file ${beyond + 1}: the torrent has ${metainfo.files.length}; see --show-files`
+  )
+}
+
+const runHook = Effect.fnUntraced(function*(command: string, metainfo: Metainfo, dir: string, downloaded: number) {
+  const words = OnComplete.split(command)!
+  const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
+  return yield* OnComplete.run(
+    words,
+    OnComplete.environment(metainfo, { dir, downloaded, version: VERSION, now })
+  )
+})
+
+/** Fails when nothing arrives for so long. */
+const stall = Effect.fnUntraced(function*({ swarm }: Torrent.Torrent, seconds: number) {
+  let before = 0
+  for (let quiet = 0; quiet < seconds; quiet++) {
+    yield* Effect.sleep("1 second")
+    if (swarm.isDone) return yield* Effect.never
+    if (swarm.down.total !== before) quiet = -1
+    before = swarm.down.total
+  }
+  return yield* failure(ExitCode.timedOut, `nothing arrived for ${seconds} seconds; run again to go on`)
+})
+
+export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
+  const metainfo = yield* loadTorrent({
+    source: options.torrent,
+    maxBytes: options.maxTorrentSize,
+    bind: bindOf(options.bind)
+  })
+  if (options.showFiles) return showFiles(metainfo)
+  const selected = Option.getOrUndefined(options.selectFile)
+  yield* checkSelection(metainfo, selected)
+  const hook = Option.getOrUndefined(options.onComplete)
+  if (hook !== undefined && OnComplete.split(hook) === undefined) {
+    return yield* failure(ExitCode.usage, `--on-complete ${hook} has no program, or a quote that is not closed`)
+  }
+  const trackers = yield* trackersOf(metainfo, options)
+  const dir = path.resolve(options.dir)
+  let isDone = false
+  const stopped = () => isDone ? ExitCode.ok : ExitCode.unfinished
+
+  const work = Effect.gen(function*() {
+    const reporter = yield* Reporter.make({ ...options, metainfo, path: path.join(dir, metainfo.name) })
+    yield* Effect.addFinalizer((exit) => Effect.sync(() => reporter.summary(codeOf(exit, stopped()), messageOf(exit))))
+    const torrent = yield* Torrent.start({
+      metainfo,
+      dir,
+      selected,
+      trackers,
+      order: options.sequential ? "Sequential" : "Rarest",
+      peers: options.peer,
+      maxPeers: options.maxPeers,
+      checkIntegrity: options.checkIntegrity,
+      allowOverwrite: options.allowOverwrite,
+      onCheck: reporter.onCheck,
+      onEvent: reporter.onEvent
+    })
+    reporter.follow(torrent)
+    yield* Effect.addFinalizer(() => Effect.sync(reporter.stopping))
+    const timeout = Option.getOrUndefined(options.stopTimeout)
+    yield* timeout === undefined ? torrent.completed : Effect.raceFirst(torrent.completed, stall(torrent, timeout))
+    isDone = true
+    if (hook !== undefined) {
+      reporter.makeRoom()
+      const trouble = yield* runHook(hook, metainfo, dir, torrent.swarm.down.total)
+      if (trouble !== undefined) reporter.onEvent({ _tag: "Warning", message: trouble })
+    }
+    yield* Sharing.share(torrent, Sharing.policyOf(options, options.keepSeeding))
+    return ExitCode.ok
+  })
+  yield* untilStopped(Effect.scoped(Effect.provide(work, engineOf(options))), stopped)
+})

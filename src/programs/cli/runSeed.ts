@@ -1,0 +1,124 @@
+/** `seed`: shares the data of a torrent, or makes a torrent of a file or folder and shares that. */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as fs from "node:fs"
+import * as path from "node:path"
+import * as Bitfield from "../../domain/Bitfield.ts"
+import type { Metainfo } from "../../domain/Metainfo.ts"
+import * as Torrent from "../../services/Torrent.ts"
+import { TorrentMaker, type TorrentMakerError } from "../../services/TorrentMaker.ts"
+import { ExitCode, failure } from "./ExitCode.ts"
+import type { SeedOptions } from "./Flags.ts"
+import * as Format from "./Format.ts"
+import { loadTorrent } from "./LoadTorrent.ts"
+import { codeOf, messageOf, untilStopped } from "./Main.ts"
+import * as Reporter from "./Reporter.ts"
+import { bindOf, engineOf, trackersOf } from "./runLeech.ts"
+import * as Sharing from "./Sharing.ts"
+
+interface Source {
+  readonly metainfo: Metainfo
+  /** The folder that holds the data. */
+  readonly dir: string
+  /** The data was hashed a moment ago. */
+  readonly isFresh: boolean
+}
+
+/** A torrent by its name or because it is not a path; anything else that exists is data to share. */
+const isTorrent = (source: string): boolean =>
+  source === "-" || /^https?:\/\//i.test(source) || source.toLowerCase().endsWith(".torrent") || !fs.existsSync(source)
+
+const saveTorrent = (file: string, bytes: Uint8Array) =>
+  Effect.try({
+    try: () => fs.writeFileSync(file, bytes),
+    catch: (cause) => failure(ExitCode.cannotCreate, `cannot write ${file}: ${String(cause)}`)
+  })
+
+const UNMADE: Readonly<Record<TorrentMakerError["reason"], ExitCode>> = {
+  NotFound: ExitCode.notFound,
+  Unreadable: ExitCode.fileError,
+  Changed: ExitCode.fileError,
+  Empty: ExitCode.usage,
+  Invalid: ExitCode.usage
+}
+
+const makeTorrent = Effect.fnUntraced(function*(options: SeedOptions) {
+  const maker = yield* TorrentMaker
+  const made = yield* maker.make({
+    path: options.source,
+    trackers: options.tracker.map((url) => [url]),
+    private: options.private,
+    ...(Option.isSome(options.pieceLength) && { pieceLength: options.pieceLength.value }),
+    ...(Option.isSome(options.comment) && { comment: options.comment.value })
+  }).pipe(Effect.mapError(({ message, reason }) => failure(UNMADE[reason], message)))
+  if (Option.isSome(options.saveTorrent)) yield* saveTorrent(options.saveTorrent.value, made.bytes)
+  if (!options.json) process.stdout.write(`${made.metainfo.infoHash}\n`)
+  return { metainfo: made.metainfo, dir: path.dirname(fs.realpathSync(options.source)), isFresh: true }
+})
+
+const sourceOf = Effect.fnUntraced(function*(options: SeedOptions) {
+  if (!isTorrent(options.source)) return yield* makeTorrent(options)
+  const metainfo = yield* loadTorrent({
+    source: options.source,
+    maxBytes: options.maxTorrentSize,
+    bind: bindOf(options.bind),
+    names: "posix"
+  })
+  return { metainfo, dir: path.resolve(options.dir), isFresh: false }
+})
+
+/** `3-5, 9 and 12 more`: the pieces that are not there. */
+const missingPieces = (have: Bitfield.Bitfield, pieces: number): string => {
+  const runs: Array<string> = []
+  for (let piece = 0; piece < pieces; piece++) {
+    if (Bitfield.has(have, piece)) continue
+    const first = piece
+    while (piece + 1 < pieces && !Bitfield.has(have, piece + 1)) piece++
+    runs.push(first === piece ? `${first}` : `${first}-${piece}`)
+  }
+  return runs.length <= 8 ? runs.join(", ") : `${runs.slice(0, 8).join(", ")} and ${runs.length - 8} more runs`
+}
+
+export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
+  const work = Effect.gen(function*() {
+    const { dir, isFresh, metainfo }: Source = yield* sourceOf(options)
+    const trackers = isFresh && !options.noTracker ? metainfo.trackers : yield* trackersOf(metainfo, options)
+    const reporter = yield* Reporter.make({ ...options, metainfo, path: path.join(dir, metainfo.name) })
+    let isSharing = false
+    yield* Effect.addFinalizer((exit) =>
+      Effect.sync(() => isSharing ? reporter.summary(codeOf(exit, ExitCode.ok), messageOf(exit)) : undefined)
+    )
+    const torrent = yield* Torrent.start({
+      metainfo,
+      dir,
+      trackers,
+      peers: options.peer,
+      maxPeers: options.maxPeers,
+      checkIntegrity: options.checkIntegrity,
+      isKnown: isFresh,
+      readOnly: true,
+      onCheck: reporter.onCheck,
+      onEvent: reporter.onEvent
+    })
+    const { have, haveCount, isSeed } = torrent.swarm
+    if (!isSeed) {
+      const { pieces } = metainfo.layout
+      return yield* failure(
+        ExitCode.integrity,
+        `${path.join(dir, metainfo.name)} has ${haveCount} of ${pieces} pieces; missing or wrong: ${
+          missingPieces(have, pieces)
+        }; fetch them with leech first`
+      )
+    }
+    isSharing = true
+    reporter.follow(torrent)
+    yield* Effect.addFinalizer(() => Effect.sync(reporter.stopping))
+    reporter.notice(`sharing ${Format.printable(metainfo.name)}, info hash ${metainfo.infoHash}, port ${torrent.port}`)
+    yield* Sharing.share(torrent, Sharing.policyOf(options, true))
+    return ExitCode.ok
+  })
+  yield* untilStopped(
+    Effect.scoped(Effect.provide(work, engineOf(options))).pipe(Effect.provide(TorrentMaker.layer)),
+    () => ExitCode.ok
+  )
+})

@@ -1,0 +1,233 @@
+/** A swarm among fake peers, without any I/O: what the services do around it is done here by hand. */
+import { assert } from "@effect/vitest"
+import * as Bitfield from "../../../src/domain/Bitfield.ts"
+import * as PieceLayout from "../../../src/domain/PieceLayout.ts"
+import type { OpenPiece } from "../../../src/domain/swarm/Board.ts"
+import type { Peer } from "../../../src/domain/swarm/Peer.ts"
+import { PieceBuffers } from "../../../src/domain/swarm/PieceBuffers.ts"
+import { Swarm } from "../../../src/domain/swarm/Swarm.ts"
+import { TokenBucket } from "../../../src/domain/swarm/TokenBucket.ts"
+import * as Message from "../../../src/domain/wire/Message.ts"
+import { numbers } from "../../support/messages.ts"
+import { noise } from "../../support/payload.ts"
+import { bitsOf, type Far, far, listOf } from "./fakes.ts"
+import { below } from "./seeded.ts"
+
+export interface SwarmModelOptions {
+  readonly random: () => number
+  readonly pieces?: number
+  readonly pieceLength?: number
+  readonly short?: number
+  readonly memory?: number
+  readonly have?: Iterable<number>
+  readonly wanted?: Iterable<number>
+  /** Bytes/s. */
+  readonly rate?: number
+}
+
+/** A far end with what it says it has been told by us. */
+export interface Member extends Far {
+  readonly told: Set<number>
+  isOpen: boolean
+  interested: boolean
+  /** Corrupts what it sends. */
+  liar: boolean
+}
+
+export class SwarmModel {
+  readonly layout: PieceLayout.PieceLayout
+  readonly payload: Uint8Array
+  readonly buffers: PieceBuffers
+  readonly swarm: Swarm
+  readonly random: () => number
+  readonly members: Array<Member> = []
+  readonly full: Array<OpenPiece> = []
+  readonly spills: Array<OpenPiece> = []
+  readonly asked: Array<Peer> = []
+  readonly interest: Array<readonly ["on" | "off", Peer]> = []
+  readonly liars = new Set<number>()
+  /** Blocks of spilled pieces, as the disk would keep them. */
+  readonly disk: Uint8Array
+  readonly wanted: Bitfield.Bitfield
+  corrupted = 0
+  now = 0
+  #keys = 0
+
+  constructor(options: SwarmModelOptions) {
+    const { have = [], memory = 1e9, pieceLength = 2 * PieceLayout.BLOCK, pieces = 6, random, short = 0 } = options
+    this.random = random
+    this.layout = PieceLayout.make(pieces * pieceLength - short, pieceLength)
+    this.payload = noise(this.layout.totalLength, 1 + below(random, 1e9))
+    this.disk = new Uint8Array(this.layout.totalLength)
+    this.buffers = new PieceBuffers(memory)
+    this.wanted = options.wanted === undefined ? Bitfield.full(pieces) : bitsOf(pieces, options.wanted)
+    this.swarm = new Swarm({
+      layout: this.layout,
+      have: bitsOf(pieces, have),
+      wanted: this.wanted,
+      order: random() < 0.5 ? "Rarest" : "Sequential",
+      buffers: this.buffers,
+      random,
+      limit: new TokenBucket(options.rate ?? Infinity, 0),
+      hooks: {
+        onFull: (piece) => this.full.push(piece),
+        onSpill: (piece) => this.spills.push(piece),
+        onAsked: (peer) => this.asked.push(peer),
+        onInterested: (peer) => this.interest.push(["on", peer]),
+        onNotInterested: (peer) => this.interest.push(["off", peer])
+      }
+    })
+  }
+
+  join(identity?: number): Member {
+    const key = ++this.#keys
+    const { pieces } = this.layout
+    const member: Member = {
+      ...far({ key, pieces, now: this.now, ...(identity === undefined ? {} : { identity }) }),
+      told: new Set(),
+      isOpen: true,
+      interested: false,
+      liar: false
+    }
+    this.members.push(member)
+    this.swarm.opened(member.peer)
+    member.peer.wire.flush()
+    this.hear(member)
+    return member
+  }
+
+  /** Joins with these pieces and unchokes us. */
+  joinWith(pieces: Iterable<number>, identity?: number): Member {
+    const member = this.join(identity)
+    assert.isUndefined(this.swarm.bitfield(member.peer, bitsOf(this.layout.pieces, pieces)))
+    this.swarm.unchoke(member.peer)
+    this.end(member)
+    return member
+  }
+
+  joinSeed(identity?: number): Member {
+    return this.joinWith(Array.from({ length: this.layout.pieces }, (_, piece) => piece), identity)
+  }
+
+  /** The read of a peer has ended. */
+  end(member: Member): void {
+    this.swarm.batchEnded(member.peer, this.now)
+    for (const other of this.members) this.hear(other)
+  }
+
+  leave(member: Member): void {
+    if (!member.isOpen) return
+    member.isOpen = false
+    this.members.splice(this.members.indexOf(member), 1)
+    this.swarm.closed(member.peer, this.now)
+    for (const other of this.members) this.hear(other)
+  }
+
+  /** What the far end makes of what it was sent; the protocol's rules for us are held here. */
+  hear(member: Member): void {
+    const { peer } = member
+    for (const message of member.read()) {
+      if (message.id === Message.BITFIELD) {
+        assert.strictEqual(member.inbox[0], message, "a bitfield must come first")
+        for (const piece of listOf(message.payload)) member.told.add(piece)
+      }
+      if (message.id === Message.HAVE) {
+        const piece = numbers(message)[0]!
+        assert.isTrue(Bitfield.has(this.swarm.have, piece), "told of a piece that is not there")
+        assert.isFalse(member.told.has(piece), "told twice")
+        member.told.add(piece)
+      }
+      if (message.id === Message.INTERESTED || message.id === Message.NOT_INTERESTED) {
+        assert.notStrictEqual(member.interested, message.id === Message.INTERESTED, "said twice")
+        member.interested = message.id === Message.INTERESTED
+      }
+      if (message.id === Message.REQUEST) {
+        assert.isTrue(member.interested, "a request without interest")
+        assert.isFalse(peer.peerChoking, "a request while choked")
+      }
+    }
+  }
+
+  /** The far end answers up to `count` of its requests in one read. */
+  answer(member: Member, count = 1): void {
+    this.hear(member)
+    for (const [piece, begin, length] of member.requests.splice(0, count)) this.send(member, piece, begin, length)
+    this.end(member)
+  }
+
+  send(member: Member, piece: number, begin: number, length: number): string | undefined {
+    const at = PieceLayout.pieceOffset(this.layout, piece) + begin
+    const bytes = this.payload.slice(at, at + length)
+    if (member.liar) bytes[0]! ^= 0xff
+    const verdict = this.swarm.block(member.peer, piece, begin, bytes, 0, bytes.length, this.now)
+    bytes.fill(0xee)
+    return verdict
+  }
+
+  /** Verifies and writes one full piece, as the download does. */
+  settle(): boolean {
+    const piece = this.full.shift()
+    if (piece === undefined) return false
+    const offset = PieceLayout.pieceOffset(this.layout, piece.index)
+    this.#readBack(piece, offset)
+    const right = this.payload.subarray(offset, offset + piece.bytes.length)
+    if (Buffer.compare(piece.bytes, right) === 0) {
+      this.swarm.landed(piece, this.now)
+      for (const liar of this.swarm.takeLiars()) this.liars.add(liar)
+    } else {
+      this.corrupted++
+      for (const liar of this.swarm.corrupt(piece, this.now)) this.liars.add(liar)
+    }
+    for (const member of this.members.slice()) if (this.liars.has(member.peer.identity)) this.leave(member)
+    for (const other of this.members) this.hear(other)
+    return true
+  }
+
+  #readBack(piece: OpenPiece, offset: number): void {
+    if (piece.onDisk === undefined) return
+    for (const block of listOf(piece.onDisk)) {
+      const from = block * PieceLayout.BLOCK
+      const to = Math.min(from + PieceLayout.BLOCK, piece.bytes.length)
+      piece.bytes.set(this.disk.subarray(offset + from, offset + to), from)
+    }
+  }
+
+  /** Writes the blocks of one piece that gives way. */
+  spill(): void {
+    const piece = this.spills.shift()
+    if (piece === undefined) return
+    const offset = PieceLayout.pieceOffset(this.layout, piece.index)
+    for (const block of listOf(piece.received())) {
+      if (piece.onDisk !== undefined && Bitfield.has(piece.onDisk, block)) continue
+      const from = block * PieceLayout.BLOCK
+      this.disk.set(piece.bytes.subarray(from, from + PieceLayout.BLOCK), offset + from)
+    }
+    this.swarm.spilled(piece, this.now)
+    for (const other of this.members) this.hear(other)
+  }
+
+  tick(ms: number): void {
+    this.now += ms
+    this.swarm.tick(this.now)
+    for (const member of this.members) this.hear(member)
+  }
+
+  check(): void {
+    const { have, haveCount, missing } = this.swarm
+    const lacking = (piece: number) => Bitfield.has(this.wanted, piece) && !Bitfield.has(have, piece)
+    const pieces = Array.from({ length: this.layout.pieces }, (_, piece) => piece)
+    assert.strictEqual(haveCount, Bitfield.count(have))
+    assert.strictEqual(missing, pieces.filter(lacking).length)
+    let used = 0
+    for (const piece of this.swarm.board.open.values()) used += piece.bytes.length
+    assert.strictEqual(this.buffers.used, used)
+    for (const { peer } of this.members) {
+      const wants = listOf(peer.bits).filter(lacking).length
+      assert.strictEqual(peer.wants, wants)
+      assert.strictEqual(peer.amInterested, wants > 0)
+      assert.strictEqual(peer.has, Bitfield.count(peer.bits))
+      assert.strictEqual(peer.isSeed, peer.has === this.layout.pieces)
+      if (peer.peerChoking) assert.strictEqual(peer.outstanding, 0)
+    }
+  }
+}

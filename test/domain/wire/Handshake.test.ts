@@ -1,0 +1,39 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as InfoHash from "../../../src/domain/InfoHash.ts"
+import * as PeerId from "../../../src/domain/PeerId.ts"
+import * as Handshake from "../../../src/domain/wire/Handshake.ts"
+import { noise } from "../../support/payload.ts"
+
+const infoHash = InfoHash.fromBytes(noise(20, 1))
+const peerId = PeerId.fromBytes(noise(20, 2))
+
+describe("Handshake", () => {
+  it("is the 68 bytes of BEP 3", () => {
+    const golden = Buffer.concat([
+      Buffer.from([19]),
+      Buffer.from("BitTorrent protocol", "latin1"),
+      Buffer.alloc(8),
+      noise(20, 1),
+      noise(20, 2)
+    ])
+    assert.strictEqual(golden.length, Handshake.LENGTH)
+    assert.deepStrictEqual(Handshake.encode(infoHash, peerId), new Uint8Array(golden))
+  })
+
+  it("reads back what it wrote, anywhere in a buffer, with extension bits kept and copied", () => {
+    const bytes = new Uint8Array(100)
+    bytes.set(Handshake.encode(infoHash, peerId), 7)
+    bytes.set([0, 0, 0, 0, 0, 0x10, 0, 5], 27)
+    const read = Handshake.decode(bytes, 7)
+    bytes.fill(0xee)
+    assert.deepStrictEqual(read, { infoHash, peerId, reserved: Uint8Array.of(0, 0, 0, 0, 0, 0x10, 0, 5) })
+  })
+
+  it("refuses other protocols by any of the first 20 bytes", () => {
+    for (let at = 0; at < 20; at++) {
+      const bytes = Handshake.encode(infoHash, peerId)
+      bytes[at]! ^= 1
+      assert.isUndefined(Handshake.decode(bytes))
+    }
+  })
+})

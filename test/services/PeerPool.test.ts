@@ -1,0 +1,265 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as TestClock from "effect/testing/TestClock"
+import * as Bitfield from "../../src/domain/Bitfield.ts"
+import * as PeerAddress from "../../src/domain/PeerAddress.ts"
+import * as PeerId from "../../src/domain/PeerId.ts"
+import { PieceBuffers } from "../../src/domain/swarm/PieceBuffers.ts"
+import { Swarm } from "../../src/domain/swarm/Swarm.ts"
+import { TokenBucket } from "../../src/domain/swarm/TokenBucket.ts"
+import * as PeerPool from "../../src/services/PeerPool.ts"
+import { Session } from "../../src/services/Session.ts"
+import type { TorrentEvent } from "../../src/services/TorrentEvent.ts"
+import { peerIdOf } from "../domain/swarm/fakes.ts"
+import * as Support from "../support/payload.ts"
+import { layerOf, type Network, network } from "./scriptedPeers.ts"
+
+const { metainfo } = Support.torrent([{ length: 100_000 }], 16_384)
+const { layout } = metainfo
+
+const address = (key: number) => PeerAddress.make(`10.2.${key >> 8}.${key & 255}`, 6881)!
+
+const nameOf = (key: number) => PeerAddress.format(address(key))
+
+/** A pool over a scripted network, handed to `body` with its session. */
+const withPool = Effect.fnUntraced(function*(
+  body: (setting: {
+    readonly net: Network
+    readonly pool: PeerPool.PeerPool
+    readonly swarm: Swarm
+    readonly session: Session["Service"]
+    readonly events: Array<TorrentEvent>
+  }) => Effect.Effect<void>,
+  maxPeers = 50
+) {
+  const net = yield* network
+  net.infoHash = metainfo.infoHash
+  const layers = Session.layer({}).pipe(Layer.provideMerge(layerOf(net)))
+  yield* Effect.gen(function*() {
+    const session = yield* Session
+    const swarm = new Swarm({
+      layout,
+      have: Bitfield.make(layout.pieces),
+      wanted: Bitfield.full(layout.pieces),
+      order: "Rarest",
+      buffers: new PieceBuffers(1e9),
+      random: () => 0,
+      limit: new TokenBucket(Infinity, 0),
+      hooks: {
+        onFull: () => {},
+        onSpill: () => {},
+        onAsked: () => {},
+        onInterested: () => {},
+        onNotInterested: () => {}
+      }
+    })
+    const events: Array<TorrentEvent> = []
+    const shelf = {
+      key: "shelf",
+      length: layout.totalLength,
+      layout,
+      extent: (_at: number, from: number, to: number) => [from, to] as const,
+      read: () => Effect.void,
+      onSent: () => {},
+      onFault: () => {}
+    }
+    const pool = yield* PeerPool.make({ metainfo, swarm, shelf, maxPeers, onEvent: (event) => events.push(event) })
+    yield* session.enroll({ infoHash: metainfo.infoHash, swarm, admit: pool.admit })
+    yield* body({ net, pool, swarm, session, events })
+  }).pipe(Effect.provide(layers))
+})
+
+const settle = TestClock.adjust(0)
+
+/** Peer ids before and after any of ours. */
+const SMALL = PeerId.fromBytes(new Uint8Array(20).fill(1))
+const GREAT = PeerId.fromBytes(new Uint8Array(20).fill(0xfe))
+
+describe("PeerPool", () => {
+  it.effect("dials what it is told of, once, as long as there is room", () =>
+    withPool(
+      Effect.fnUntraced(function*({ net, pool, swarm }) {
+        for (let key = 1; key <= 8; key++) net.listeners.set(nameOf(key), peerIdOf(key))
+        pool.add([1, 2, 3, 4, 5, 6, 7, 8, 1, 2].map(address), "tracker")
+        yield* settle
+        assert.lengthOf(net.dialled, 5)
+        assert.strictEqual(swarm.peers.size, 5)
+        pool.dialMore()
+        net.connected[0]!.hangUp()
+        yield* settle
+        assert.strictEqual(swarm.peers.size, 4)
+        pool.dialMore()
+        yield* settle
+        assert.strictEqual(swarm.peers.size, 5)
+        assert.strictEqual(new Set(net.dialled).size, 6)
+      }),
+      5
+    ))
+
+  it.effect("lets callers in until it is full", () =>
+    withPool(
+      Effect.fnUntraced(function*({ events, net, swarm }) {
+        for (let key = 1; key <= 3; key++) net.call(address(key), peerIdOf(key))
+        yield* settle
+        assert.strictEqual(swarm.peers.size, 2)
+        assert.deepStrictEqual(net.ends, ["finds no room"])
+        net.connected[0]!.hangUp()
+        yield* settle
+        net.call(address(4), peerIdOf(4))
+        yield* settle
+        assert.strictEqual(swarm.peers.size, 2)
+        assert.deepStrictEqual(events.map(({ _tag }) => _tag), [
+          "PeerConnected",
+          "PeerConnected",
+          "PeerDisconnected",
+          "PeerConnected"
+        ])
+      }),
+      2
+    ))
+
+  it.effect("keeps to its number when callers come while it dials, and still tells twins apart", () =>
+    withPool(
+      Effect.fnUntraced(function*({ net, pool, swarm }) {
+        net.latency = 1000
+        net.listeners.set(nameOf(1), peerIdOf(1))
+        net.listeners.set(nameOf(2), GREAT)
+        pool.add([address(1), address(2)], "tracker")
+        net.call(address(3), peerIdOf(3))
+        net.call(address(4), GREAT)
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual([...swarm.peers].map((peer) => peer.id), [peerIdOf(3), GREAT])
+        assert.sameMembers(net.ends, ["finds no room", "is connected already"])
+      }),
+      2
+    ))
+
+  it.effect("never keeps a connection to itself, and does not dial there again", () =>
+    withPool(Effect.fnUntraced(function*({ net, pool, session, swarm }) {
+      net.listeners.set(nameOf(1), session.peerId)
+      pool.add([address(1)], "tracker")
+      yield* settle
+      assert.strictEqual(swarm.peers.size, 0)
+      assert.deepStrictEqual(net.ends, ["is ourselves"])
+      yield* TestClock.adjust("2 hours")
+      pool.add([address(1)], "tracker")
+      pool.dialMore()
+      yield* settle
+      assert.lengthOf(net.dialled, 1)
+    })))
+
+  for (
+    const [name, id, dialledWins] of [["greater", GREAT, false], ["smaller", SMALL, true]] as const
+  ) {
+    it.effect(`of two connections keeps the one that the greater id dialled; the other id is ${name}`, () =>
+      Effect.gen(function*() {
+        for (const calledFirst of [true, false]) {
+          yield* withPool(Effect.fnUntraced(function*({ net, pool, swarm }) {
+            net.listeners.set(nameOf(1), id)
+            const steps = [
+              () => net.call(address(77), id),
+              () => pool.add([address(1)], "tracker")
+            ]
+            for (const step of calledFirst ? steps : steps.toReversed()) {
+              step()
+              yield* settle
+            }
+            assert.lengthOf(net.connected, 1)
+            assert.strictEqual(net.connected[0]!.peer.inbound, !dialledWins)
+            assert.strictEqual(swarm.peers.size, 1)
+            pool.serve(net.connected[0]!.peer)
+            assert.deepStrictEqual(net.served, [net.connected[0]!.peer])
+            net.call(address(78), id)
+            yield* settle
+            assert.lengthOf(net.connected, 1)
+            assert.strictEqual(net.ends.at(-1), "is connected already")
+          }))
+        }
+      }))
+  }
+
+  it.effect("lets a peer in again after it has gone", () =>
+    withPool(Effect.fnUntraced(function*({ net, swarm }) {
+      for (let i = 0; i < 3; i++) {
+        net.call(address(1), peerIdOf(1))
+        yield* settle
+        assert.strictEqual(swarm.peers.size, 1)
+        net.connected[0]!.hangUp()
+        yield* settle
+        assert.strictEqual(swarm.peers.size, 0)
+      }
+    })))
+
+  it.effect("throws a liar out for good, wherever it comes from, and not its neighbours", () =>
+    withPool(Effect.fnUntraced(function*({ events, net, pool, swarm }) {
+      net.listeners.set(nameOf(1), peerIdOf(1))
+      net.listeners.set(nameOf(2), peerIdOf(1))
+      pool.add([address(1)], "tracker")
+      net.call(address(3), peerIdOf(3))
+      yield* settle
+      const liar = net.connected.find(({ peer }) => peer.id === peerIdOf(1))!
+      pool.ban([liar.peer.identity])
+      yield* settle
+      assert.deepStrictEqual([...swarm.peers].map((peer) => peer.id), [peerIdOf(3)])
+      assert.include(events.map(({ _tag }) => _tag), "PeerBanned")
+      net.call(address(4), peerIdOf(1))
+      pool.add([address(1), address(2)], "tracker")
+      yield* TestClock.adjust("1 hour")
+      pool.dialMore()
+      yield* settle
+      assert.strictEqual(swarm.peers.size, 1)
+      assert.lengthOf(net.dialled.filter((name) => name === nameOf(1)), 1)
+      net.call(address(1), peerIdOf(9))
+      yield* settle
+      assert.strictEqual(net.ends.at(-1), "is banned")
+      net.call(PeerAddress.make("10.2.0.1", 7000)!, peerIdOf(9))
+      yield* settle
+      assert.strictEqual(swarm.peers.size, 2)
+    })))
+
+  it.effect("bans a liar that was gone before it was proven", () =>
+    withPool(Effect.fnUntraced(function*({ net, pool, swarm }) {
+      net.call(address(1), peerIdOf(1))
+      yield* settle
+      const { hangUp, peer } = net.connected[0]!
+      peer.received = 16_384
+      hangUp()
+      yield* settle
+      pool.ban([peer.identity])
+      net.call(address(1), peerIdOf(1))
+      yield* settle
+      assert.strictEqual(swarm.peers.size, 0)
+      assert.strictEqual(net.ends.at(-1), "is banned")
+    })))
+
+  it.effect("tries an address that does not answer less and less often", () =>
+    withPool(Effect.fnUntraced(function*({ net, pool }) {
+      pool.add([address(1)], "tracker")
+      const counts: Array<number> = []
+      for (let hour = 0; hour < 3; hour++) {
+        for (let minute = 0; minute < 60; minute++) {
+          yield* TestClock.adjust("1 minute")
+          pool.dialMore()
+        }
+        counts.push(net.dialled.length)
+      }
+      assert.isAtLeast(counts[0]!, 3)
+      assert.isAtMost(counts[2]!, 8)
+      net.listeners.set(nameOf(1), peerIdOf(1))
+      yield* TestClock.adjust("1 hour")
+      pool.add([address(1)], "tracker")
+      yield* settle
+      assert.lengthOf(net.connected, 1)
+    })))
+
+  it.effect("closes all it has when it is told to", () =>
+    withPool(Effect.fnUntraced(function*({ events, net, pool, swarm }) {
+      for (let key = 1; key <= 4; key++) net.call(address(key), peerIdOf(key))
+      yield* settle
+      pool.closeAll("the end")
+      yield* settle
+      assert.strictEqual(swarm.peers.size, 0)
+      assert.lengthOf(events.filter((event) => event._tag === "PeerDisconnected" && event.reason === "the end"), 4)
+    })))
+})

@@ -1,0 +1,150 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as TestClock from "effect/testing/TestClock"
+import * as Bitfield from "../../src/domain/Bitfield.ts"
+import * as InfoHash from "../../src/domain/InfoHash.ts"
+import * as PeerAddress from "../../src/domain/PeerAddress.ts"
+import * as PieceLayout from "../../src/domain/PieceLayout.ts"
+import { PieceBuffers } from "../../src/domain/swarm/PieceBuffers.ts"
+import { Swarm } from "../../src/domain/swarm/Swarm.ts"
+import { TokenBucket } from "../../src/domain/swarm/TokenBucket.ts"
+import { Session, type SessionOptions } from "../../src/services/Session.ts"
+import { far, peerIdOf } from "../domain/swarm/fakes.ts"
+import { noise } from "../support/payload.ts"
+import { layerOf, type Network, network } from "./scriptedPeers.ts"
+
+const infoHash = InfoHash.fromBytes(noise(20))
+
+const swarmOf = (): Swarm =>
+  new Swarm({
+    layout: PieceLayout.make(4 * PieceLayout.BLOCK, PieceLayout.BLOCK),
+    have: Bitfield.full(4),
+    wanted: Bitfield.full(4),
+    order: "Rarest",
+    buffers: new PieceBuffers(1e9),
+    random: () => 0,
+    limit: new TokenBucket(Infinity, 0),
+    hooks: {
+      onFull: () => {},
+      onSpill: () => {},
+      onAsked: () => {},
+      onInterested: () => {},
+      onNotInterested: () => {}
+    }
+  })
+
+const sessionOver = (net: Network, options: SessionOptions = {}) =>
+  Session.layer(options).pipe(Layer.provide(layerOf(net)))
+
+const failureOf = Effect.fnUntraced(function*(net: Network, options: SessionOptions) {
+  return yield* Effect.flip(Effect.scoped(Layer.build(sessionOver(net, options))))
+})
+
+const address = (key: number) => PeerAddress.make("10.9.9.9", key)!
+
+describe("Session", () => {
+  it.effect("listens on the first port that is free", () =>
+    Effect.gen(function*() {
+      const net = yield* network
+      net.takenPorts.add(6881).add(6882)
+      const { port } = yield* Effect.provide(Session, sessionOver(net))
+      assert.strictEqual(port, 6883)
+      assert.deepStrictEqual(net.asked, [6881, 6882, 6883])
+    }))
+
+  it.effect("says what to do when its port is taken, or none can be had", () =>
+    Effect.gen(function*() {
+      const net = yield* network
+      for (let port = 6881; port <= 6889; port++) net.takenPorts.add(port)
+      const all = yield* failureOf(net, {})
+      assert.strictEqual(all.reason, "PortTaken")
+      assert.include(all.message, "6881 to 6889")
+      net.takenPorts.add(7000)
+      const one = yield* failureOf(net, { listenPort: 7000 })
+      assert.strictEqual(one.reason, "PortTaken")
+      assert.include(one.message, "--listen-port")
+      net.asked.length = 0
+      net.refusal = "EACCES"
+      const denied = yield* failureOf(net, {})
+      assert.strictEqual(denied.reason, "CannotListen")
+      assert.include(denied.message, "EACCES")
+      assert.deepStrictEqual(net.asked, [6881])
+    }))
+
+  it.effect("runs a torrent once at a time", () =>
+    Effect.gen(function*() {
+      const net = yield* network
+      yield* Effect.gen(function*() {
+        const session = yield* Session
+        const member = { infoHash, swarm: swarmOf(), admit: () => "no" }
+        yield* Effect.scoped(Effect.gen(function*() {
+          yield* session.enroll(member)
+          const again = yield* Effect.flip(Effect.scoped(session.enroll(member)))
+          assert.strictEqual(again.reason, "SameTorrent")
+          net.call(address(1), peerIdOf(1), infoHash)
+          yield* TestClock.adjust(0)
+        }))
+        assert.deepStrictEqual(net.ends, ["no"])
+        yield* Effect.scoped(session.enroll(member))
+      }).pipe(Effect.provide(sessionOver(net)))
+    }))
+
+  it.effect("sends callers to their torrent, and itself, strangers and banned ones away", () =>
+    Effect.gen(function*() {
+      const net = yield* network
+      yield* Effect.gen(function*() {
+        const session = yield* Session
+        yield* session.enroll({ infoHash, swarm: swarmOf(), admit: ({ peerId }) => `met ${peerId}` })
+        session.bans.ban(peerIdOf(3), address(3))
+        net.call(address(1), peerIdOf(1), infoHash)
+        net.call(address(2), session.peerId, infoHash)
+        net.call(address(4), peerIdOf(3), infoHash)
+        net.call(address(5), peerIdOf(5), InfoHash.fromBytes(noise(20, 7)))
+        yield* TestClock.adjust(0)
+        assert.deepStrictEqual(net.ends, [
+          `met ${peerIdOf(1)}`,
+          "is ourselves",
+          "is banned",
+          "asks for a torrent that is not here"
+        ])
+      }).pipe(Effect.provide(sessionOver(net)))
+    }))
+
+  it.effect("unchokes whoever is interested while there are slots, and lets the others take turns", () =>
+    Effect.gen(function*() {
+      const net = yield* network
+      yield* Effect.gen(function*() {
+        const session = yield* Session
+        const swarm = swarmOf()
+        yield* session.enroll({ infoHash, swarm, admit: () => "no" })
+        const peers = [1, 2, 3].map((key) => far({ key, pieces: 4 }).peer)
+        for (const peer of peers) {
+          swarm.opened(peer)
+          swarm.interested(peer, 0)
+          session.interested(swarm, peer, 0)
+        }
+        assert.deepStrictEqual(peers.map((peer) => peer.amChoking), [false, true, true])
+        swarm.closed(peers[0]!, 0)
+        session.released(peers[0]!)
+        const served = new Set<number>()
+        for (let round = 0; round < 60; round++) {
+          yield* TestClock.adjust("10 seconds")
+          const unchoked = peers.slice(1).filter((peer) => !peer.amChoking)
+          assert.lengthOf(unchoked, 1)
+          served.add(unchoked[0]!.key)
+        }
+        assert.strictEqual(served.size, 2)
+      }).pipe(Effect.provide(sessionOver(net, { maxUploads: 1 })))
+    }))
+
+  it.effect("knows a peer again by its id, and gives every connection a number of its own", () =>
+    Effect.gen(function*() {
+      const net = yield* network
+      const session = yield* Effect.provide(Session, sessionOver(net))
+      const first = session.identityOf(peerIdOf(1))
+      for (let key = 2; key <= 9000; key++) assert.notStrictEqual(session.identityOf(peerIdOf(key)), first)
+      assert.strictEqual(session.identityOf(peerIdOf(1)), first)
+      assert.notStrictEqual(session.nextKey(), session.nextKey())
+    }))
+})

@@ -1,0 +1,124 @@
+/** Layers under a session that a test plays: a network without sockets, and connections without a protocol. */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
+import * as Bitfield from "../../src/domain/Bitfield.ts"
+import * as PeerAddress from "../../src/domain/PeerAddress.ts"
+import type * as PeerId from "../../src/domain/PeerId.ts"
+import { Peer } from "../../src/domain/swarm/Peer.ts"
+import * as Message from "../../src/domain/wire/Message.ts"
+import { type Hello, PeerConnection } from "../../src/services/PeerConnection.ts"
+import { type Link, Transport, TransportError } from "../../src/services/Transport.ts"
+import { UploadServer } from "../../src/services/UploadServer.ts"
+import { FakeLink } from "../support/links.ts"
+import { parse } from "../support/messages.ts"
+import type * as Support from "../support/messages.ts"
+
+export interface Connected {
+  readonly peer: Peer
+  readonly inbox: Array<Support.Message>
+  /** The far end hangs up. */
+  readonly hangUp: () => void
+}
+
+/** What stands behind the addresses of this network, and what came of it. */
+export class Network {
+  /** Peer ids by address; others refuse the connection. */
+  readonly listeners = new Map<string, PeerId.PeerId>()
+  /** How long a dial takes (ms). */
+  latency = 0
+  readonly takenPorts = new Set<number>()
+  refusal = "EADDRINUSE"
+  readonly asked: Array<number> = []
+  readonly dialled: Array<string> = []
+  readonly connected: Array<Connected> = []
+  /** Why connections ended or never began, in order. */
+  readonly ends: Array<string> = []
+  readonly served: Array<Peer> = []
+  readonly callers = new Map<Link, { readonly peerId: PeerId.PeerId; readonly infoHash: string }>()
+  /** Connections that the listener gives out. */
+  readonly incoming: Queue.Queue<Link>
+  infoHash = ""
+  #keys = 0
+
+  constructor(incoming: Queue.Queue<Link>) {
+    this.incoming = incoming
+  }
+
+  /** Somebody connects to us. */
+  call(address: PeerAddress.PeerAddress, peerId: PeerId.PeerId, infoHash = this.infoHash): void {
+    const link = this.link(address)
+    this.callers.set(link, { peerId, infoHash })
+    Queue.offerUnsafe(this.incoming, link)
+  }
+
+  link(address: PeerAddress.PeerAddress): Link {
+    return Object.assign(new FakeLink(++this.#keys), { remote: address })
+  }
+}
+
+export const network = Effect.map(Queue.unbounded<Link>(), (incoming) => new Network(incoming))
+
+const run = (network: Network, link: Link, hello: Hello): Effect.Effect<string> =>
+  Effect.suspend(() => {
+    const caller = network.callers.get(link)
+    const peerId = caller?.peerId ?? network.listeners.get(PeerAddress.format(link.remote))!
+    const infoHash = (caller?.infoHash ?? hello.infoHash!) as NonNullable<Hello["infoHash"]>
+    const admission = hello.admit({ peerId, infoHash, reserved: new Uint8Array(8) }, link)
+    if (typeof admission === "string") return Effect.succeed(admission)
+    const end = Deferred.makeUnsafe<string>()
+    const inbox: Array<Support.Message> = []
+    const outbox = new Message.Outbox()
+    const close = (reason: string) => void Deferred.doneUnsafe(end, Exit.succeed(reason))
+    const peer = new Peer({
+      key: admission.key,
+      identity: admission.identity,
+      id: peerId,
+      address: link.remote,
+      inbound: hello.infoHash === undefined,
+      bits: Bitfield.make(admission.pieces),
+      outbox,
+      wire: { close, flush: () => void inbox.push(...parse(outbox.take())) },
+      now: 0
+    })
+    admission.port.opened(peer)
+    admission.onOpen(peer, link)
+    network.connected.push({ peer, inbox, hangUp: () => close("hung up") })
+    return Deferred.await(end).pipe(
+      Effect.tap((reason) =>
+        Effect.sync(() => {
+          network.connected.splice(network.connected.findIndex((other) => other.peer === peer), 1)
+          admission.port.closed(peer, 0)
+          admission.onClosed(peer, reason)
+        })
+      )
+    )
+  }).pipe(Effect.tap((reason) => Effect.sync(() => network.ends.push(reason))))
+
+export const layerOf = (network: Network): Layer.Layer<Transport | PeerConnection | UploadServer> =>
+  Layer.mergeAll(
+    Layer.succeed(
+      Transport,
+      {
+        dial: (address) =>
+          Effect.suspend(() => {
+            const name = PeerAddress.format(address)
+            network.dialled.push(name)
+            if (network.listeners.has(name)) return Effect.succeed(network.link(address))
+            return Effect.fail(new TransportError({ operation: "dial", code: "ECONNREFUSED", address: name }))
+          }),
+        listen: ({ port }) =>
+          Effect.suspend(() => {
+            network.asked.push(port)
+            if (!network.takenPorts.has(port)) {
+              return Effect.succeed({ port: port === 0 ? 50_000 : port, accept: Queue.take(network.incoming) })
+            }
+            return Effect.fail(new TransportError({ operation: "listen", code: network.refusal, address: "*" }))
+          })
+      }
+    ),
+    Layer.succeed(PeerConnection, { run: (link, hello) => run(network, link, hello) }),
+    Layer.succeed(UploadServer, { serve: (peer) => void network.served.push(peer), drop: () => {} })
+  )
