@@ -105,6 +105,7 @@ export const make = Effect.fnUntraced(function*(
   const isBetter = (existing: Peer, inbound: boolean): boolean =>
     existing.inbound !== inbound && inbound === existing.id > session.peerId
 
+  /** A leech keeps places for peers of its own choice. */
   const hasRoom = (inbound: boolean): boolean => {
     if (links.size >= options.maxPeers) return false
     if (!inbound || swarm.isDone) return true

@@ -128,6 +128,7 @@ describe("PeerPool", () => {
         pool.add([address(1), address(2)], "tracker")
         net.call(address(3), peerIdOf(3))
         net.call(address(4), GREAT)
+        yield* settle
         yield* TestClock.adjust("1 second")
         assert.deepStrictEqual([...swarm.peers].map((peer) => peer.id), [peerIdOf(3), GREAT])
         assert.sameMembers(net.ends, ["finds no room", "is connected already"])

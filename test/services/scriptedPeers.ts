@@ -106,7 +106,9 @@ export const layerOf = (network: Network): Layer.Layer<Transport | PeerConnectio
           Effect.suspend(() => {
             const name = PeerAddress.format(address)
             network.dialled.push(name)
-            if (network.listeners.has(name)) return Effect.succeed(network.link(address))
+            if (network.listeners.has(name)) {
+              return Effect.delay(Effect.sync(() => network.link(address)), network.latency)
+            }
             return Effect.fail(new TransportError({ operation: "dial", code: "ECONNREFUSED", address: name }))
           }),
         listen: ({ port }) =>

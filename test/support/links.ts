@@ -78,10 +78,6 @@ export class FakeLink implements Link {
     this.#ended?.(code)
   }
 
-  get isListening(): boolean {
-    return this.#onBytes !== undefined
-  }
-
   /** All that was sent, as one run of bytes. */
   get sent(): Uint8Array {
     return Bytes.concat(this.writes)

@@ -93,7 +93,8 @@ export const make = Effect.fnUntraced(function*(
       stream.write(text)
     },
     isTTY: isTerminal,
-    columns: () => stream.columns ?? 80
+    // Some terminals say that they have none.
+    columns: () => stream.columns || 80
   })
   const startedAt = Monotonic.millis(clock)
   let finishedAt: number | undefined
@@ -222,6 +223,7 @@ export const make = Effect.fnUntraced(function*(
       const downloadMs = (finishedAt ?? endedAt) - startedAt
       const elapsedMs = endedAt - startedAt
       if (failure !== undefined) write((head) => ({ type: "error", ...head, message: failure, exitCode }))
+      if (torrent === undefined) return
       write((head) => ({
         type: "summary",
         ...head,

@@ -81,7 +81,7 @@ describe("Board", () => {
       step(model)
       model.check()
     }
-  }, { arbitrary: { runs: 150 } })
+  }, { arbitrary: { runs: 60 } })
 
   it.prop("finishes with one honest peer, on parole or not, after anything that others did", [seed, int(0, 300)], (
     [seed, prefix]
@@ -106,7 +106,7 @@ describe("Board", () => {
     }
     assert.strictEqual(model.buffers.used, 0)
     assert.strictEqual(model.board.open.size, 0)
-  }, { arbitrary: { runs: 300 } })
+  }, { arbitrary: { runs: 200 } })
 
   it.prop("asks nobody for a block twice while there is somebody else to ask", [seed], ([seed]) => {
     const random = randomOf(seed)
