@@ -42,6 +42,8 @@ export interface PeerPool {
   /** Throws out proven liars for good. */
   readonly ban: (identities: ReadonlyArray<number>) => void
   readonly closeAll: (reason: string) => void
+  /** Closes all, and neither dials nor lets in anybody any more. */
+  readonly shut: (reason: string) => void
 }
 
 /**
@@ -72,6 +74,7 @@ export const make = Effect.fnUntraced(function*(
   /** By identity, in the order in which they left. */
   const gone = new Map<number, Pick<Peer, "id" | "address" | "inbound">>()
   let dialling = 0
+  let shutReason: string | undefined
 
   const onOpen = (peer: Peer, link: Link) => {
     links.set(peer, link)
@@ -115,6 +118,7 @@ export const make = Effect.fnUntraced(function*(
   }
 
   const letIn = (handshake: Handshake, link: Link, inbound: boolean): Admission | string => {
+    if (shutReason !== undefined) return shutReason
     if (session.bans.isBanned(handshake.peerId, link.remote)) return "is banned"
     const existing = byId.get(handshake.peerId)
     if (existing === undefined && !hasRoom(inbound)) return "finds no room"
@@ -158,6 +162,7 @@ export const make = Effect.fnUntraced(function*(
       )
     ).pipe(
       Effect.catch((error) => Effect.succeed(error.message)),
+      Effect.tapDefect((defect) => Effect.logError(`defect in the connection to ${address.host}`, defect)),
       Effect.tap((reason) => Effect.logDebug(`${PeerAddress.format(address)}: ${reason}`)),
       Effect.ensuring(Effect.sync(() => {
         const now = Monotonic.millis(clock)
@@ -171,7 +176,12 @@ export const make = Effect.fnUntraced(function*(
     )
   }
 
+  const closeAll = (reason: string) => {
+    for (const peer of Array.from(links.keys())) peer.wire.close(reason)
+  }
+
   const dialMore = () => {
+    if (shutReason !== undefined) return
     const now = Monotonic.millis(clock)
     while (dialling < DIALLING && links.size + dialling < options.maxPeers) {
       const address = queue.next(now)
@@ -208,8 +218,10 @@ export const make = Effect.fnUntraced(function*(
         peer.wire.close("sent wrong blocks")
       }
     },
-    closeAll: (reason) => {
-      for (const peer of Array.from(links.keys())) peer.wire.close(reason)
+    closeAll,
+    shut: (reason) => {
+      shutReason = reason
+      closeAll(reason)
     }
   }
 })

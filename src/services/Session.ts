@@ -93,6 +93,9 @@ const LAST_PORT = 6889
 /** Connections being opened at once. */
 const HALF_OPEN = 32
 
+/** Callers that may be silent at once; further ones are hung up on until somebody has spoken or was given up. */
+const STRANGERS = 256
+
 const DIAL_TIMEOUT = "10 seconds"
 
 /** Bytes of pieces under way: a few ms at full speed, and small enough to stay in the caches mostly. */
@@ -214,19 +217,31 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
   const halfOpen = yield* Semaphore.make(HALF_OPEN)
   let lastKey = 0
 
+  /** Callers that have not said yet what they want. */
+  const strangers = new Set<Link>()
+
   const receive = (link: Link) =>
     connection.run(link, {
       ourId: peerId,
       admit: (handshake, link) => {
+        strangers.delete(link)
         if (handshake.peerId === peerId) return "is ourselves"
         if (bans.isBanned(handshake.peerId, link.remote)) return "is banned"
         return members.get(handshake.infoHash)?.admit(handshake, link) ?? "asks for a torrent that is not here"
       }
-    }).pipe(Effect.flatMap((reason) => Effect.logDebug(`caller ${link.remote.host}: ${reason}`)))
+    }).pipe(
+      Effect.tapDefect((defect) => Effect.logError(`defect in the connection from ${link.remote.host}`, defect)),
+      Effect.flatMap((reason) => Effect.logDebug(`caller ${link.remote.host}: ${reason}`)),
+      Effect.ensuring(Effect.sync(() => strangers.delete(link)))
+    )
 
   for (const listener of listeners) {
     yield* listener.accept.pipe(
-      Effect.flatMap((link) => FiberSet.run(callers, receive(link))),
+      Effect.flatMap((link) => {
+        if (strangers.size >= STRANGERS) return Effect.sync(link.close)
+        strangers.add(link)
+        return FiberSet.run(callers, receive(link))
+      }),
       Effect.forever({ disableYield: true }),
       Effect.forkScoped
     )

@@ -210,17 +210,16 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     onWarning: (warning) =>
       handle.warning === undefined ? onEvent({ _tag: "Warning", message: explain(warning) }) : undefined
   })
-  /** Whoever waits for the end has heard of a first trouble with the files, and those that follow are the same. */
-  let inTrouble = false
+  let isBroken = false
   const warn = (error: FileStoreError) =>
     Effect.sync(() => {
-      if (!inTrouble) onEvent({ _tag: "Warning", message: error.message })
-      inTrouble = true
+      if (!isBroken) onEvent({ _tag: "Warning", message: error.message })
+      isBroken = true
     })
   yield* Effect.addFinalizer(() =>
-    saveUnfinished(swarm, storage).pipe(
+    // Once broken, the user has been told why. What is verified is recorded all the same, if that is possible.
+    (isBroken ? Effect.void : saveUnfinished(swarm, storage)).pipe(
       Effect.catch(warn),
-      // Even if there was no room for the blocks: what is verified must be on record.
       Effect.andThen(writer.flush.pipe(Effect.catch(warn)))
     )
   )
@@ -232,7 +231,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     maxPeers: options.maxPeers ?? MAX_PEERS,
     onEvent
   })
-  yield* Effect.addFinalizer(() => Effect.sync(() => pool.closeAll("the torrent was stopped")))
+  yield* Effect.addFinalizer(() => Effect.sync(() => pool.shut("is not served any more")))
 
   const onLanded = (piece: OpenPiece) => {
     done += Bitfield.has(wanted.pieces, piece.index) ? wanted.bytesIn(piece.index) : 0
@@ -263,8 +262,8 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
         Deferred.done(finished, exit),
         Effect.sync(() => {
           if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return
-          inTrouble = true
-          pool.closeAll("the files cannot be written")
+          isBroken = true
+          pool.shut("is not served any more")
         })
       )
     ),
@@ -316,7 +315,7 @@ const announce = Effect.fnUntraced(function*(
     port: () => session.port,
     stats: () => ({ uploaded: swarm.up.total, downloaded: swarm.down.total, left: missing() }),
     onPeers: (peers) => pool.add(peers, "tracker"),
-    onSwitch: () => pool.closeAll("the tracker has changed"),
+    onSwitch: () => pool.closeAll("came from another tracker"),
     // BEP 3 knows no "I have all I want": only who has the whole torrent has completed it.
     completed: Effect.andThen(
       Effect.ignore(completed),

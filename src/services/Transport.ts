@@ -12,6 +12,7 @@ import * as net from "node:net"
 import * as PeerAddress from "../domain/PeerAddress.ts"
 import type * as MemoryNetwork from "./transport/MemoryNetwork.ts"
 import { TransportError } from "./transport/TransportError.ts"
+import { closeWaiting } from "./transport/Waiting.ts"
 
 export { TransportError } from "./transport/TransportError.ts"
 
@@ -247,7 +248,12 @@ const listenTcp = (
     const waiting = yield* Queue.dropping<Link>(BACKLOG)
     const server = net.createServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
       const remote = PeerAddress.make(socket.remoteAddress ?? "", socket.remotePort ?? 0)
-      if (remote === undefined || !Queue.offerUnsafe(waiting, adopt(socket, buffer, remote))) socket.destroy()
+      if (remote === undefined) {
+        socket.destroy()
+        return
+      }
+      const link = adopt(socket, buffer, remote)
+      if (!Queue.offerUnsafe(waiting, link)) link.close()
     })
     yield* Effect.acquireRelease(
       Effect.callback<void, TransportError>((resume) => {
@@ -269,7 +275,7 @@ const listenTcp = (
           resume(Effect.void)
         })
       }),
-      () => Effect.sync(() => server.close())
+      () => Effect.andThen(Effect.sync(() => server.close()), closeWaiting(waiting))
     )
     const address = server.address()
     return {

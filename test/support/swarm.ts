@@ -175,6 +175,16 @@ export const contentOf = (payload: Payload.Torrent, node: Node, file = 0): Uint8
 export const isWhole = (payload: Payload.Torrent, node: Node, file = 0): boolean =>
   Buffer.compare(contentOf(payload, node, file), Payload.content(payload, file)) === 0
 
+/** What a kill at this moment leaves: the disk and the record, whatever the client would have done in its end. */
+export const leftovers = (node: Node): Pick<Node, "disk" | "records"> => {
+  const disk = MemoryDisk.make()
+  disk.ticks = node.disk.ticks
+  for (const [place, { bytes, length, mtimeNs }] of node.disk.files) {
+    disk.files.set(place, { bytes: bytes.slice(), length, mtimeNs })
+  }
+  return { disk, records: new Map(node.records) }
+}
+
 /** How far a node is, for messages. */
 export const describe = ({ number, torrent: { swarm } }: Node): string =>
   `${number}: ${swarm.missing} missing, ${swarm.peers.size} peers, ${swarm.board.open.size} open`

@@ -5,7 +5,6 @@ import * as TestClock from "effect/testing/TestClock"
 import * as Bitfield from "../../src/domain/Bitfield.ts"
 import * as PieceLayout from "../../src/domain/PieceLayout.ts"
 import * as Message from "../../src/domain/wire/Message.ts"
-import * as MemoryDisk from "../../src/services/storage/MemoryDisk.ts"
 import * as Payload from "../support/payload.ts"
 import * as ScriptedPeer from "../support/scriptedPeer.ts"
 import * as Swarm from "../support/swarm.ts"
@@ -137,13 +136,7 @@ describe("a swarm", () => {
         const first = yield* swarm.start({ number: 2, peers: [1] })
         yield* TestClock.adjust(5100 + 2000 * seed)
         const had = first.torrent.swarm.haveCount
-        // What a kill leaves: the disk and the record of this moment, whatever the run does in its end.
-        const disk = MemoryDisk.make()
-        for (const [place, { bytes, length }] of first.disk.files) {
-          MemoryDisk.put(disk, place, bytes.subarray(0, length))
-          disk.files.get(place)!.mtimeNs = first.disk.files.get(place)!.mtimeNs
-        }
-        const records = new Map(first.records)
+        const { disk, records } = Swarm.leftovers(first)
         yield* first.stop
         const second = yield* swarm.start({ number: 3, peers: [1], disk, records })
         const kept = second.torrent.swarm.haveCount

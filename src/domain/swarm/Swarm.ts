@@ -25,6 +25,9 @@ const STILL_MS = 30_000
 /** Blocks a peer may send unasked beyond those taken back from it, before it counts as flooding. */
 const UNASKED_ALLOWANCE = 16
 
+/** Between a seed and somebody who has all that he wants. */
+const NOTHING_TO_EXCHANGE = "has nothing to exchange"
+
 /** Why a peer must be dropped; `undefined` when all is well. */
 export type Verdict = string | undefined
 
@@ -143,15 +146,25 @@ export class Swarm {
     if (this.board.release(peer)) this.feed(now)
   }
 
+  /** BEP 3 has it first or never, but aria2 sends another when that is shorter than the `have`s it owes. */
   bitfield(peer: Peer, bits: Uint8Array): Verdict {
-    if (peer.has > 0) return "sent a bitfield after it said what it has"
     if (!Bitfield.isValid(bits, this.layout.pieces)) return "sent a bitfield of the wrong size"
+    if (peer.has > 0) return this.#moreHaves(peer, bits)
     peer.bits.set(bits)
     peer.has = Bitfield.count(bits)
     peer.wants = Bitfield.countBoth(bits, this.#missing)
     if (peer.has === this.layout.pieces) this.#becameSeed(peer)
     else this.#picker.availability.addAll(bits)
     return this.#updateInterest(peer)
+  }
+
+  #moreHaves(peer: Peer, bits: Uint8Array): Verdict {
+    for (let piece = 0; piece < this.layout.pieces; piece++) {
+      if (!Bitfield.has(bits, piece)) continue
+      const verdict = this.haveMessage(peer, piece)
+      if (verdict !== undefined) return verdict
+    }
+    return undefined
   }
 
   haveMessage(peer: Peer, piece: number): Verdict {
@@ -278,7 +291,7 @@ export class Swarm {
     for (const peer of this.#peers) {
       if (!Bitfield.has(peer.bits, index)) peer.outbox.have(index)
       else if (--peer.wants === 0) this.#updateInterest(peer)
-      if (peer.isSeed && this.isSeed) peer.wire.close("both are seeds")
+      if (peer.isSeed && this.isDone) peer.wire.close(NOTHING_TO_EXCHANGE)
       else if (peer.outbox.length > 0) peer.wire.flush()
     }
     this.feed(now)
@@ -324,7 +337,7 @@ export class Swarm {
   #becameSeed(peer: Peer): void {
     peer.isSeed = true
     this.#picker.availability.addSeed()
-    if (this.isSeed) peer.wire.close("both are seeds")
+    if (this.isDone) peer.wire.close(NOTHING_TO_EXCHANGE)
   }
 
   #updateInterest(peer: Peer): undefined {

@@ -15,6 +15,7 @@ import type { DialOptions, Link, Listener, ListenOptions } from "../Transport.ts
 import type { Cable, Flow, Medium, Path } from "./MemoryFlow.ts"
 import * as MemoryLink from "./MemoryLink.ts"
 import { TransportError } from "./TransportError.ts"
+import { closeWaiting } from "./Waiting.ts"
 
 export type { Path } from "./MemoryFlow.ts"
 
@@ -230,8 +231,9 @@ const listen = Effect.fnUntraced(function*(
       for (const place of places) network.doors.set(place, { waiting, cable })
     }),
     () =>
-      Effect.sync(() => {
+      Effect.suspend(() => {
         for (const place of places) network.doors.delete(place)
+        return closeWaiting(waiting)
       })
   )
   return { port, accept: Queue.take(waiting) }

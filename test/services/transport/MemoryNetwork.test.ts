@@ -236,4 +236,19 @@ describe("MemoryNetwork", () => {
       assert.isTrue(Exit.isFailure(exit) && Exit.hasDies(exit))
       assert.isTrue(Exit.isSuccess(yield* Fiber.join(other.fiber)))
     }))
+
+  it.effect("a listener that ends hangs up on whoever was not accepted", () =>
+    Effect.gen(function*() {
+      const { near, network } = yield* connected()
+      const third = "10.0.0.3"
+      const scope = yield* Scope.make()
+      yield* network.host({ addresses: [third] }).listen({ port: 1 }).pipe(Scope.provide(scope))
+      const dialling = yield* Effect.forkChild(near.dial(PeerAddress.make(third, 1)!))
+      yield* TestClock.adjust("1 second")
+      const { fiber } = yield* collect(yield* Fiber.join(dialling))
+      assert.isTrue(isOpen(fiber))
+      yield* Scope.close(scope, Exit.void)
+      yield* TestClock.adjust("1 second")
+      assert.isTrue(Exit.isSuccess(yield* Fiber.join(fiber)))
+    }))
 })

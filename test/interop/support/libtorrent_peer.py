@@ -1,0 +1,78 @@
+#!/usr/bin/python3
+"""libtorrent as a peer and as a maker of torrents.
+
+libtorrent_peer.py seed|leech TORRENT DIR IP:PORT [PEER_IP:PORT ...]   prints "ready", "uploading", "done"; a leech exits when done
+libtorrent_peer.py make SPEC.json     {"out", "root", "files": [[path, length], ...], "pieceLength", "hybrid", "tracker"}
+"""
+import json
+import os
+import sys
+
+import libtorrent as lt
+
+
+def make(spec):
+    files = lt.file_storage()
+    for path, length in spec["files"]:
+        files.add_file(path, length)
+    flags = 0 if spec["hybrid"] else lt.create_torrent.v1_only
+    torrent = lt.create_torrent(files, spec["pieceLength"], flags)
+    torrent.add_tracker(spec["tracker"])
+    lt.set_piece_hashes(torrent, spec["root"])
+    with open(spec["out"], "wb") as out:
+        out.write(lt.bencode(torrent.generate()))
+
+
+def session(listen):
+    return lt.session({
+        "listen_interfaces": listen, "enable_dht": False, "enable_lsd": False, "enable_upnp": False,
+        "enable_natpmp": False, "enable_outgoing_utp": False, "enable_incoming_utp": False,
+        "allow_multiple_connections_per_ip": True, "stop_tracker_timeout": 1,
+        "alert_mask": lt.alert.category_t.status_notification | lt.alert.category_t.error_notification
+        | lt.alert.category_t.storage_notification | lt.alert.category_t.peer_notification
+        | lt.alert.category_t.connect_notification,
+    })
+
+
+def alerts(s):
+    s.wait_for_alert(100)
+    for alert in s.pop_alerts():
+        print(type(alert).__name__, alert.message(), flush=True)
+        yield alert
+
+
+def run(mode, torrent, save, listen, peers):
+    s = session(listen)
+    wanted = lt.add_torrent_params()
+    wanted.ti, wanted.save_path = lt.torrent_info(torrent), save
+    wanted.flags = lt.torrent_flags.default_flags & ~lt.torrent_flags.paused & ~lt.torrent_flags.auto_managed
+    handle = s.add_torrent(wanted)
+    for address in peers:
+        ip, port = address.rsplit(":", 1)
+        handle.connect_peer((ip, int(port)))
+    ready = uploading = False
+    while True:
+        for _ in alerts(s):
+            pass
+        status = handle.status()
+        checked = status.state not in (status.states.checking_files, status.states.checking_resume_data)
+        if checked and not ready and s.is_listening() and (mode == "leech" or status.is_seeding):
+            ready = True
+            print("ready", flush=True)
+        if status.total_payload_upload > 0 and not uploading:
+            uploading = True
+            print("uploading", flush=True)
+        if mode == "leech" and status.is_seeding:
+            break
+    handle.flush_cache()
+    while not any(isinstance(alert, lt.cache_flushed_alert) for alert in alerts(s)):
+        pass
+    print("done", flush=True)
+    os._exit(0)
+
+
+if sys.argv[1] == "make":
+    with open(sys.argv[2]) as spec:
+        make(json.load(spec))
+else:
+    run(*sys.argv[1:5], sys.argv[5:])
