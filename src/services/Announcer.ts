@@ -7,6 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as FiberSet from "effect/FiberSet"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import type * as InfoHash from "../domain/InfoHash.ts"
@@ -77,6 +78,8 @@ interface TrackerState {
   accepted: boolean
   /** It knows us as a leech, so that it is to be told of the end of the download. */
   awaitsCompleted: boolean
+  /** Tells it of the end of the download. */
+  saying: Fiber.Fiber<Pause | void> | undefined
 }
 
 interface Context {
@@ -86,6 +89,8 @@ interface Context {
   readonly random: () => number
   readonly finished: Deferred.Deferred<void>
   readonly states: Map<string, TrackerState>
+  /** Announces that the end of a run must not cut off: they last until the farewell is over. */
+  readonly lasting: FiberSet.FiberSet<Pause | void>
   isFinished: boolean
   tiers: Tiers.Tiers
   /** The tracker whose peers a private torrent uses. */
@@ -105,7 +110,8 @@ const stateOf = (context: Context, url: string): TrackerState => {
     readyAt: 0,
     trackerId: undefined,
     accepted: false,
-    awaitsCompleted: false
+    awaitsCompleted: false,
+    saying: undefined
   }
   context.states.set(url, state)
   return state
@@ -204,12 +210,14 @@ const rest = (context: Context, state: TrackerState, { leastMs, mostMs }: Pause)
 /** One announce; the pause that the tracker asks for when it goes well. */
 const announceOnce = Effect.fnUntraced(function*(context: Context, state: TrackerState) {
   const request = requestOf(context, state, eventFor(context, state))
-  return yield* context.tracker.announce(state.url, request).pipe(
+  const announcing = context.tracker.announce(state.url, request).pipe(
     Effect.match({
       onFailure: (error) => onFailure(context, state, error),
       onSuccess: (reply) => onReply(context, state, request, reply)
     })
   )
+  if (request.event !== "completed") return yield* announcing
+  return yield* Fiber.join(state.saying = yield* FiberSet.run(context.lasting, announcing))
 })
 
 /** Stays with one tracker while there is news that is its own; then the line begins anew. */
@@ -243,6 +251,7 @@ const farewell = (context: Context): Effect.Effect<void> =>
     [...context.states.values()].filter((state) => state.accepted),
     Effect.fnUntraced(function*(state) {
       const say = (event: Event) => Effect.ignore(context.tracker.announce(state.url, requestOf(context, state, event)))
+      if (state.saying !== undefined) yield* Fiber.await(state.saying)
       // The download may have ended a moment ago, before its news got out.
       if (state.awaitsCompleted && context.options.stats().left === 0) yield* say("completed")
       yield* say("stopped")
@@ -265,6 +274,7 @@ export const run = Effect.fnUntraced(
       random: () => random.nextDoubleUnsafe(),
       finished: yield* Deferred.make<void>(),
       states: new Map(),
+      lasting: yield* FiberSet.make<Pause | void>(),
       isFinished: false,
       tiers: Tiers.make(options.tiers, () => random.nextDoubleUnsafe()),
       current: undefined

@@ -56,6 +56,7 @@ export class ResumeStore extends Context.Service<ResumeStore, {
         const open = Effect.fnUntraced(function*({ dir, infoHash }: ResumeOptions) {
           const folder = yield* DiskRecord.folderOf(options.stateDir, infoHash, dir)
           const outcome = yield* lock(folder, owner, held)
+          yield* Effect.addFinalizer(() => outcome === undefined ? DiskRecord.discardSpare(folder) : Effect.void)
           return DiskRecord.make(folder, outcome)
         })
         return ResumeStore.of({ open })

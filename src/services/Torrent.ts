@@ -206,17 +206,22 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
       uploaded: (record?.uploaded ?? 0) + swarm.up.total,
       downloaded: (record?.downloaded ?? 0) + swarm.down.total
     }),
-    onWarning: (warning) => onEvent({ _tag: "Warning", message: explain(warning) })
+    // A folder that cannot be written was told of at the start.
+    onWarning: (warning) =>
+      handle.warning === undefined ? onEvent({ _tag: "Warning", message: explain(warning) }) : undefined
   })
   let isBroken = false
+  const warn = (error: FileStoreError) =>
+    Effect.sync(() => {
+      if (!isBroken) onEvent({ _tag: "Warning", message: error.message })
+      isBroken = true
+    })
   yield* Effect.addFinalizer(() =>
-    isBroken
-      // The user has been told why; what was verified before is recorded all the same, if that is possible.
-      ? Effect.ignore(writer.flush)
-      : saveUnfinished(swarm, storage).pipe(
-        Effect.andThen(writer.flush),
-        Effect.catch((error) => Effect.sync(() => onEvent({ _tag: "Warning", message: error.message })))
-      )
+    // Once broken, the user has been told why. What is verified is recorded all the same, if that is possible.
+    (isBroken ? Effect.void : saveUnfinished(swarm, storage)).pipe(
+      Effect.catch(warn),
+      Effect.andThen(writer.flush.pipe(Effect.catch(warn)))
+    )
   )
 
   const pool: PeerPool.PeerPool = yield* PeerPool.make({

@@ -42,7 +42,7 @@ const readBounded = async (file: string, limit: number): Promise<Uint8Array | un
   try {
     handle = await fs.open(file, "r")
   } catch (cause) {
-    if (codeOf(cause) === "ENOENT") return undefined
+    if (["ENOENT", "ENOTDIR"].includes(codeOf(cause))) return undefined
     throw cause
   }
   try {
@@ -67,10 +67,50 @@ const replace = async (file: string, bytes: Uint8Array): Promise<void> => {
   await SafePlace.syncFolder(path.dirname(file))
 }
 
+/** How much longer than the record before it, in bytes, a record may be when the disk is full. */
+const GROWTH = 65_536
+
+const spareIn = (folder: string): string => path.join(folder, "spare")
+
+/** Gives back the room that was kept for the record. */
+export const discardSpare = (folder: string): Effect.Effect<void> =>
+  Effect.promise(() => fs.rm(spareIn(folder), { force: true }).catch(() => undefined))
+
+/**
+ * Replaces a file even on a full disk, which is when the record matters most: a file of at least its size is kept to be
+ * given up for it.
+ */
+const makeReplace = (folder: string) => {
+  const spare = spareIn(folder)
+  let room = 0
+  const keepRoom = async (length: number): Promise<void> => {
+    if (room >= length) return
+    try {
+      await fs.writeFile(spare, new Uint8Array(length + GROWTH), { mode: 0o600 })
+      room = length + GROWTH
+    } catch {
+      await fs.rm(spare, { force: true })
+    }
+  }
+  return async (file: string, bytes: Uint8Array): Promise<void> => {
+    try {
+      await replace(file, bytes)
+    } catch (cause) {
+      if (!["ENOSPC", "EDQUOT"].includes(codeOf(cause))) throw cause
+      room = 0
+      await fs.rm(spare, { force: true })
+      await replace(file, bytes)
+      return
+    }
+    await keepRoom(bytes.length)
+  }
+}
+
 /** @param warning why the folder cannot be written, if so */
 export const make = (folder: string, warning: ResumeWarning | undefined): ResumeHandle => {
   const file = path.join(folder, "record")
   const part = path.join(folder, "part")
+  const save = makeReplace(folder)
 
   const load = async (metainfo: Metainfo.Metainfo): Promise<Loaded> => {
     const bytes = await readBounded(file, ResumeCodec.maxLength(metainfo))
@@ -99,14 +139,14 @@ export const make = (folder: string, warning: ResumeWarning | undefined): Resume
       Effect.uninterruptible(Effect.promise(async () => {
         if (warning !== undefined) return warning
         try {
-          await replace(file, ResumeCodec.encode(metainfo, record))
+          await save(file, ResumeCodec.encode(metainfo, record))
           return undefined
         } catch (cause) {
           return ResumeWarning.Unwritable({ path: folder, code: codeOf(cause) })
         }
       })),
     remove: Effect.uninterruptible(Effect.promise(async () => {
-      for (const name of [file, `${file}.new`, `${file}.damaged`, part]) {
+      for (const name of [file, `${file}.new`, `${file}.damaged`, part, spareIn(folder)]) {
         await fs.rm(name, { force: true }).catch(() => undefined)
       }
     }))

@@ -1,0 +1,43 @@
+/** File systems of a certain size or mood, which only root on Linux can make. */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { execFileSync } from "node:child_process"
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+
+const mount = (...args: ReadonlyArray<string>): void => {
+  execFileSync("mount", args, { stdio: "pipe" })
+}
+
+/** Why a test cannot have one here, if so. */
+export const missing = ((): string | undefined => {
+  if (process.platform !== "linux") return "tmpfs is Linux'"
+  if (process.getuid?.() !== 0) return "only root can mount a tmpfs"
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), "freshet-mount-"))
+  try {
+    mount("-t", "tmpfs", "-o", "size=64k", "tmpfs", dir)
+    execFileSync("umount", [dir])
+    return undefined
+  } catch (cause) {
+    return `cannot mount a tmpfs: ${String(cause).split("\n")[0]}`
+  } finally {
+    fs.rmdirSync(dir)
+  }
+})()
+
+/** The title of tests that need one, with why they are skipped if they are. */
+export const title = (text: string): string => missing === undefined ? text : `${text} (skipped: ${missing})`
+
+/** Makes the folder a file system of so many bytes, until the scope closes. */
+export const tmpfs = (dir: string, size: number): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      fs.mkdirSync(dir)
+      mount("-t", "tmpfs", "-o", `size=${size}`, "tmpfs", dir)
+    }),
+    () => Effect.sync(() => execFileSync("umount", [dir]))
+  )
+
+/** Changes a mounted one: `size=…`, `ro`, `rw`. */
+export const remount = (dir: string, change: string): void => mount("-o", `remount,${change}`, dir)
