@@ -96,6 +96,11 @@ export interface BoardOptions {
   readonly cancel: (peer: Peer, piece: number, begin: number, length: number) => void
 }
 
+/** Two peers that give nothing must not hold a block between them: one that gives takes the place of the second. */
+const mayReplace = (peer: Peer, second: Peer | undefined): boolean =>
+  second === undefined ||
+  (second !== peer && peer.received > 0 && (second.received === 0 || second.window.snubbed))
+
 export class Board {
   readonly #options: BoardOptions
   readonly #layout: PieceLayout.PieceLayout
@@ -347,7 +352,8 @@ export class Board {
       if (left === 0) break
       if (!this.#mayDouble(peer, piece)) continue
       for (let block = piece.blocks - 1; block >= 0 && left > 0; block--) {
-        if (piece.holder[block] !== holder || piece.second[block] !== undefined) continue
+        if (piece.holder[block] !== holder || !mayReplace(peer, piece.second[block])) continue
+        this.#dismiss(piece, block)
         piece.second[block] = peer
         left--
         this.#ask(peer, piece, block)
@@ -363,7 +369,8 @@ export class Board {
       if (!this.#mayDouble(peer, piece)) continue
       for (let block = 0; block < piece.blocks; block++) {
         const holder = piece.holder[block]
-        if (holder === undefined || holder === peer || holder === slowest || piece.second[block] !== undefined) continue
+        if (holder === undefined || holder === peer || holder === slowest) continue
+        if (!mayReplace(peer, piece.second[block])) continue
         if (slowest !== undefined && holder.downRate >= slowest.downRate) continue
         if (this.#isSlow(holder, peer, now)) slowest = holder
       }
@@ -371,9 +378,21 @@ export class Board {
     return slowest
   }
 
+  /** Takes a block back from its second asker. */
+  #dismiss(piece: OpenPiece, block: number): void {
+    const second = piece.second[block]
+    if (second === undefined) return
+    second.outstanding--
+    second.forgiven++
+    const begin = block * PieceLayout.BLOCK
+    this.#options.cancel(second, piece.index, begin, PieceLayout.blockSize(this.#layout, piece.index, block))
+  }
+
   #isSlow(holder: Peer, peer: Peer, now: number): boolean {
+    if (peer.window.snubbed) return false
     if (holder.window.snubbed) return true
     if (now - holder.connectedAt < PATIENCE_MS) return false
+    if (holder.received > 0 && peer.downRate <= holder.downRate) return false
     if (holder.outstanding * PieceLayout.BLOCK * 1000 < holder.downRate * PATIENCE_MS) return false
     return this.#picker.left === 0 || holder.downRate * FASTER < peer.downRate
   }

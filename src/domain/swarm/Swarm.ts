@@ -22,6 +22,9 @@ const HUNGRY_TRIES = 8
 /** A piece that has not moved for so long (ms) gives way to others. */
 const STILL_MS = 30_000
 
+/** How long (ms) the news of a piece waits for that of others while messages keep coming. */
+const SAY_MS = 100
+
 /** Blocks a peer may send unasked beyond those taken back from it, before it counts as flooding. */
 const UNASKED_ALLOWANCE = 16
 
@@ -73,6 +76,9 @@ export class Swarm {
   readonly #hungry = new Set<Peer>()
   /** Peers with a cancel in the outbox, which helps only while the block is not on its way. */
   readonly #cancelled = new Set<Peer>()
+  #saidAt = -Infinity
+  /** A piece has landed that not all have been told of. */
+  #hasNews = false
   #haveCount: number
   #missingCount: number
   /** Payload received and sent since the start. */
@@ -264,17 +270,25 @@ export class Swarm {
     this.#refill(peer, now)
     peer.wire.flush()
     if (this.#cancelled.size > 0) this.#releaseCancelled(now)
+    this.#say(now)
   }
 
   /** Once a second: rates, silent peers, pieces that stand still, and peers that wait for a rate limit. */
   tick(now: number): void {
+    const silent: Array<Peer> = []
     for (const peer of this.#peers) {
       peer.downRate = peer.window.rate(now)
-      if (peer.window.isTimedOut(peer.outstanding, now)) this.#snub(peer, now)
+      if (!peer.window.isTimedOut(peer.outstanding, now)) continue
+      peer.window.onTimedOut(now)
+      this.board.release(peer)
+      silent.push(peer)
     }
     if (!this.board.canOpen()) this.#freezeStill(now)
     this.#releaseCancelled(now)
+    this.#say(now)
     this.feed(now)
+    // What a silent peer has held goes to others first.
+    for (const peer of silent) this.#hungry.add(peer)
   }
 
   /** The piece is verified and on the disk: everybody may know. */
@@ -292,9 +306,21 @@ export class Swarm {
       if (!Bitfield.has(peer.bits, index)) peer.outbox.have(index)
       else if (--peer.wants === 0) this.#updateInterest(peer)
       if (peer.isSeed && this.isDone) peer.wire.close(NOTHING_TO_EXCHANGE)
-      else if (peer.outbox.length > 0) peer.wire.flush()
     }
+    this.#hasNews = true
+    this.#say(now)
     this.feed(now)
+  }
+
+  /**
+   * Writes what waits for the peers. Pieces that land faster than every {@link SAY_MS} are announced together: one write per
+   * piece and peer cost a fifth of the rate with 200 peers.
+   */
+  #say(now: number): void {
+    if (!this.#hasNews || (now - this.#saidAt < SAY_MS && !this.isDone)) return
+    this.#saidAt = now
+    this.#hasNews = false
+    for (const peer of this.#peers) if (peer.outbox.length > 0) peer.wire.flush()
   }
 
   /** The piece failed its hash: it is fetched again, and its senders are watched. Returns proven liars. */
@@ -386,12 +412,6 @@ export class Swarm {
       peer.wire.flush()
     }
     this.#cancelled.clear()
-  }
-
-  #snub(peer: Peer, now: number): void {
-    peer.window.onTimedOut(now)
-    this.board.release(peer)
-    this.#hungry.add(peer)
   }
 
   #freezeStill(now: number): void {
