@@ -130,7 +130,7 @@ describe.skipIf(Mounts.missing !== undefined)(Mounts.title("a leech whose disk i
       const running = yield* leech(place, [source.address], "--max-download-limit=2M")
       yield* running.until(Programs.isLanded, 8)
       isOpen = false
-      fs.writeFileSync(path.join(disk, "hog"), new Uint8Array(fs.statfsSync(disk).bavail * fs.statfsSync(disk).bsize))
+      Mounts.fillUp(path.join(disk, "hog"))
       yield* running.kill("SIGTERM")
       const ended = yield* running.ended
       assert.include([7, 9], ended.code)

@@ -53,3 +53,12 @@ export const quickFolder: Effect.Effect<string, never, Scope.Scope> = Effect.acq
 
 /** Changes a mounted one: `size=…`, `ro`, `rw`. */
 export const remount = (dir: string, change: string): void => mount("-o", `remount,${change}`, dir)
+
+/** Makes a file that takes what is left of the disk. */
+export const fillUp = (file: string): void => {
+  try {
+    for (;;) fs.appendFileSync(file, new Uint8Array(4096))
+  } catch (cause) {
+    if (!String(cause).includes("ENOSPC")) throw cause
+  }
+}
