@@ -85,6 +85,24 @@ describe("a leech that is killed", () => {
     }))
 })
 
+describe("a leech that checks its files", () => {
+  it.live("stops when it is asked to, and forgets nothing", () =>
+    Effect.gen(function*() {
+      const torrent = publish([{ length: 100 * MIB }], 256 * KIB)
+      const place = placeIn(yield* Mounts.quickFolder, torrent)
+      const source = yield* RawPeer.listen(torrent.metainfo.infoHash, RawPeer.seed(torrent))
+      assert.strictEqual((yield* (yield* leech(place, [source.address])).ended).code, 0)
+      const running = yield* leech(place, [], "--check-integrity", "--keep-seeding")
+      yield* running.until(({ type }) => type === "metadata")
+      yield* running.kill("SIGTERM")
+      const ended = yield* running.ended
+      assert.include([0, 7], ended.code)
+      const next = yield* (yield* leech(place, [])).ended
+      assert.strictEqual(next.code, 0, next.err)
+      assert.deepStrictEqual(next.records.filter(({ type }) => type === "checking"), [])
+    }))
+})
+
 describe.skipIf(Mounts.missing !== undefined)(Mounts.title("a leech whose disk is full"), () => {
   const torrent = publish([{ length: 15 * MIB + 5 }, { length: 25 * MIB }], 64 * KIB)
   const { layout } = torrent.metainfo
