@@ -8,7 +8,7 @@ import * as Payload from "../support/payload.ts"
 import * as Programs from "../support/programs.ts"
 import { fileAt, publish, wrongFiles } from "../support/published.ts"
 import * as RawPeer from "../support/rawPeer.ts"
-import { leech, type Place, placeIn } from "../support/stage.ts"
+import { leech, local, type Place, placeIn } from "../support/stage.ts"
 
 const KIB = 1024
 
@@ -152,6 +152,61 @@ describe("files that changed between runs", () => {
       assertComplete(place, yield* run(), TOTAL)
       fs.rmSync(place.dir, { recursive: true })
       assertComplete(place, yield* run(), TOTAL)
+    }))
+})
+
+describe("files that change under a program", () => {
+  it.live("are noticed by a leech when they are gone, and the next run fetches them again", () =>
+    Effect.gen(function*() {
+      const { place, run } = yield* stage
+      const file = fileAt(torrent, place.dir, 2)
+      const source = yield* RawPeer.listen(
+        torrent.metainfo.infoHash,
+        RawPeer.seed(torrent, { answer: (piece, _begin, right) => piece === 11 ? undefined : right })
+      )
+      const running = yield* leech(place, [source.address])
+      yield* running.until(Programs.isLanded, 11)
+      fs.rmSync(file)
+      yield* running.kill("SIGTERM")
+      const ended = yield* running.ended
+      assert.strictEqual(ended.code, 7)
+      assert.isTrue(warnings(ended).some((warning) => warning.includes(file) && warning.includes("ENOENT")))
+      const next = yield* run()
+      assert.deepStrictEqual([next.code, next.err], [0, ""])
+      assert.deepStrictEqual(wrongFiles(torrent, place.dir), [])
+    }))
+
+  it.live("are not served by a seed as far as they are gone", () =>
+    Effect.gen(function*() {
+      const root = yield* Payload.temporary
+      const place = placeIn(root, torrent)
+      torrent.metainfo.files.forEach((_, file) => Payload.place(torrent, place.dir, file))
+      const speak = (wire: RawPeer.Wire) => {
+        wire.send(RawPeer.bitfieldOf(torrent.metainfo.layout.pieces, () => false))
+        wire.send(RawPeer.interested)
+      }
+      const [greedy, modest] = [
+        yield* RawPeer.listen(torrent.metainfo.infoHash, speak),
+        yield* RawPeer.listen(torrent.metainfo.infoHash, speak)
+      ]
+      const seed = yield* Programs.start("seed", [
+        place.file,
+        ...local(place),
+        `--peer=${greedy.address}`,
+        `--peer=${modest.address}`,
+        "--json",
+        "--quiet"
+      ])
+      const wires = [yield* greedy.wire, yield* modest.wire] as const
+      yield* Effect.all(wires.map((wire) => wire.next(RawPeer.Id.unchoke)), { concurrency: "unbounded" })
+      fs.truncateSync(fileAt(torrent, place.dir, 2), PIECE)
+      yield* Effect.flip(RawPeer.fetchBlock(wires[0], 10, 0, 16 * KIB))
+      const right = Payload.piece(torrent, 1).subarray(0, 16 * KIB)
+      assert.strictEqual(Buffer.compare(yield* RawPeer.fetchBlock(wires[1], 1, 0, right.length), right), 0)
+      yield* seed.kill("SIGTERM")
+      const ended = yield* seed.ended
+      assert.deepStrictEqual([ended.code, ended.err], [0, ""])
+      assert.isTrue(warnings(ended).some((warning) => warning.includes(fileAt(torrent, place.dir, 2))))
     }))
 })
 

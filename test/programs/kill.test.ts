@@ -1,6 +1,7 @@
 /** A leech that is killed, or whose disk is full, goes on where it was and never claims what it has not. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as fs from "node:fs"
 import * as path from "node:path"
 import * as Mounts from "../support/mounts.ts"
 import * as Payload from "../support/payload.ts"
@@ -45,7 +46,7 @@ const advertised = Effect.fnUntraced(function*(place: Place) {
 describe("a leech that is killed", () => {
   it.live("goes on without a recheck, loses little, and advertises right pieces alone", () =>
     Effect.gen(function*() {
-      const root = yield* Payload.temporary
+      const root = yield* Mounts.quickFolder
       const torrent = publish([{ length: 50 * MIB + 77 }, { length: 3 }, { length: 99 * MIB + 1 }], 256 * KIB)
       const { metainfo } = torrent
       const place = placeIn(root, torrent)
@@ -84,6 +85,24 @@ describe("a leech that is killed", () => {
     }))
 })
 
+describe("a leech that checks its files", () => {
+  it.live("stops when it is asked to, and forgets nothing", () =>
+    Effect.gen(function*() {
+      const torrent = publish([{ length: 100 * MIB }], 256 * KIB)
+      const place = placeIn(yield* Mounts.quickFolder, torrent)
+      const source = yield* RawPeer.listen(torrent.metainfo.infoHash, RawPeer.seed(torrent))
+      assert.strictEqual((yield* (yield* leech(place, [source.address])).ended).code, 0)
+      const running = yield* leech(place, [], "--check-integrity", "--keep-seeding")
+      yield* running.until(({ type }) => type === "metadata")
+      yield* running.kill("SIGTERM")
+      const ended = yield* running.ended
+      assert.include([0, 7], ended.code)
+      const next = yield* (yield* leech(place, [])).ended
+      assert.strictEqual(next.code, 0, next.err)
+      assert.deepStrictEqual(next.records.filter(({ type }) => type === "checking"), [])
+    }))
+})
+
 describe.skipIf(Mounts.missing !== undefined)(Mounts.title("a leech whose disk is full"), () => {
   const torrent = publish([{ length: 15 * MIB + 5 }, { length: 25 * MIB }], 64 * KIB)
   const { layout } = torrent.metainfo
@@ -116,4 +135,25 @@ describe.skipIf(Mounts.missing !== undefined)(Mounts.title("a leech whose disk i
         assert.isAtMost(Programs.summaryOf(next).downloaded, most)
       }))
   }
+
+  it.live("tells so when it is stopped, too", () =>
+    Effect.gen(function*() {
+      const root = yield* Payload.temporary
+      const disk = path.join(root, "disk")
+      yield* Mounts.tmpfs(disk, 4 * MIB)
+      const place = { ...placeIn(root, torrent), dir: path.join(disk, "files") }
+      let isOpen = true
+      const answer = (_piece: number, begin: number, right: Uint8Array) => isOpen || begin === 0 ? right : undefined
+      const source = yield* RawPeer.listen(torrent.metainfo.infoHash, RawPeer.seed(torrent, { answer }))
+      const running = yield* leech(place, [source.address], "--max-download-limit=2M")
+      yield* running.until(Programs.isLanded, 8)
+      isOpen = false
+      Mounts.fillUp(path.join(disk, "hog"))
+      yield* running.kill("SIGTERM")
+      const ended = yield* running.ended
+      assert.include([7, 9], ended.code)
+      const landed = Programs.landed(ended.records)
+      fs.rmSync(path.join(disk, "hog"))
+      assert.includeMembers(yield* advertised(place), landed)
+    }))
 })

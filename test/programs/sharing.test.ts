@@ -42,6 +42,32 @@ describe("--select-file", () => {
     }))
 })
 
+describe("a leech of some files that is killed", () => {
+  it.live("goes on, and so does one of all files", () =>
+    Effect.gen(function*() {
+      const place = placeIn(yield* Payload.temporary, torrent)
+      let left = 3 * 2
+      const source = yield* RawPeer.listen(
+        torrent.metainfo.infoHash,
+        RawPeer.seed(torrent, { answer: (_piece, _begin, right) => --left < 0 ? undefined : right })
+      )
+      for (const more of [["--select-file=2"], []]) {
+        left = 3 * 2
+        const running = yield* leech(place, [source.address], ...more)
+        yield* running.until(Programs.isLanded, 3)
+        yield* running.kill("SIGKILL")
+        yield* running.ended
+      }
+      left = Infinity
+      const part = yield* (yield* leech(place, [source.address], "--select-file=1,3")).ended
+      assert.strictEqual(part.code, 0, part.err)
+      assert.deepStrictEqual(wrongFiles(torrent, place.dir).filter((file) => file !== 1), [])
+      const rest = yield* (yield* leech(place, [source.address])).ended
+      assert.strictEqual(rest.code, 0, rest.err)
+      assert.deepStrictEqual(wrongFiles(torrent, place.dir), [])
+    }))
+})
+
 describe("--show-files", () => {
   it.live("lists them and touches nothing", () =>
     Effect.gen(function*() {

@@ -119,8 +119,24 @@ describe("ResumeStore", () => {
       assert.strictEqual(handle.warning?._tag, "Unwritable")
       assert.isUndefined(handle.partFile)
       assert.strictEqual((yield* handle.save(metainfo, record(1)))?._tag, "Unwritable")
-      // There is no record, and one warning is enough.
       assert.deepStrictEqual(yield* handle.load(metainfo), { record: undefined, warning: undefined })
+    }))
+
+  it.live("a disk that fills up takes one more record, from the room that was kept", (context) =>
+    Effect.gen(function*() {
+      const stateDir = yield* Support.temporary
+      if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=256k", "tmpfs", stateDir]).status !== 0) {
+        return context.skip("mounting a small tmpfs is not permitted here")
+      }
+      yield* Effect.addFinalizer(() => Effect.sync(() => spawnSync("umount", [stateDir])))
+      yield* Effect.scoped(Effect.gen(function*() {
+        const handle = yield* open("/downloads")
+        yield* handle.save(metainfo, record(1))
+        fillUp(path.join(stateDir, "filler"))
+        assert.isUndefined(yield* handle.save(metainfo, record(2)))
+        assert.deepStrictEqual((yield* handle.load(metainfo)).record, record(2))
+      })).pipe(on(stateDir))
+      assert.deepStrictEqual(fs.readdirSync(folderIn(stateDir)), ["record"])
     }))
 
   it.live("a full state disk keeps the record before", (context) =>

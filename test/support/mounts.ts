@@ -39,5 +39,26 @@ export const tmpfs = (dir: string, size: number): Effect.Effect<void, never, Sco
     () => Effect.sync(() => execFileSync("umount", [dir]))
   )
 
+/**
+ * A folder where a sync costs next to nothing, if the system has one. A slow disk makes what a killed program loses depend
+ * on how long its last sync would have taken.
+ */
+export const quickFolder: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
+  Effect.sync(() => {
+    const parent = fs.existsSync("/dev/shm") ? "/dev/shm" : os.tmpdir()
+    return fs.realpathSync(fs.mkdtempSync(path.join(parent, "freshet-")))
+  }),
+  (dir) => Effect.sync(() => fs.rmSync(dir, { recursive: true, force: true }))
+)
+
 /** Changes a mounted one: `size=…`, `ro`, `rw`. */
 export const remount = (dir: string, change: string): void => mount("-o", `remount,${change}`, dir)
+
+/** Makes a file that takes what is left of the disk. */
+export const fillUp = (file: string): void => {
+  try {
+    for (;;) fs.appendFileSync(file, new Uint8Array(4096))
+  } catch (cause) {
+    if (!String(cause).includes("ENOSPC")) throw cause
+  }
+}
