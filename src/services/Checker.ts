@@ -73,6 +73,20 @@ export const check = Effect.fnUntraced(function*(
   return { have, masks: new Map(), closed: closedFiles(options, have, stats), rechecked: true }
 })
 
+/** For data that was hashed elsewhere a moment ago: all pieces, unless a file is missing or of another length. */
+export const allThere = Effect.fnUntraced(function*(
+  metainfo: Metainfo.Metainfo,
+  storage: Storage
+): Effect.fn.Return<Checked | undefined, FileStoreError> {
+  const stats = yield* storage.stat
+  const isThere = metainfo.files.every(({ length, padding }, file) =>
+    padding || length === 0 || stats[file]?.length === length
+  )
+  if (!isThere) return undefined
+  const have = Bitfield.full(metainfo.layout.pieces)
+  return { have, masks: new Map(), closed: closedFiles({ metainfo, storage }, have, stats), rechecked: false }
+})
+
 const notOurs = (storage: Storage, file: number, why: NotOurs["why"]): CheckerError =>
   new CheckerError({ reason: { _tag: "NotOurs", path: storage.path(file), why } })
 
@@ -116,7 +130,11 @@ const reachable = (metainfo: Metainfo.Metainfo, stats: Stats, pieces: Bitfield.B
   return bits
 }
 
-const closedFiles = ({ metainfo, storage }: CheckOptions, have: Bitfield.Bitfield, stats: Stats): Resume.Closed => {
+const closedFiles = (
+  { metainfo, storage }: Pick<CheckOptions, "metainfo" | "storage">,
+  have: Bitfield.Bitfield,
+  stats: Stats
+): Resume.Closed => {
   const closed = Resume.noneClosed(metainfo.files.length)
   metainfo.files.forEach((file, index) => {
     const stat = stats[index]

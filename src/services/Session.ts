@@ -5,15 +5,16 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Runtime from "effect/Runtime"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type * as InfoHash from "../domain/InfoHash.ts"
-import type * as PeerAddress from "../domain/PeerAddress.ts"
+import * as PeerAddress from "../domain/PeerAddress.ts"
 import * as PeerId from "../domain/PeerId.ts"
 import { Bans } from "../domain/swarm/Bans.ts"
 import * as Choker from "../domain/swarm/Choker.ts"
@@ -41,7 +42,7 @@ export class SessionError extends Schema.TaggedError<SessionError>()("SessionErr
 }
 
 export interface SessionOptions {
-  /** Local addresses of everything, one per family; all when empty. */
+  /** Local addresses of everything, one per family; all when empty. A family without one is not used then. */
   readonly bind?: { readonly v4?: string | undefined; readonly v6?: string | undefined }
   /** The port to listen on; 0 for any, the first free of 6881 to 6889 when absent. */
   readonly listenPort?: number | undefined
@@ -123,9 +124,15 @@ const listen = Effect.fnUntraced(function*(
   const ports = asked === undefined
     ? Array.from({ length: LAST_PORT - FIRST_PORT + 1 }, (_, i) => FIRST_PORT + i)
     : [asked]
+  const scope = yield* Effect.scope
   let last: TransportError | undefined
   for (const port of ports) {
-    const listeners = yield* Effect.match(listenAt(transport, options.bind ?? {}, port), {
+    const attempt = yield* Scope.fork(scope)
+    const listening = listenAt(transport, options.bind ?? {}, port).pipe(
+      Effect.onError(() => Scope.close(attempt, Exit.void)),
+      Scope.provide(attempt)
+    )
+    const listeners = yield* Effect.match(listening, {
       onFailure: (error) => error,
       onSuccess: (listeners) => listeners
     })
@@ -264,14 +271,23 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
       () => Effect.sync(() => members.delete(member.infoHash))
     )
 
-  const dial = (address: PeerAddress.PeerAddress) =>
-    transport.dial(address, { from: address.family === 4 ? options.bind?.v4 : options.bind?.v6 }).pipe(
+  const { v4, v6 } = options.bind ?? {}
+  const isBound = v4 !== undefined || v6 !== undefined
+  const dial = (address: PeerAddress.PeerAddress) => {
+    const from = address.family === 4 ? v4 : v6
+    // Whoever binds to one family, to a VPN's address perhaps, must not be seen at another.
+    if (isBound && from === undefined) {
+      const name = PeerAddress.format(address)
+      return Effect.fail(new TransportError({ operation: "dial", code: "EAFNOSUPPORT", address: name }))
+    }
+    return transport.dial(address, { from }).pipe(
       Effect.timeoutOrElse({
         duration: DIAL_TIMEOUT,
         orElse: () => Effect.fail(new TransportError({ operation: "dial", code: "ETIMEDOUT", address: address.host }))
       }),
       halfOpen.withPermit
     )
+  }
 
   const now = Monotonic.millis(clock)
   return Session.of({

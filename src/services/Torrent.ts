@@ -15,8 +15,7 @@ import * as Bitfield from "../domain/Bitfield.ts"
 import type { Metainfo } from "../domain/Metainfo.ts"
 import type { PeerAddress } from "../domain/PeerAddress.ts"
 import * as PieceLayout from "../domain/PieceLayout.ts"
-import { noneClosed } from "../domain/Resume.ts"
-import type { OpenPiece } from "../domain/swarm/Board.ts"
+import type { OpenPiece } from "../domain/swarm/OpenPiece.ts"
 import type { Order } from "../domain/swarm/PiecePicker.ts"
 import { Swarm } from "../domain/swarm/Swarm.ts"
 import * as Wanted from "../domain/Wanted.ts"
@@ -30,6 +29,7 @@ import { PieceVerifier } from "./PieceVerifier.ts"
 import { explain, ResumeStore } from "./ResumeStore.ts"
 import * as ResumeWriter from "./ResumeWriter.ts"
 import { Session } from "./Session.ts"
+import { TorrentError } from "./TorrentError.ts"
 import type { TorrentEvent } from "./TorrentEvent.ts"
 import type { Shelf } from "./UploadServer.ts"
 
@@ -49,9 +49,9 @@ export interface TorrentOptions {
   readonly checkIntegrity?: boolean | undefined
   /** Files that do not look like this torrent's may be written over. */
   readonly allowOverwrite?: boolean | undefined
-  /** All data was hashed a moment ago. */
+  /** All data was hashed a moment ago: that its files are there is enough. */
   readonly isKnown?: boolean | undefined
-  /** Nothing is fetched or written: for sharing what is there. */
+  /** Nothing is fetched or written: for sharing what is there, which must be all. */
   readonly readOnly?: boolean | undefined
   /** Bytes hashed and to be hashed, while existing files are checked. */
   readonly onCheck?: ((checked: number, total: number) => void) | undefined
@@ -143,12 +143,8 @@ const findOut = Effect.fnUntraced(function*(options: TorrentOptions, onEvent: (e
   for (const warning of [handle.warning, loaded.warning]) {
     if (warning !== undefined) onEvent({ _tag: "Warning", message: explain(warning) })
   }
-  if (options.isKnown) {
-    const have = Bitfield.full(metainfo.layout.pieces)
-    const checked = { have, masks: new Map<number, Bitfield.Bitfield>(), closed: noneClosed(metainfo.files.length) }
-    return { handle, storage, checked, record: loaded.record }
-  }
-  const checked = yield* Checker.check({
+  const known = options.isKnown ? yield* Checker.allThere(metainfo, storage) : undefined
+  const checked = known ?? (yield* Checker.check({
     metainfo,
     storage,
     verifier: yield* PieceVerifier,
@@ -156,7 +152,12 @@ const findOut = Effect.fnUntraced(function*(options: TorrentOptions, onEvent: (e
     checkIntegrity: options.checkIntegrity ?? false,
     allowOverwrite: options.allowOverwrite ?? options.readOnly ?? false,
     onProgress: options.onCheck
-  })
+  }))
+  const { pieces } = metainfo.layout
+  // Before there is a record, by which a later download would take whatever lies here for its own.
+  if (options.readOnly && !Bitfield.isFull(checked.have, pieces)) {
+    return yield* new TorrentError({ reason: { _tag: "Incomplete", have: checked.have, pieces } })
+  }
   return { handle, storage, checked, record: loaded.record }
 })
 
@@ -177,7 +178,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
   const swarm: Swarm = new Swarm({
     layout: metainfo.layout,
     have: checked.have,
-    wanted: options.readOnly ? Bitfield.make(metainfo.layout.pieces) : wanted.pieces,
+    wanted: wanted.pieces,
     order: options.order ?? "Rarest",
     buffers: session.buffers,
     limit: session.downloadLimit,

@@ -119,7 +119,6 @@ describe("ResumeStore", () => {
       assert.strictEqual(handle.warning?._tag, "Unwritable")
       assert.isUndefined(handle.partFile)
       assert.strictEqual((yield* handle.save(metainfo, record(1)))?._tag, "Unwritable")
-      // There is no record, and one warning is enough.
       assert.deepStrictEqual(yield* handle.load(metainfo), { record: undefined, warning: undefined })
     }))
 

@@ -53,6 +53,37 @@ describe("Session", () => {
       assert.deepStrictEqual(net.asked, [6881, 6882, 6883])
     }))
 
+  it.effect("listens on one port in both families, and leaves no listener where only one could be had", () =>
+    Effect.gen(function*() {
+      const net = yield* network
+      net.takenPlaces.add("::1:6881")
+      const session = sessionOver(net, { bind: { v4: "127.0.0.1", v6: "::1" } })
+      yield* Effect.gen(function*() {
+        assert.strictEqual((yield* Session).port, 6882)
+        assert.deepStrictEqual([...net.listening], ["127.0.0.1:6882", "::1:6882"])
+      }).pipe(Effect.provide(session))
+      assert.strictEqual(net.listening.size, 0)
+    }))
+
+  it.effect("dials from no address that it is not bound to", () =>
+    Effect.gen(function*() {
+      const net = yield* network
+      const four = PeerAddress.make("192.0.2.1", 7)!
+      const six = PeerAddress.make("2001:db8::1", 7)!
+      for (const peer of [four, six]) net.listeners.set(PeerAddress.format(peer), peerIdOf(1))
+      const dialled = Effect.fnUntraced(function*(bind: SessionOptions["bind"]) {
+        net.dialled.length = 0
+        const dials = Effect.flatMap(Session, ({ dial }) => Effect.forEach([four, six], (to) => Effect.exit(dial(to))))
+        yield* Effect.scoped(dials).pipe(Effect.provide(sessionOver(net, { ...bind && { bind } })))
+        return [...net.dialled]
+      })
+      const names = [four, six].map(PeerAddress.format)
+      assert.deepStrictEqual(yield* dialled({ v4: "127.0.0.1" }), [names[0]])
+      assert.deepStrictEqual(yield* dialled({ v6: "::1" }), [names[1]])
+      assert.deepStrictEqual(yield* dialled({ v4: "127.0.0.1", v6: "::1" }), names)
+      assert.deepStrictEqual(yield* dialled(undefined), names)
+    }))
+
   it.effect("says what to do when its port is taken, or none can be had", () =>
     Effect.gen(function*() {
       const net = yield* network

@@ -30,6 +30,10 @@ export class Network {
   /** How long a dial takes (ms). */
   latency = 0
   readonly takenPorts = new Set<number>()
+  /** Ports taken at one address, as `host:port`. */
+  readonly takenPlaces = new Set<string>()
+  /** Where somebody listens now. */
+  readonly listening = new Set<string>()
   refusal = "EADDRINUSE"
   readonly asked: Array<number> = []
   readonly dialled: Array<string> = []
@@ -111,11 +115,19 @@ export const layerOf = (network: Network): Layer.Layer<Transport | PeerConnectio
             }
             return Effect.fail(new TransportError({ operation: "dial", code: "ECONNREFUSED", address: name }))
           }),
-        listen: ({ port }) =>
+        listen: ({ host, port }) =>
           Effect.suspend(() => {
             network.asked.push(port)
-            if (!network.takenPorts.has(port)) {
-              return Effect.succeed({ port: port === 0 ? 50_000 : port, accept: Queue.take(network.incoming) })
+            const name = `${host ?? "*"}:${port}`
+            if (!network.takenPorts.has(port) && !network.takenPlaces.has(name)) {
+              const listener = { port: port === 0 ? 50_000 : port, accept: Queue.take(network.incoming) }
+              return Effect.acquireRelease(
+                Effect.sync(() => {
+                  network.listening.add(name)
+                  return listener
+                }),
+                () => Effect.sync(() => network.listening.delete(name))
+              )
             }
             return Effect.fail(new TransportError({ operation: "listen", code: network.refusal, address: "*" }))
           })

@@ -4,7 +4,7 @@ import type * as PeerAddress from "../PeerAddress.ts"
 import type * as PeerId from "../PeerId.ts"
 import type * as Message from "../wire/Message.ts"
 import { AskedBlocks } from "./AskedBlocks.ts"
-import type { OpenPiece } from "./Board.ts"
+import type { OpenPiece } from "./OpenPiece.ts"
 import { Rate } from "./Rate.ts"
 import { RequestWindow } from "./RequestWindow.ts"
 

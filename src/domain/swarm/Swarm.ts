@@ -5,7 +5,8 @@
  */
 import * as Bitfield from "../Bitfield.ts"
 import * as PieceLayout from "../PieceLayout.ts"
-import { Board, type OpenPiece } from "./Board.ts"
+import { Board } from "./Board.ts"
+import type { OpenPiece } from "./OpenPiece.ts"
 import type { Peer } from "./Peer.ts"
 import type { PieceBuffers } from "./PieceBuffers.ts"
 import { type Order, PiecePicker } from "./PiecePicker.ts"

@@ -122,7 +122,7 @@ const etaOf = (ms: number): Column => [{ text: "ETA " }, {
 }]
 
 const downloading = (status: Status, detail: Detail, style: Style): Array<Column> => [
-  ...status.phase === "stopping" ? [[{ text: "stopping" }]] : [],
+  ...status.phase === "stopping" && detail.sizes ? [[{ text: "stopping" }]] : [],
   gauge("", status.done, status.total, detail, style),
   ...detail.sizes ? [[{ text: Format.pair(status.done, status.total) }]] : [],
   [down(status.downRate, style), { text: " " }, up(status.upRate, style)],
@@ -142,7 +142,7 @@ const colored = (columns: ReadonlyArray<Column>): string =>
 
 /**
  * One line of at most `width` columns. What does not fit is left out: the bar, then seeds, peers, time left and sizes, then
- * the name is shortened. The percent and the rates stay, from 40 columns on.
+ * the name is shortened. The percent and the rates stay, from 40 columns on; the word for the phase goes with the sizes.
  */
 export const render = (status: Status, width: number, style: Style): string => {
   const mark = style.unicode ? "…" : "..."

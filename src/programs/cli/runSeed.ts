@@ -6,8 +6,9 @@ import * as path from "node:path"
 import * as Bitfield from "../../domain/Bitfield.ts"
 import type { Metainfo } from "../../domain/Metainfo.ts"
 import * as Torrent from "../../services/Torrent.ts"
+import type { Incomplete } from "../../services/TorrentError.ts"
 import { TorrentMaker, type TorrentMakerError } from "../../services/TorrentMaker.ts"
-import { ExitCode, failure } from "./ExitCode.ts"
+import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 import type { SeedOptions } from "./Flags.ts"
 import * as Format from "./Format.ts"
 import { loadTorrent } from "./LoadTorrent.ts"
@@ -44,8 +45,10 @@ const UNMADE: Readonly<Record<TorrentMakerError["reason"], ExitCode>> = {
 
 const makeTorrent = Effect.fnUntraced(function*(options: SeedOptions) {
   const maker = yield* TorrentMaker
+  // A link is followed here, since none is where the files are read: the torrent has the name of what it leads to.
+  const source = fs.realpathSync(options.source)
   const made = yield* maker.make({
-    path: options.source,
+    path: source,
     trackers: options.tracker.map((url) => [url]),
     private: options.private,
     ...(Option.isSome(options.pieceLength) && { pieceLength: options.pieceLength.value }),
@@ -53,7 +56,7 @@ const makeTorrent = Effect.fnUntraced(function*(options: SeedOptions) {
   }).pipe(Effect.mapError(({ message, reason }) => failure(UNMADE[reason], message)))
   if (Option.isSome(options.saveTorrent)) yield* saveTorrent(options.saveTorrent.value, made.bytes)
   if (!options.json) process.stdout.write(`${made.metainfo.infoHash}\n`)
-  return { metainfo: made.metainfo, dir: path.dirname(fs.realpathSync(options.source)), isFresh: true }
+  return { metainfo: made.metainfo, dir: path.dirname(source), isFresh: true }
 })
 
 const sourceOf = Effect.fnUntraced(function*(options: SeedOptions) {
@@ -79,11 +82,20 @@ const missingPieces = (have: Bitfield.Bitfield, pieces: number): string => {
   return runs.length <= 8 ? runs.join(", ") : `${runs.slice(0, 8).join(", ")} and ${runs.length - 8} more runs`
 }
 
+const incomplete = (location: string, { have, pieces }: Incomplete): Failure =>
+  failure(
+    ExitCode.integrity,
+    `${location} has ${Bitfield.count(have)} of ${pieces} pieces; missing or wrong: ${
+      missingPieces(have, pieces)
+    }; fetch them with leech first`
+  )
+
 export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
   const work = Effect.gen(function*() {
     const { dir, isFresh, metainfo }: Source = yield* sourceOf(options)
     const trackers = isFresh && !options.noTracker ? metainfo.trackers : yield* trackersOf(metainfo, options)
-    const reporter = yield* Reporter.make({ ...options, metainfo, path: path.join(dir, metainfo.name) })
+    const location = path.join(dir, metainfo.name)
+    const reporter = yield* Reporter.make({ ...options, metainfo, path: location })
     let isSharing = false
     yield* Effect.addFinalizer((exit) =>
       Effect.sync(() => isSharing ? reporter.summary(codeOf(exit, ExitCode.ok), messageOf(exit)) : undefined)
@@ -99,17 +111,7 @@ export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
       readOnly: true,
       onCheck: reporter.onCheck,
       onEvent: reporter.onEvent
-    })
-    const { have, haveCount, isSeed } = torrent.swarm
-    if (!isSeed) {
-      const { pieces } = metainfo.layout
-      return yield* failure(
-        ExitCode.integrity,
-        `${path.join(dir, metainfo.name)} has ${haveCount} of ${pieces} pieces; missing or wrong: ${
-          missingPieces(have, pieces)
-        }; fetch them with leech first`
-      )
-    }
+    }).pipe(Effect.catchTag("TorrentError", ({ reason }) => incomplete(location, reason)))
     isSharing = true
     reporter.follow(torrent)
     yield* Effect.addFinalizer(() => Effect.sync(reporter.stopping))

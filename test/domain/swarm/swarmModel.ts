@@ -2,7 +2,7 @@
 import { assert } from "@effect/vitest"
 import * as Bitfield from "../../../src/domain/Bitfield.ts"
 import * as PieceLayout from "../../../src/domain/PieceLayout.ts"
-import type { OpenPiece } from "../../../src/domain/swarm/Board.ts"
+import type { OpenPiece } from "../../../src/domain/swarm/OpenPiece.ts"
 import type { Peer } from "../../../src/domain/swarm/Peer.ts"
 import { PieceBuffers } from "../../../src/domain/swarm/PieceBuffers.ts"
 import { Swarm } from "../../../src/domain/swarm/Swarm.ts"

@@ -109,7 +109,7 @@ describe("render", () => {
     const worst = { ...sample, done: sample.total - 1, downRate: 999 * MIB, upRate: 999 * MIB, ratio: 1e6 }
     assert.strictEqual(
       Painter.render({ ...worst, phase: "stopping" }, 40, ASCII),
-      "stopping  99.9%  D:999 MiB/s U:999 MiB/s"
+      "sampl...  99.9%  D:999 MiB/s U:999 MiB/s"
     )
     assert.strictEqual(
       Painter.render({ ...worst, phase: "seeding" }, 40, ASCII),

@@ -1,0 +1,79 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as TestClock from "effect/testing/TestClock"
+import * as Bitfield from "../../src/domain/Bitfield.ts"
+import * as PieceLayout from "../../src/domain/PieceLayout.ts"
+import * as MemoryDisk from "../../src/services/storage/MemoryDisk.ts"
+import { TorrentError } from "../../src/services/TorrentError.ts"
+import * as Payload from "../support/payload.ts"
+import * as Swarm from "../support/swarm.ts"
+
+const PIECE = 2 * PieceLayout.BLOCK
+
+const torrent = Payload.torrent([{ length: 10 * PIECE }, { length: 3 * PIECE + 5 }], PIECE)
+
+const { pieces } = torrent.metainfo.layout
+
+const readOnly = { readOnly: true }
+
+describe("a torrent that is only shared", () => {
+  it.effect("does not begin unless all is there: nobody hears of it, and no record is left", () =>
+    Effect.gen(function*() {
+      const swarm = yield* Swarm.make({ torrent, seed: 1 })
+      const records = new Map<string, Uint8Array>()
+      const has = new Set(Swarm.range(0, 9))
+      const error = yield* Effect.flip(swarm.start({ number: 1, has, records, options: readOnly }))
+      yield* TestClock.adjust("10 seconds")
+      assert.instanceOf(error, TorrentError)
+      assert.strictEqual(Bitfield.count(error.reason.have), 9)
+      assert.strictEqual(swarm.tracker.heard.size, 0)
+      assert.strictEqual(records.size, 0)
+    }))
+
+  it.effect("does not make somebody else's file ours for the next run", () =>
+    Effect.gen(function*() {
+      const swarm = yield* Swarm.make({ torrent, seed: 1 })
+      const disk = MemoryDisk.make()
+      const records = new Map<string, Uint8Array>()
+      const foreign = new Uint8Array(10 * PIECE).fill(7)
+      MemoryDisk.put(disk, Swarm.placeOf(torrent, 0), foreign)
+      yield* Effect.flip(swarm.start({ number: 1, disk, records, options: readOnly }))
+      const error = yield* Effect.flip(swarm.start({ number: 2, disk, records }))
+      assert.propertyVal(error, "_tag", "CheckerError")
+      assert.deepStrictEqual(MemoryDisk.contentOf(disk, Swarm.placeOf(torrent, 0)), foreign)
+    }))
+
+  it.effect("leaves the record of an unfinished download as it is", () =>
+    Effect.gen(function*() {
+      const swarm = yield* Swarm.make({ torrent, seed: 1 })
+      const { disk, records, stop } = yield* swarm.start({ number: 1, has: new Set([1, 2]), peers: [] })
+      yield* stop
+      const before = new Map(records)
+      yield* Effect.flip(swarm.start({ number: 2, disk, records, options: readOnly }))
+      assert.deepStrictEqual(records, before)
+    }))
+
+  it.effect("is hashed anew by the next run where it has changed since it was made", () =>
+    Effect.gen(function*() {
+      const swarm = yield* Swarm.make({ torrent, seed: 1 })
+      const options = { ...readOnly, isKnown: true }
+      const { disk, records, stop } = yield* swarm.start({ number: 1, has: "All", options })
+      yield* stop
+      const place = Swarm.placeOf(torrent, 0)
+      const content = MemoryDisk.contentOf(disk, place)!.slice()
+      content[4 * PIECE]! ^= 1
+      MemoryDisk.put(disk, place, content)
+      const error = yield* Effect.flip(swarm.start({ number: 2, disk, records, options: readOnly }))
+      assert.instanceOf(error, TorrentError)
+      assert.strictEqual(Bitfield.count(error.reason.have), pieces - 1)
+      assert.isFalse(Bitfield.has(error.reason.have, 4))
+    }))
+
+  it.effect("is not taken for known where its files are not what was hashed", () =>
+    Effect.gen(function*() {
+      const swarm = yield* Swarm.make({ torrent, seed: 1 })
+      const options = { ...readOnly, isKnown: true }
+      const error = yield* Effect.flip(swarm.start({ number: 1, has: new Set(Swarm.range(0, 9)), options }))
+      assert.instanceOf(error, TorrentError)
+    }))
+})
