@@ -77,3 +77,30 @@ describe("a torrent that is only shared", () => {
       assert.instanceOf(error, TorrentError)
     }))
 })
+
+describe("a torrent and its tracker", () => {
+  it.effect("passes on what the tracker warns of", () =>
+    Effect.gen(function*() {
+      const swarm = yield* Swarm.make({ torrent, seed: 1 })
+      swarm.tracker.warning = "your client is old"
+      const { events } = yield* swarm.start({ number: 1 })
+      yield* TestClock.adjust("1 second")
+      const warnings = events.flatMap((event) => event._tag === "Warning" ? [event.message] : [])
+      assert.deepStrictEqual(warnings, ["the tracker says: your client is old"])
+      assert.isTrue(events.some(({ _tag }) => _tag === "TrackerAnswered"))
+    }))
+
+  it.effect("asks again before long while it has nobody to fetch from, and only then", () =>
+    Effect.gen(function*() {
+      const swarm = yield* Swarm.make({ torrent, seed: 1 })
+      yield* swarm.start({ number: 1 })
+      yield* TestClock.adjust("150 seconds")
+      assert.deepStrictEqual(swarm.tracker.heard.get(Swarm.host(1)), ["started", ""])
+      const half = { torrent: Payload.torrent([{ length: 7 * PIECE }], PIECE), seed: 1 }
+      const busy = yield* Swarm.make(half)
+      yield* busy.start({ number: 1, has: new Set([0, 1]) })
+      yield* busy.start({ number: 2, has: new Set([0, 2]) })
+      yield* TestClock.adjust("150 seconds")
+      assert.deepStrictEqual(busy.tracker.heard.get(Swarm.host(2)), ["started"])
+    }))
+})
