@@ -14,6 +14,7 @@ import type * as Metainfo from "../domain/Metainfo.ts"
 import * as PieceLayout from "../domain/PieceLayout.ts"
 import * as Resume from "../domain/Resume.ts"
 import type { FileStoreError, Storage } from "./FileStore.ts"
+import * as Monotonic from "./Monotonic.ts"
 import type { ResumeHandle, ResumeWarning } from "./ResumeStore.ts"
 
 /** Verified bytes after which a record is due. */
@@ -161,7 +162,7 @@ class Changes {
   }
 
   #now(): number {
-    return Number(this.#clock.monotonicTimeNanosUnsafe() / 1_000_000n)
+    return Monotonic.millis(this.#clock)
   }
 
   /** Waits until a record is due. */

@@ -102,6 +102,8 @@ const makeShelf = (
 ): Shelf => {
   const { layout } = metainfo
   const { pieceLength } = layout
+  /** Many peers meet the same trouble, again and again. */
+  const told = new Set<string>()
   return {
     key: metainfo.infoHash,
     length: layout.totalLength,
@@ -117,7 +119,11 @@ const makeShelf = (
       return [Math.max(from, first * pieceLength), Math.min(to, after * pieceLength)]
     },
     onSent: (peer, bytes, now) => swarm.sent(peer, bytes, now),
-    onFault: (error) => onEvent({ _tag: "Warning", message: error.message })
+    onFault: ({ message }) => {
+      if (told.has(message)) return
+      told.add(message)
+      onEvent({ _tag: "Warning", message })
+    }
   }
 }
 
@@ -213,14 +219,14 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     }
   })
   let isBroken = false
+  const warned = Effect.catch((error: FileStoreError) =>
+    Effect.sync(() => onEvent({ _tag: "Warning", message: error.message }))
+  )
   yield* Effect.addFinalizer(() =>
     isBroken
       // The user has been told why; what was verified before is recorded all the same, if that is possible.
       ? Effect.ignore(writer.flush)
-      : saveUnfinished(swarm, storage).pipe(
-        Effect.andThen(writer.flush),
-        Effect.catch((error) => Effect.sync(() => onEvent({ _tag: "Warning", message: error.message })))
-      )
+      : Effect.andThen(warned(saveUnfinished(swarm, storage)), warned(writer.flush))
   )
 
   const pool: PeerPool.PeerPool = yield* PeerPool.make({
