@@ -1,5 +1,5 @@
 /**
- * When the resume record is written: 16 MiB or 5 s after the first change, whichever comes first, never two at a time.
+ * When the resume record is written: so many bytes or so long after the first change, never two at a time.
  * What a record says is captured before the sync that makes it true begins, so pieces written during the sync wait for
  * the next one.
  */
