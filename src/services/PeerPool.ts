@@ -41,7 +41,8 @@ export interface PeerPool {
   readonly serve: (peer: Peer) => void
   /** Throws out proven liars for good. */
   readonly ban: (identities: ReadonlyArray<number>) => void
-  readonly closeAll: (reason: string) => void
+  /** Closes all, and forgets every address that the user has not named. */
+  readonly forgetAll: (reason: string) => void
   /** Closes all, and neither dials nor lets in anybody any more. */
   readonly shut: (reason: string) => void
 }
@@ -65,6 +66,7 @@ export const make = Effect.fnUntraced(function*(
   const session = yield* Session
   const connection = yield* PeerConnection
   const uploads = yield* UploadServer
+  yield* Effect.addFinalizer(() => Effect.sync(() => uploads.drop(shelf)))
   const clock = yield* Clock.Clock
   const random = yield* Random.Random
   const run = yield* FiberSet.makeRuntime<never>()
@@ -74,6 +76,8 @@ export const make = Effect.fnUntraced(function*(
   /** By identity, in the order in which they left. */
   const gone = new Map<number, Pick<Peer, "id" | "address" | "inbound">>()
   let dialling = 0
+  /** Grows when everybody is forgotten: a dial from before comes to nothing. */
+  let era = 0
   let shutReason: string | undefined
 
   const onOpen = (peer: Peer, link: Link) => {
@@ -138,11 +142,13 @@ export const make = Effect.fnUntraced(function*(
 
   const dial = (address: PeerAddress.PeerAddress) => {
     let opened: Peer | undefined
+    const begun = era
     const admit = (handshake: Handshake, link: Link) => {
       if (handshake.peerId === session.peerId) {
         queue.exclude(address)
         return "is ourselves"
       }
+      if (begun !== era) return "was forgotten meanwhile"
       const admission = letIn(handshake, link, false)
       if (typeof admission === "string") return admission
       return {
@@ -218,7 +224,11 @@ export const make = Effect.fnUntraced(function*(
         peer.wire.close("sent wrong blocks")
       }
     },
-    closeAll,
+    forgetAll: (reason) => {
+      era++
+      queue.forget()
+      closeAll(reason)
+    },
     shut: (reason) => {
       shutReason = reason
       closeAll(reason)

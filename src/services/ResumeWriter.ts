@@ -1,5 +1,5 @@
 /**
- * When the resume record is written: 16 MiB or 5 s after the first change, whichever comes first, never two at a time.
+ * When the resume record is written: so many bytes or so long after the first change, never two at a time.
  * What a record says is captured before the sync that makes it true begins, so pieces written during the sync wait for
  * the next one.
  */
@@ -14,6 +14,7 @@ import type * as Metainfo from "../domain/Metainfo.ts"
 import * as PieceLayout from "../domain/PieceLayout.ts"
 import * as Resume from "../domain/Resume.ts"
 import type { FileStoreError, Storage } from "./FileStore.ts"
+import * as Monotonic from "./Monotonic.ts"
 import type { ResumeHandle, ResumeWarning } from "./ResumeStore.ts"
 
 /** Verified bytes after which a record is due. */
@@ -161,7 +162,7 @@ class Changes {
   }
 
   #now(): number {
-    return Number(this.#clock.monotonicTimeNanosUnsafe() / 1_000_000n)
+    return Monotonic.millis(this.#clock)
   }
 
   /** Waits until a record is due. */

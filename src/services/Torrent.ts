@@ -102,6 +102,8 @@ const makeShelf = (
 ): Shelf => {
   const { layout } = metainfo
   const { pieceLength } = layout
+  /** Many peers meet the same trouble, again and again. */
+  const told = new Set<string>()
   return {
     key: metainfo.infoHash,
     length: layout.totalLength,
@@ -117,7 +119,11 @@ const makeShelf = (
       return [Math.max(from, first * pieceLength), Math.min(to, after * pieceLength)]
     },
     onSent: (peer, bytes, now) => swarm.sent(peer, bytes, now),
-    onFault: (error) => onEvent({ _tag: "Warning", message: error.message })
+    onFault: ({ message }) => {
+      if (told.has(message)) return
+      told.add(message)
+      onEvent({ _tag: "Warning", message })
+    }
   }
 }
 
@@ -294,6 +300,11 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
 const tick = (every: Duration.Input, run: () => void) =>
   Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(every), Effect.sync(run)), { disableYield: true }))
 
+/** Ends once pieces are missing and nobody is connected who could give them. */
+const lonely = Effect.fnUntraced(function*(swarm: Swarm) {
+  while (swarm.isDone || swarm.peers.size > 0) yield* Effect.sleep(TICK)
+})
+
 const announce = Effect.fnUntraced(function*(
   options: TorrentOptions,
   swarm: Swarm,
@@ -316,18 +327,18 @@ const announce = Effect.fnUntraced(function*(
     port: () => session.port,
     stats: () => ({ uploaded: swarm.up.total, downloaded: swarm.down.total, left: missing() }),
     onPeers: (peers) => pool.add(peers, "tracker"),
-    onSwitch: () => pool.closeAll("came from another tracker"),
+    wake: lonely(swarm),
+    onSwitch: () => pool.forgetAll("came from another tracker"),
     // BEP 3 knows no "I have all I want": only who has the whole torrent has completed it.
     completed: Effect.andThen(
       Effect.ignore(completed),
       Effect.suspend(() => swarm.isSeed ? Effect.void : Effect.never)
     ),
-    onStatus: ({ leechers, message, result, seeders, url }) =>
-      onEvent(
-        result === "error"
-          ? { _tag: "TrackerFailed", url, message }
-          : { _tag: "TrackerAnswered", url, seeds: seeders, leeches: leechers }
-      )
+    onStatus: ({ leechers, message, result, seeders, url }) => {
+      if (result === "error") return onEvent({ _tag: "TrackerFailed", url, message })
+      onEvent({ _tag: "TrackerAnswered", url, seeds: seeders, leeches: leechers })
+      if (result === "warning") onEvent({ _tag: "Warning", message: `the tracker says: ${message}` })
+    }
   }))
 })
 

@@ -254,13 +254,45 @@ describe("PeerPool", () => {
       assert.lengthOf(net.connected, 1)
     })))
 
-  it.effect("closes all it has when it is told to", () =>
-    withPool(Effect.fnUntraced(function*({ events, net, pool, swarm }) {
-      for (let key = 1; key <= 4; key++) net.call(address(key), peerIdOf(key))
-      yield* settle
-      pool.closeAll("the end")
-      yield* settle
-      assert.strictEqual(swarm.peers.size, 0)
-      assert.lengthOf(events.filter((event) => event._tag === "PeerDisconnected" && event.reason === "the end"), 4)
-    })))
+  it.effect("forgets whom the tracker named: who is connected, being dialled, or known", () =>
+    withPool(
+      Effect.fnUntraced(function*({ events, net, pool, swarm }) {
+        for (let key = 1; key <= 9; key++) net.listeners.set(nameOf(key), peerIdOf(key))
+        pool.add([address(1)], "user")
+        pool.add([2, 3].map(address), "tracker")
+        net.call(address(50), peerIdOf(50))
+        yield* settle
+        net.latency = 1000
+        pool.add([4, 5, 6, 7, 8, 9].map(address), "tracker")
+        yield* settle
+        assert.deepStrictEqual([swarm.peers.size, net.dialled.length], [4, 6])
+        pool.forgetAll("the end")
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual(swarm.peers.size, 0)
+        assert.lengthOf(events.filter((event) => event._tag === "PeerDisconnected" && event.reason === "the end"), 4)
+        net.dialled.length = 0
+        for (let minute = 0; minute < 60; minute++) {
+          yield* TestClock.adjust("1 minute")
+          pool.dialMore()
+        }
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual(net.dialled, [nameOf(1)])
+        pool.add([address(2)], "tracker")
+        yield* TestClock.adjust("1 second")
+        assert.sameMembers([...swarm.peers].map(({ id }) => id), [peerIdOf(1), peerIdOf(2)])
+      }),
+      7
+    ))
+
+  it.effect("leaves nothing of its torrent in the cache when it ends", () =>
+    Effect.gen(function*() {
+      let dropped: ReadonlyArray<string> = []
+      yield* Effect.scoped(withPool(({ net }) =>
+        Effect.sync(() => {
+          dropped = net.dropped
+          assert.isEmpty(dropped)
+        })
+      ))
+      assert.deepStrictEqual(dropped, ["shelf"])
+    }))
 })

@@ -77,3 +77,65 @@ describe("a torrent that is only shared", () => {
       assert.instanceOf(error, TorrentError)
     }))
 })
+
+describe("a torrent that is stopped", () => {
+  it.effect("records what has landed when the rest finds no room", () =>
+    Effect.gen(function*() {
+      const large = Payload.torrent([{ length: 60 * 8 * PIECE }], 8 * PIECE)
+      const swarm = yield* Swarm.make({ torrent: large, seed: 1, path: () => ({ latency: 10, rate: 500_000 }) })
+      yield* swarm.start({ number: 1, has: "All" })
+      const leech = yield* swarm.start({ number: 2, peers: [1], options: { order: "Sequential" } })
+      const { board } = leech.torrent.swarm
+      const isMidway = () => Array.from(board.open.values()).some(({ blocks, missing }) => missing < blocks)
+      yield* Swarm.until(20_000, () => leech.torrent.swarm.haveCount > 20 && isMidway(), [leech])
+      leech.disk.quota = 0
+      for (const { length } of leech.disk.files.values()) leech.disk.quota += length
+      const { haveCount } = leech.torrent.swarm
+      yield* leech.stop
+      assert.isTrue(leech.events.some((event) => event._tag === "Warning" && event.message.includes("ENOSPC")))
+      leech.disk.quota = Infinity
+      const again = yield* swarm.start({ number: 3, peers: [], disk: leech.disk, records: leech.records })
+      assert.isAtLeast(again.torrent.swarm.haveCount, haveCount)
+    }))
+})
+
+describe("a torrent that is served", () => {
+  it.effect("tells once of a file that is gone, however many ask for it", () =>
+    Effect.gen(function*() {
+      const swarm = yield* Swarm.make({ torrent, seed: 1 })
+      const source = yield* swarm.start({ number: 1, has: "All", options: readOnly })
+      source.disk.files.clear()
+      for (const number of [2, 3, 4]) yield* swarm.start({ number, peers: [1] })
+      yield* TestClock.adjust("1 minute")
+      const warnings = source.events.flatMap((event) => event._tag === "Warning" ? [event.message] : [])
+      assert.isNotEmpty(warnings)
+      assert.strictEqual(new Set(warnings).size, warnings.length)
+    }))
+})
+
+describe("a torrent and its tracker", () => {
+  it.effect("passes on what the tracker warns of", () =>
+    Effect.gen(function*() {
+      const swarm = yield* Swarm.make({ torrent, seed: 1 })
+      swarm.tracker.warning = "your client is old"
+      const { events } = yield* swarm.start({ number: 1 })
+      yield* TestClock.adjust("1 second")
+      const warnings = events.flatMap((event) => event._tag === "Warning" ? [event.message] : [])
+      assert.deepStrictEqual(warnings, ["the tracker says: your client is old"])
+      assert.isTrue(events.some(({ _tag }) => _tag === "TrackerAnswered"))
+    }))
+
+  it.effect("asks again before long while it has nobody to fetch from, and only then", () =>
+    Effect.gen(function*() {
+      const swarm = yield* Swarm.make({ torrent, seed: 1 })
+      yield* swarm.start({ number: 1 })
+      yield* TestClock.adjust("150 seconds")
+      assert.deepStrictEqual(swarm.tracker.heard.get(Swarm.host(1)), ["started", ""])
+      const half = { torrent: Payload.torrent([{ length: 7 * PIECE }], PIECE), seed: 1 }
+      const busy = yield* Swarm.make(half)
+      yield* busy.start({ number: 1, has: new Set([0, 1]) })
+      yield* busy.start({ number: 2, has: new Set([0, 2]) })
+      yield* TestClock.adjust("150 seconds")
+      assert.deepStrictEqual(busy.tracker.heard.get(Swarm.host(2)), ["started"])
+    }))
+})

@@ -41,6 +41,8 @@ export class Network {
   /** Why connections ended or never began, in order. */
   readonly ends: Array<string> = []
   readonly served: Array<Peer> = []
+  /** Keys of shelves whose lines were forgotten. */
+  readonly dropped: Array<string> = []
   readonly callers = new Map<Link, { readonly peerId: PeerId.PeerId; readonly infoHash: string }>()
   /** Connections that the listener gives out. */
   readonly incoming: Queue.Queue<Link>
@@ -134,5 +136,8 @@ export const layerOf = (network: Network): Layer.Layer<Transport | PeerConnectio
       }
     ),
     Layer.succeed(PeerConnection, { run: (link, hello) => run(network, link, hello) }),
-    Layer.succeed(UploadServer, { serve: (peer) => void network.served.push(peer), drop: () => {} })
+    Layer.succeed(UploadServer, {
+      serve: (peer) => void network.served.push(peer),
+      drop: ({ key }) => void network.dropped.push(key)
+    })
   )

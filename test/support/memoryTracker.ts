@@ -11,13 +11,16 @@ export interface MemoryTracker {
   readonly layerFor: (host: string) => Layer.Layer<Tracker>
   /** Announces so far, by host: the event, or `""` for a regular one. */
   readonly heard: Map<string, Array<string>>
+  /** Said with every answer. */
+  warning: string | undefined
 }
 
 export const make = (random: () => number): MemoryTracker => {
   const peers = new Map<string, PeerAddress.PeerAddress>()
   const heard = new Map<string, Array<string>>()
-  return {
+  const self: MemoryTracker = {
     heard,
+    warning: undefined,
     layerFor: (host) =>
       Tracker.layerMock((_url, { event, numWant, peerId, port }) =>
         Effect.sync(() => {
@@ -33,10 +36,11 @@ export const make = (random: () => number): MemoryTracker => {
             seeders: undefined,
             leechers: undefined,
             trackerId: undefined,
-            warning: undefined,
+            warning: self.warning,
             externalIp: undefined
           }
         })
       )
   }
+  return self
 }

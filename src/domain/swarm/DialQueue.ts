@@ -131,6 +131,11 @@ export class DialQueue {
     if (entry !== undefined) this.#remove(entry)
   }
 
+  /** Forgets all that the user has not named, as when the tracker that named them no longer counts (BEP 27). */
+  forget(): void {
+    for (const entry of Array.from(this.#table.values())) if (!entry.user) this.#remove(entry)
+  }
+
   #insert(address: PeerAddress.PeerAddress, key: string, user: boolean): Entry | undefined {
     if (this.#excluded.has(key) || (this.size >= this.#limit && !this.#makeRoom())) return undefined
     const entry: Entry = { address, key, user, failures: 0, useful: false, dueAt: 0, restedAt: 0, at: OUTSIDE }

@@ -32,5 +32,5 @@ export const share = Effect.fnUntraced(function*(torrent: Torrent, policy: Polic
   const enough = Effect.gen(function*() {
     while (torrent.swarm.up.total < policy.ratio * size) yield* Effect.sleep(LOOK)
   })
-  yield* Effect.raceFirst(Effect.sleep(policy.ms), enough)
+  yield* Effect.timeoutOption(enough, policy.ms)
 })

@@ -47,6 +47,9 @@ describe("DialQueue", () => {
           }
           chosen.state = "busy"
         }
+      } else if (dice < 0.61) {
+        queue.forget()
+        for (const [key, { user }] of model) if (!user) model.delete(key)
       } else if (dice < 0.7) {
         queue.connected(address)
         model.set(key, { ...(known ?? { user: false, failures: 0 }), state: "busy", since: now })
