@@ -50,8 +50,8 @@ export class Download extends Context.Service<Download, {
   )
 }
 
-/** Pieces being written at once: enough to keep libuv's four threads busy. */
-const WRITERS = 6
+/** Pieces being written at once: the file system lets one in at a time, the second stands ready. */
+const WRITERS = 2
 
 const SHA1 = 20
 
