@@ -53,6 +53,9 @@ export interface PeerPool {
  */
 const CALLERS = 0.8
 
+/** A caller may take the place of a peer that is here for so long (ms) and wants nothing, nor has what we want. */
+const IDLE_MS = 60_000
+
 /** Dials under way at once; the session has its own limit over all torrents. */
 const DIALLING = 32
 
@@ -121,11 +124,25 @@ export const make = Effect.fnUntraced(function*(
     return callers < Math.ceil(CALLERS * options.maxPeers)
   }
 
+  /** Closes the peer that has idled longest, so that nobody can fill a torrent with connections that do nothing. */
+  const makeRoom = (): boolean => {
+    const now = Monotonic.millis(clock)
+    for (const peer of links.keys()) {
+      if (now - peer.connectedAt < IDLE_MS) return false
+      if (!peer.inbound || peer.amInterested || peer.peerInterested) continue
+      // Gone at once, lest the next caller be given the same place.
+      links.delete(peer)
+      peer.wire.close("idles while others wait")
+      return true
+    }
+    return false
+  }
+
   const letIn = (handshake: Handshake, link: Link, inbound: boolean): Admission | string => {
     if (shutReason !== undefined) return shutReason
     if (session.bans.isBanned(handshake.peerId, link.remote)) return "is banned"
     const existing = byId.get(handshake.peerId)
-    if (existing === undefined && !hasRoom(inbound)) return "finds no room"
+    if (existing === undefined && !hasRoom(inbound) && !(inbound && makeRoom())) return "finds no room"
     if (existing !== undefined) {
       if (!isBetter(existing, inbound)) return "is connected already"
       existing.wire.close("is connected twice")

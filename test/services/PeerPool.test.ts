@@ -119,6 +119,29 @@ describe("PeerPool", () => {
       2
     ))
 
+  it.effect("gives the place of a caller that has long wanted nothing to another, when it is full", () =>
+    withPool(
+      Effect.fnUntraced(function*({ net, pool, swarm }) {
+        net.listeners.set(nameOf(1), peerIdOf(1))
+        pool.add([address(1)], "user")
+        yield* settle
+        for (let key = 2; key <= 5; key++) net.call(address(key), peerIdOf(key))
+        yield* settle
+        for (const { peer } of net.connected) if (peer.id === peerIdOf(2)) swarm.interested(peer, 0)
+        net.call(address(6), peerIdOf(6))
+        yield* settle
+        assert.deepStrictEqual(net.ends, ["finds no room"])
+        yield* TestClock.adjust("1 minute")
+        for (let key = 6; key <= 9; key++) net.call(address(key), peerIdOf(key))
+        yield* settle
+        const ids = [...swarm.peers].map(({ id }) => id)
+        assert.sameMembers(ids, [1, 2, 6, 7, 8].map((key) => peerIdOf(key)))
+        assert.lengthOf(net.ends.filter((end) => end === "idles while others wait"), 3)
+        assert.strictEqual(net.ends.filter((end) => end === "finds no room").length, 2)
+      }),
+      5
+    ))
+
   it.effect("keeps to its number when callers come while it dials, and still tells twins apart", () =>
     withPool(
       Effect.fnUntraced(function*({ net, pool, swarm }) {

@@ -9,6 +9,7 @@ import * as PeerAddress from "../../src/domain/PeerAddress.ts"
 import type * as PeerId from "../../src/domain/PeerId.ts"
 import { Peer } from "../../src/domain/swarm/Peer.ts"
 import * as Message from "../../src/domain/wire/Message.ts"
+import * as Monotonic from "../../src/services/Monotonic.ts"
 import { type Hello, PeerConnection } from "../../src/services/PeerConnection.ts"
 import { type Link, Transport, TransportError } from "../../src/services/Transport.ts"
 import { UploadServer } from "../../src/services/UploadServer.ts"
@@ -68,7 +69,7 @@ export class Network {
 export const network = Effect.map(Queue.unbounded<Link>(), (incoming) => new Network(incoming))
 
 const run = (network: Network, link: Link, hello: Hello): Effect.Effect<string> =>
-  Effect.suspend(() => {
+  Effect.clockWith((clock) => {
     const caller = network.callers.get(link)
     const peerId = caller?.peerId ?? network.listeners.get(PeerAddress.format(link.remote))!
     const infoHash = (caller?.infoHash ?? hello.infoHash!) as NonNullable<Hello["infoHash"]>
@@ -87,7 +88,7 @@ const run = (network: Network, link: Link, hello: Hello): Effect.Effect<string> 
       bits: Bitfield.make(admission.pieces),
       outbox,
       wire: { close, flush: () => void inbox.push(...parse(outbox.take())) },
-      now: 0
+      now: Monotonic.millis(clock)
     })
     admission.port.opened(peer)
     admission.onOpen(peer, link)
