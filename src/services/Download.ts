@@ -28,6 +28,8 @@ export interface Job {
   readonly pieceHashes: Uint8Array
   /** Pieces that are full or have to give way; it ends when no more will come. */
   readonly ready: Queue.Dequeue<OpenPiece, Cause.Done>
+  /** A piece is on the disk and announced. */
+  readonly onLanded: (piece: OpenPiece) => void
   /** A piece failed its hash; with the peers that are proven by it to have sent wrong blocks, by identity. */
   readonly onCorrupt: (piece: number, liars: ReadonlyArray<number>) => void
   /** Peers proven to have sent wrong blocks for a piece that has come right now. */
@@ -78,11 +80,21 @@ const pieces = (
     job.onSpilled(piece.bytes.length)
   })
 
+  const land = (piece: OpenPiece) => {
+    swarm.landed(piece, Monotonic.millis(clock))
+    const liars = swarm.takeLiars()
+    if (liars.length > 0) job.onLiars(liars)
+    job.onLanded(piece)
+  }
+
   /** Whether the piece is on the disk, whole and right. */
   const store = Effect.fnUntraced(function*(piece: OpenPiece) {
     if (piece.frozen) yield* spill(piece)
     else if (yield* isRight(piece)) {
-      yield* storage.write(offsetOf(piece), piece.bytes)
+      // In one: what is on the disk is known to be there, even when another piece's trouble ends the stream.
+      yield* Effect.uninterruptible(
+        Effect.andThen(storage.write(offsetOf(piece), piece.bytes), Effect.sync(() => land(piece)))
+      )
       return true
     }
     return false
@@ -94,12 +106,7 @@ const pieces = (
       unordered: true
     }),
     Stream.filter(({ stored }) => stored),
-    Stream.map(({ piece }) => {
-      swarm.landed(piece, Monotonic.millis(clock))
-      const liars = swarm.takeLiars()
-      if (liars.length > 0) job.onLiars(liars)
-      return piece
-    })
+    Stream.map(({ piece }) => piece)
   )
 }
 

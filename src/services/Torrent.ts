@@ -98,6 +98,7 @@ const makeShelf = (
   metainfo: Metainfo,
   swarm: Swarm,
   storage: Storage,
+  onLost: (piece: number) => void,
   onEvent: (event: TorrentEvent) => void
 ): Shelf => {
   const { layout } = metainfo
@@ -119,7 +120,8 @@ const makeShelf = (
       return [Math.max(from, first * pieceLength), Math.min(to, after * pieceLength)]
     },
     onSent: (peer, bytes, now) => swarm.sent(peer, bytes, now),
-    onFault: ({ message }) => {
+    onFault: ({ message }, pieces) => {
+      for (const piece of pieces) if (swarm.lose(piece)) onLost(piece)
       if (told.has(message)) return
       told.add(message)
       onEvent({ _tag: "Warning", message })
@@ -234,7 +236,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
   const pool: PeerPool.PeerPool = yield* PeerPool.make({
     metainfo,
     swarm,
-    shelf: makeShelf(metainfo, swarm, storage, onEvent),
+    shelf: makeShelf(metainfo, swarm, storage, (piece) => writer.noteLost(piece), onEvent),
     maxPeers: options.maxPeers ?? MAX_PEERS,
     onEvent
   })
@@ -252,6 +254,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     storage,
     pieceHashes: metainfo.pieceHashes,
     ready,
+    onLanded,
     onCorrupt: (piece, liars) => {
       onEvent({ _tag: "PieceCorrupt", piece })
       pool.ban(liars)
@@ -259,7 +262,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     onLiars: pool.ban,
     onSpilled: (bytes) => writer.noteBlocks(bytes)
   })
-  const fetching = Stream.runForEach(pieces, (piece) => Effect.sync(() => onLanded(piece))).pipe(
+  const fetching = Stream.runDrain(pieces).pipe(
     Effect.andThen(writer.flush),
     Effect.tap(() => Effect.sync(() => onEvent({ _tag: "Completed" })))
   )

@@ -22,8 +22,8 @@ export interface Shelf<E = { readonly message: string }> extends ReadCache.Sourc
   readonly layout: PieceLayout.PieceLayout
   /** Told after every batch. */
   readonly onSent: (peer: Peer, bytes: number, now: number) => void
-  /** A read failed; the peer that asked is let go. */
-  readonly onFault: (error: E) => void
+  /** Reading for these pieces failed; the peer that asked is let go. */
+  readonly onFault: (error: E, pieces: ReadonlySet<number>) => void
 }
 
 export interface UploadServerOptions {
@@ -183,7 +183,10 @@ const make = Effect.fnUntraced(function*({ maxRate }: UploadServerOptions) {
       for (const line of lines) cache.release(line)
     }
     readAhead(cache, shelf, peer)
-    yield* Effect.onError(loaded(lines), () => Effect.sync(release))
+    yield* loaded(lines).pipe(
+      Effect.tapError((error) => Effect.sync(() => shelf.onFault(error, new Set(batch.map(({ piece }) => piece))))),
+      Effect.onError(() => Effect.sync(release))
+    )
     if (peer.amChoking) return release() // the peer knows that its requests are void, and takes no blocks for them
     link.send(frames(batch, lines), release)
     shelf.onSent(peer, sizeOf(batch), Monotonic.millis(clock))
@@ -198,7 +201,6 @@ const make = Effect.fnUntraced(function*({ maxRate }: UploadServerOptions) {
       effect.pipe(
         Effect.catch((error) =>
           Effect.sync(() => {
-            shelf.onFault(error)
             peer.asked.clear()
             peer.wire.close(`cannot be served: ${error.message}`)
           })

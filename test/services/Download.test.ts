@@ -83,6 +83,7 @@ const fixture = Effect.fnUntraced(function*({ blocks, pieces, room }: Options) {
     ready,
     onCorrupt: (piece: number, liars: ReadonlyArray<number>) => void log.push(`corrupt ${piece} [${liars.join()}]`),
     onLiars: (liars: ReadonlyArray<number>) => void log.push(`liars [${liars.join()}]`),
+    onLanded: () => {},
     onSpilled: (bytes: number) => void log.push(`spilled ${bytes}`)
   }
   const { pieces: stream } = yield* Download

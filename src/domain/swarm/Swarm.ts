@@ -324,6 +324,17 @@ export class Swarm {
     for (const peer of this.#peers) if (peer.outbox.length > 0) peer.wire.flush()
   }
 
+  /**
+   * The piece cannot be read any more: it is neither offered to new peers nor served. BEP 3 has no way to take a `have`
+   * back. Returns whether it was there.
+   */
+  lose(piece: number): boolean {
+    if (!Bitfield.has(this.#have, piece)) return false
+    Bitfield.clear(this.#have, piece)
+    this.#haveCount--
+    return true
+  }
+
   /** The piece failed its hash: it is fetched again, and its senders are watched. Returns proven liars. */
   corrupt(piece: OpenPiece, now: number): ReadonlyArray<number> {
     const liars = this.suspects.failed(piece.index, piece.sender, (block) => this.#blockOf(piece, block))

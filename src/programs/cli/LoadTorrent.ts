@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as fs from "node:fs"
+import * as path from "node:path"
 import * as Bytes from "../../domain/Bytes.ts"
 import * as Metainfo from "../../domain/Metainfo.ts"
 import type { Rules } from "../../domain/SafePath.ts"
@@ -14,8 +15,11 @@ export interface LoadOptions {
   readonly source: string
   readonly maxBytes: number
   readonly bind?: HttpGet.LocalAddress | undefined
-  /** How file names are made safe. */
-  readonly names?: Rules | undefined
+  /**
+   * The folder where the data lies already: file names are then made safe in whatever way they are found there. Another
+   * client keeps names that we would change.
+   */
+  readonly dataIn?: string | undefined
 }
 
 const WEB_TIMEOUT = "60 seconds"
@@ -99,20 +103,32 @@ const readBytes = Effect.fnUntraced(function*(options: LoadOptions): Effect.fn.R
   return yield* fromStream(fs.createReadStream(source), source, maxBytes)
 })
 
+const parse = (bytes: Uint8Array, { maxBytes, source }: LoadOptions, names: Rules) =>
+  Result.mapError(
+    Metainfo.parse(bytes, { maxBytes, names }),
+    (error) =>
+      failure(
+        error.reason === "NotBencode" ? ExitCode.notBencode : ExitCode.badTorrent,
+        `${source === "-" ? "stdin" : source}: ${error.message}`
+      )
+  )
+
+/** By the names under which the files are there; by the common ones when there are none. */
+const parseFor = (bytes: Uint8Array, options: LoadOptions) => {
+  const { dataIn } = options
+  if (dataIn === undefined) return parse(bytes, options, "portable")
+  const found = (metainfo: Metainfo.Metainfo) =>
+    metainfo.files.filter((file) => fs.existsSync(path.join(dataIn, ...file.path))).length
+  return Result.flatMap(
+    parse(bytes, options, "posix"),
+    (posix) =>
+      Result.map(parse(bytes, options, "portable"), (portable) => found(portable) > found(posix) ? portable : posix)
+  )
+}
+
 /** Reads and checks a torrent; every failure is one line and one of aria2's codes. */
 export const loadTorrent = (options: LoadOptions): Effect.Effect<Metainfo.Metainfo, Failure> =>
   readBytes(options).pipe(
-    Effect.flatMap((bytes) =>
-      Effect.fromResult(
-        Result.mapError(
-          Metainfo.parse(bytes, { maxBytes: options.maxBytes, names: options.names ?? "portable" }),
-          (error) =>
-            failure(
-              error.reason === "NotBencode" ? ExitCode.notBencode : ExitCode.badTorrent,
-              `${options.source === "-" ? "stdin" : options.source}: ${error.message}`
-            )
-        )
-      )
-    ),
+    Effect.flatMap((bytes) => Effect.fromResult(parseFor(bytes, options))),
     Effect.provide(Layer.fresh(Resolver.layer))
   )

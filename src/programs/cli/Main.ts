@@ -25,6 +25,8 @@ export const VERSION: string = typeof __FRESHET_VERSION__ === "string" ? __FRESH
 export class Run extends Context.Service<Run, {
   /** Set by the command when it has ended as expected. */
   code: ExitCode
+  /** The records of `--json` say already how it has ended. */
+  toldOfEnd: boolean
   /** What to exit with when a signal has ended it. */
   whenStopped: () => ExitCode
 }>()("freshet/programs/cli/Run") {}
@@ -111,15 +113,27 @@ const logger = Logger.make((options) => {
 
 const builtIns = GlobalFlag.BuiltIns.filter((flag) => flag !== GlobalFlag.Wizard)
 
+/** The record of a program that has failed before it had a torrent to report on. */
+const recordFailure = Effect.fnUntraced(function*(cause: Cause.Cause<unknown>) {
+  const error = Cause.squash(cause)
+  if (Cause.hasInterruptsOnly(cause) || isUsageError(error)) return
+  const Records = yield* Effect.promise(() => import("./Records.ts"))
+  const time = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
+  const message = error instanceof Error ? error.message : String(error)
+  const exitCode = Runtime.getErrorExitCode(error)
+  process.stdout.write(`${Records.encode({ type: "error", time, infoHash: null, message, exitCode })}\n`)
+})
+
 /** Runs a command on these arguments to its exit code; fails with what the user has to be told. */
 export const runWith = Effect.fnUntraced(function*<Name extends string, Input, ContextInput, E>(
   command: Command.Command<Name, Input, ContextInput, E, Run | Command.Environment>,
   args: ReadonlyArray<string>,
   stopAsked: Effect.Effect<void>
 ) {
-  const run = Run.of({ code: ExitCode.ok, whenStopped: () => ExitCode.unfinished })
+  const run = Run.of({ code: ExitCode.ok, toldOfEnd: false, whenStopped: () => ExitCode.unfinished })
   const program = Command.runWith(command, { version: VERSION })(Usage.expand(args)).pipe(
     Effect.map(() => run.code),
+    Effect.tapCause((cause) => args.includes("--json") && !run.toldOfEnd ? recordFailure(cause) : Effect.void),
     Effect.provideService(Run, run)
   )
   return yield* Effect.raceFirst(program, Effect.map(stopAsked, () => run.whenStopped()))

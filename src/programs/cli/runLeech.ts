@@ -10,7 +10,7 @@ import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 import type { CommonOptions, LeechOptions } from "./Flags.ts"
 import * as Format from "./Format.ts"
 import { loadTorrent } from "./LoadTorrent.ts"
-import { codeOf, messageOf, untilStopped, VERSION } from "./Main.ts"
+import { codeOf, messageOf, Run, untilStopped, VERSION } from "./Main.ts"
 import * as OnComplete from "./OnComplete.ts"
 import * as Reporter from "./Reporter.ts"
 import * as Sharing from "./Sharing.ts"
@@ -113,7 +113,13 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
 
   const work = Effect.gen(function*() {
     const reporter = yield* Reporter.make({ ...options, metainfo, path: path.join(dir, metainfo.name) })
-    yield* Effect.addFinalizer((exit) => Effect.sync(() => reporter.summary(codeOf(exit, stopped()), messageOf(exit))))
+    const run = yield* Run
+    yield* Effect.addFinalizer((exit) =>
+      Effect.sync(() => {
+        run.toldOfEnd = true
+        reporter.summary(codeOf(exit, stopped()), messageOf(exit))
+      })
+    )
     const torrent = yield* Torrent.start({
       metainfo,
       dir,

@@ -12,7 +12,7 @@ import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 import type { SeedOptions } from "./Flags.ts"
 import * as Format from "./Format.ts"
 import { loadTorrent } from "./LoadTorrent.ts"
-import { codeOf, messageOf, untilStopped } from "./Main.ts"
+import { codeOf, messageOf, Run, untilStopped } from "./Main.ts"
 import * as Reporter from "./Reporter.ts"
 import { bindOf, engineOf, trackersOf } from "./runLeech.ts"
 import * as Sharing from "./Sharing.ts"
@@ -65,7 +65,7 @@ const sourceOf = Effect.fnUntraced(function*(options: SeedOptions) {
     source: options.source,
     maxBytes: options.maxTorrentSize,
     bind: bindOf(options.bind),
-    names: "posix"
+    dataIn: path.resolve(options.dir)
   })
   return { metainfo, dir: path.resolve(options.dir), isFresh: false }
 })
@@ -96,9 +96,14 @@ export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
     const trackers = isFresh && !options.noTracker ? metainfo.trackers : yield* trackersOf(metainfo, options)
     const location = path.join(dir, metainfo.name)
     const reporter = yield* Reporter.make({ ...options, metainfo, path: location })
+    const run = yield* Run
     let isSharing = false
     yield* Effect.addFinalizer((exit) =>
-      Effect.sync(() => isSharing ? reporter.summary(codeOf(exit, ExitCode.ok), messageOf(exit)) : undefined)
+      Effect.sync(() => {
+        if (!isSharing) return
+        run.toldOfEnd = true
+        reporter.summary(codeOf(exit, ExitCode.ok), messageOf(exit))
+      })
     )
     const torrent = yield* Torrent.start({
       metainfo,

@@ -152,6 +152,20 @@ describe("Swarm", () => {
     model.check()
   })
 
+  it("neither offers nor serves a piece that is lost", () => {
+    const model = fixture({ have: [0, 2] })
+    const { swarm } = model
+    const { peer } = model.join()
+    swarm.unchokePeer(peer, 0)
+    assert.isTrue(swarm.lose(2))
+    assert.isFalse(swarm.lose(2))
+    assert.isUndefined(swarm.request(peer, 2, 0, BLOCK))
+    assert.isUndefined(swarm.request(peer, 0, 0, BLOCK))
+    assert.strictEqual(peer.asked.length, 1)
+    assert.strictEqual(swarm.haveCount, 1)
+    assert.isFalse(Bitfield.has(swarm.have, 2))
+  })
+
   it("has a verdict for what breaks the protocol", () => {
     const model = fixture({ have: [0] })
     const { swarm } = model
