@@ -1,10 +1,11 @@
 /** `seed`: shares the data of a torrent, or makes a torrent of a file or folder and shares that. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import * as Bitfield from "../../domain/Bitfield.ts"
-import type { Metainfo } from "../../domain/Metainfo.ts"
+import * as Metainfo from "../../domain/Metainfo.ts"
 import * as Torrent from "../../services/Torrent.ts"
 import type { Incomplete } from "../../services/TorrentError.ts"
 import { TorrentMaker, type TorrentMakerError } from "../../services/TorrentMaker.ts"
@@ -18,7 +19,7 @@ import { bindOf, engineOf, trackersOf } from "./runLeech.ts"
 import * as Sharing from "./Sharing.ts"
 
 interface Source {
-  readonly metainfo: Metainfo
+  readonly metainfo: Metainfo.Metainfo
   /** The folder that holds the data. */
   readonly dir: string
   /** The data was hashed a moment ago. */
@@ -29,10 +30,26 @@ interface Source {
 const isTorrent = (source: string): boolean =>
   source === "-" || /^https?:\/\//i.test(source) || source.toLowerCase().endsWith(".torrent") || !fs.existsSync(source)
 
+/** Refuses what would cost the user a file: the data itself, or anything that is no torrent. */
+const checkSaving = (file: string, source: string): Effect.Effect<void, Failure> => {
+  const target = path.resolve(file)
+  if (`${target}${path.sep}`.startsWith(`${path.resolve(source)}${path.sep}`)) {
+    return failure(ExitCode.usage, `--save-torrent ${file} would write into what is shared; choose another place`)
+  }
+  const isOurs = () => Result.isSuccess(Metainfo.parse(fs.readFileSync(target)))
+  return fs.existsSync(target) && !(fs.statSync(target).isFile() && isOurs())
+    ? failure(ExitCode.fileExists, `${file} exists and is no torrent; choose another name for --save-torrent`)
+    : Effect.void
+}
+
 const saveTorrent = (file: string, bytes: Uint8Array) =>
   Effect.try({
     try: () => fs.writeFileSync(file, bytes),
-    catch: (cause) => failure(ExitCode.cannotCreate, `cannot write ${file}: ${String(cause)}`)
+    catch: (cause) =>
+      failure(
+        ExitCode.cannotCreate,
+        `cannot write ${file}: ${cause instanceof Error && "code" in cause ? String(cause.code) : String(cause)}`
+      )
   })
 
 const UNMADE: Readonly<Record<TorrentMakerError["reason"], ExitCode>> = {
@@ -45,6 +62,7 @@ const UNMADE: Readonly<Record<TorrentMakerError["reason"], ExitCode>> = {
 
 const makeTorrent = Effect.fnUntraced(function*(options: SeedOptions) {
   const maker = yield* TorrentMaker
+  if (Option.isSome(options.saveTorrent)) yield* checkSaving(options.saveTorrent.value, options.source)
   // A link is followed here, since none is where the files are read: the torrent has the name of what it leads to.
   const source = fs.realpathSync(options.source)
   const made = yield* maker.make({
