@@ -4,7 +4,10 @@ import { createHash } from "node:crypto"
 // A plain view, since `slice` of the `Buffer` that Node returns does not copy.
 const plain = ({ buffer, byteLength, byteOffset }: Buffer): Uint8Array => new Uint8Array(buffer, byteOffset, byteLength)
 
-/** SHA-1, 20 bytes: info hashes and version 1 pieces (BEP 3). */
+/** Bytes of a SHA-1. */
+export const SHA1_BYTES = 20
+
+/** SHA-1: info hashes and version 1 pieces (BEP 3). */
 export const sha1 = (bytes: Uint8Array): Uint8Array => plain(createHash("sha1").update(bytes).digest())
 
 /** SHA-256, 32 bytes. */

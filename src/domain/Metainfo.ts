@@ -57,8 +57,6 @@ const MAX_URL = 4096
 
 const URL_SHAPE = /^[a-z][a-z\d+.-]*:\/\/[^\s\p{Cc}/][^\s\p{Cc}]*$/iu
 
-const HASH_BYTES = 20
-
 const INFO_FIELDS = [
   "name",
   "name.utf-8",
@@ -196,8 +194,10 @@ const readInfo = (info: Bencode.Value, rules: SafePath.Rules): Parsed<Payload> =
     const { files, total } = layOut(raw, rules)
     const layout = yield* readLayout(total, fields["piece length"])
     const pieceHashes = Bencode.bytes(fields.pieces)
-    if (pieceHashes?.length !== layout.pieces * HASH_BYTES) {
-      return yield* invalid(`info.pieces is not ${layout.pieces} hashes of ${HASH_BYTES} bytes, as the sizes need`)
+    if (pieceHashes?.length !== layout.pieces * Digest.SHA1_BYTES) {
+      return yield* invalid(
+        `info.pieces is not ${layout.pieces} hashes of ${Digest.SHA1_BYTES} bytes, as the sizes need`
+      )
     }
     return {
       name: SafePath.component(name, rules),

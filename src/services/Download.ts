@@ -10,6 +10,7 @@ import * as Layer from "effect/Layer"
 import type * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import * as Bitfield from "../domain/Bitfield.ts"
+import * as Digest from "../domain/Digest.ts"
 import * as PieceLayout from "../domain/PieceLayout.ts"
 import type { OpenPiece } from "../domain/swarm/OpenPiece.ts"
 import type { Swarm } from "../domain/swarm/Swarm.ts"
@@ -55,8 +56,6 @@ export class Download extends Context.Service<Download, {
 /** Pieces being written at once: the file system lets one in at a time, the second stands ready. */
 const WRITERS = 2
 
-const SHA1 = 20
-
 const pieces = (
   verifier: Context.Service.Shape<typeof PieceVerifier>,
   clock: Clock.Clock,
@@ -67,8 +66,8 @@ const pieces = (
 
   const isRight = Effect.fnUntraced(function*(piece: OpenPiece) {
     if (piece.onDisk !== undefined) yield* readBack(storage, offsetOf(piece), piece, piece.onDisk)
-    const at = piece.index * SHA1
-    const verdict = yield* verifier.verify(piece.bytes, pieceHashes.subarray(at, at + SHA1))
+    const at = piece.index * Digest.SHA1_BYTES
+    const verdict = yield* verifier.verify(piece.bytes, pieceHashes.subarray(at, at + Digest.SHA1_BYTES))
     if (verdict === "Verified") return true
     job.onCorrupt(piece.index, swarm.corrupt(piece, Monotonic.millis(clock)))
     return false

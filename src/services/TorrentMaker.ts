@@ -96,7 +96,7 @@ const hash = Effect.fnUntraced(function*(
   const perRun = Math.max(1, Math.floor(RUN / pieceLength))
   const runLength = perRun * pieceLength
   const concurrency = Math.min(RUNS, Math.max(2, Math.floor(MEMORY / runLength)))
-  const hashes = new Uint8Array(pieces * 20)
+  const hashes = new Uint8Array(pieces * Digest.SHA1_BYTES)
   const free: Array<Uint8Array<ArrayBuffer>> = []
   let hashed = 0
   const hashRun = Effect.fnUntraced(function*(run: number) {
@@ -113,7 +113,7 @@ const hash = Effect.fnUntraced(function*(
       (_, i) =>
         Effect.map(
           sha1(bytes.subarray(i * pieceLength, (i + 1) * pieceLength)),
-          (digest) => hashes.set(digest, (run * perRun + i) * 20)
+          (digest) => hashes.set(digest, (run * perRun + i) * Digest.SHA1_BYTES)
         ),
       { concurrency: "unbounded", discard: true }
     )

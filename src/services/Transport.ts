@@ -10,6 +10,7 @@ import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as net from "node:net"
 import * as PeerAddress from "../domain/PeerAddress.ts"
+import * as SystemCode from "./SystemCode.ts"
 import type * as MemoryNetwork from "./transport/MemoryNetwork.ts"
 import { TransportError } from "./transport/TransportError.ts"
 import { closeWaiting } from "./transport/Waiting.ts"
@@ -75,8 +76,7 @@ const RECEIVE_BUFFER = 262_144
 /** Connections that wait for somebody to accept them; more are refused. */
 const BACKLOG = 128
 
-const codeOf = (error: unknown): string =>
-  typeof error === "object" && error !== null && "code" in error ? String(error.code) : String(error)
+const codeOf = (error: unknown): string => SystemCode.of(error) ?? String(error)
 
 /** Adapts the events of a `net.Socket` whose bytes come through `onread`. */
 class TcpLink implements Link {

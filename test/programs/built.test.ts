@@ -2,11 +2,11 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import * as fs from "node:fs"
-import * as http from "node:http"
-import type { AddressInfo } from "node:net"
+import type * as http from "node:http"
 import * as os from "node:os"
 import * as path from "node:path"
 import * as Bytes from "../../src/domain/Bytes.ts"
+import { serveWeb } from "../support/httpTracker.ts"
 
 const DIST = new URL("../../dist/programs/", import.meta.url).pathname
 
@@ -43,23 +43,6 @@ const folder = Effect.acquireRelease(
   Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "freshet-"))),
   (dir) => Effect.sync(() => fs.rmSync(dir, { recursive: true }))
 )
-
-/** A web server on the loopback; the URL of its root. */
-const serve = (listener: http.RequestListener) =>
-  Effect.map(
-    Effect.acquireRelease(
-      Effect.callback<http.Server>((resume) => {
-        const server = http.createServer(listener)
-        server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-      }),
-      (server) =>
-        Effect.sync(() => {
-          server.closeAllConnections()
-          server.close()
-        })
-    ),
-    (server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  )
 
 const oneLine = /^freshet: [^\n]+\n$/
 
@@ -102,7 +85,7 @@ describe("signals", () => {
   it.live("stop a program that has not got its torrent yet", () =>
     Effect.gen(function*() {
       let asked = () => {}
-      const url = yield* serve(() => asked())
+      const url = yield* serveWeb(() => asked())
       const child = begin(process.execPath, "leech", [`${url}/never.torrent`])
       asked = () => child.kill("SIGINT")
       const { code, err } = yield* end(child)
@@ -123,7 +106,7 @@ describe("signals", () => {
       const dir = yield* folder
       const events: Array<string> = []
       let heard = (_event: string, _response: http.ServerResponse) => {}
-      const url = yield* serve((request, response) => {
+      const url = yield* serveWeb((request, response) => {
         const event = /[?&]event=(\w+)/.exec(request.url ?? "")?.[1] ?? "none"
         events.push(event)
         heard(event, response)

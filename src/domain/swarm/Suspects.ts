@@ -10,8 +10,6 @@ import * as Digest from "../Digest.ts"
 const MOST_FAILURES = 256
 const MOST_BLOCKS = 65_536
 
-const DIGEST_BYTES = 20
-
 interface Failure {
   readonly piece: number
   readonly senders: Int32Array
@@ -124,17 +122,17 @@ export class Suspects {
 }
 
 const record = (piece: number, senders: ArrayLike<number>, blockBytes: (block: number) => Uint8Array): Failure => {
-  const digests = new Uint8Array(senders.length * DIGEST_BYTES)
+  const digests = new Uint8Array(senders.length * Digest.SHA1_BYTES)
   const suspects = new Set<number>()
   for (let i = 0; i < senders.length; i++) {
-    digests.set(Digest.sha1(blockBytes(i)), i * DIGEST_BYTES)
+    digests.set(Digest.sha1(blockBytes(i)), i * Digest.SHA1_BYTES)
     if (senders[i]! >= 0) suspects.add(senders[i]!)
   }
   return { piece, senders: Int32Array.from(senders), digests, suspects }
 }
 
 const digestOf = (failure: Failure, block: number): Uint8Array =>
-  failure.digests.subarray(block * DIGEST_BYTES, (block + 1) * DIGEST_BYTES)
+  failure.digests.subarray(block * Digest.SHA1_BYTES, (block + 1) * Digest.SHA1_BYTES)
 
 const agrees = (failure: Failure, block: number, digest: Uint8Array): boolean =>
   Bytes.equals(digestOf(failure, block), digest)

@@ -8,6 +8,7 @@ import * as Bytes from "../../domain/Bytes.ts"
 import * as Metainfo from "../../domain/Metainfo.ts"
 import type { Rules } from "../../domain/SafePath.ts"
 import { Resolver } from "../../services/Resolver.ts"
+import * as SystemCode from "../../services/SystemCode.ts"
 import * as HttpGet from "../../services/tracker/HttpGet.ts"
 import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 
@@ -24,8 +25,7 @@ export interface LoadOptions {
 
 const WEB_TIMEOUT = "60 seconds"
 
-const codeOf = (cause: unknown): string =>
-  typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : String(cause)
+const codeOf = (cause: unknown): string => SystemCode.of(cause) ?? String(cause)
 
 const tooLarge = (source: string, maxBytes: number): Failure =>
   failure(ExitCode.badTorrent, `${source} is larger than ${maxBytes} bytes; see --max-torrent-size`)

@@ -6,6 +6,7 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import * as Bitfield from "../../domain/Bitfield.ts"
 import * as Metainfo from "../../domain/Metainfo.ts"
+import * as SystemCode from "../../services/SystemCode.ts"
 import * as Torrent from "../../services/Torrent.ts"
 import type { Incomplete } from "../../services/TorrentError.ts"
 import { TorrentMaker, type TorrentMakerError } from "../../services/TorrentMaker.ts"
@@ -48,7 +49,7 @@ const saveTorrent = (file: string, bytes: Uint8Array) =>
     catch: (cause) =>
       failure(
         ExitCode.cannotCreate,
-        `cannot write ${file}: ${cause instanceof Error && "code" in cause ? String(cause.code) : String(cause)}`
+        `cannot write ${file}: ${SystemCode.of(cause) ?? String(cause)}`
       )
   })
 

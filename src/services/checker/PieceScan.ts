@@ -1,6 +1,7 @@
 /** Hashes many pieces from disk: large reads, a few at a time, in a bounded amount of memory. */
 import * as Effect from "effect/Effect"
 import * as Bitfield from "../../domain/Bitfield.ts"
+import * as Digest from "../../domain/Digest.ts"
 import type * as Metainfo from "../../domain/Metainfo.ts"
 import * as PieceLayout from "../../domain/PieceLayout.ts"
 import type { FileStoreError, Storage } from "../FileStore.ts"
@@ -12,8 +13,6 @@ const RUN_BYTES = 1024 * 1024
 const MEMORY_BYTES = 32 * 1024 * 1024
 /** One thread of libuv's four is left for the rest. */
 const MAX_WORKERS = 3
-const HASH_BYTES = 20
-
 export interface ScanOptions {
   readonly metainfo: Metainfo.Metainfo
   readonly storage: Storage
@@ -70,7 +69,7 @@ const work = Effect.fnUntraced(function*(
       const at = PieceLayout.pieceOffset(layout, piece) - start
       const verdict = yield* verifier.verify(
         bytes.subarray(at, at + PieceLayout.pieceSize(layout, piece)),
-        pieceHashes.subarray(piece * HASH_BYTES, (piece + 1) * HASH_BYTES)
+        pieceHashes.subarray(piece * Digest.SHA1_BYTES, (piece + 1) * Digest.SHA1_BYTES)
       )
       if (verdict === "Verified") Bitfield.set(right, piece)
     }

@@ -1,6 +1,7 @@
 /** What can go wrong with the files of a torrent, each with what the user can do about it. */
 import * as Data from "effect/Data"
 import * as Runtime from "effect/Runtime"
+import * as SystemCode from "../SystemCode.ts"
 
 export type Reason = Data.TaggedEnum<{
   /** The disk or the quota is full. */
@@ -92,8 +93,7 @@ const toReason = (code: string, path: string, operation: string): Reason => {
 /** The `code` of an error that Node made, such as `"ENOSPC"`; the reason of one of ours. */
 export const codeOf = (cause: unknown): string => {
   if (cause instanceof FileStoreError) return cause.reason._tag === "Io" ? cause.reason.code : cause.reason._tag
-  const hasCode = typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string"
-  return hasCode ? String(cause.code) : "unknown"
+  return SystemCode.of(cause) ?? "unknown"
 }
 
 /** Names what the system said about `path`; one of ours passes through. */

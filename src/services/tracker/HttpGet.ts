@@ -14,6 +14,7 @@ import type { LookupFunction } from "node:net"
 import { gunzip } from "node:zlib"
 import * as Bytes from "../../domain/Bytes.ts"
 import type { Ip, Resolver } from "../Resolver.ts"
+import * as SystemCode from "../SystemCode.ts"
 import { Malformed, Redirects, TooLarge, Unreachable, Unsupported } from "./TrackerError.ts"
 
 export const MAX_REDIRECTS = 5
@@ -52,9 +53,6 @@ const COMMON: Record<string, string> = {
   ETIMEDOUT: "the connection timed out"
 }
 
-const codeOf = (cause: unknown): string | undefined =>
-  cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : undefined
-
 /** Node's own error for a connection: the last one tried, where several addresses were. */
 const rootOf = (error: HttpClientError.HttpClientError): unknown => {
   const cause = "cause" in error.reason ? error.reason.cause : undefined
@@ -63,7 +61,7 @@ const rootOf = (error: HttpClientError.HttpClientError): unknown => {
 
 const toReason = (error: HttpClientError.HttpClientError): Malformed | Unreachable => {
   const cause = rootOf(error)
-  const code = codeOf(cause) ?? ""
+  const code = SystemCode.of(cause) ?? ""
   if (code.startsWith("HPE_")) return new Malformed({ detail: "not HTTP" })
   const detail = COMMON[code] ?? (cause instanceof Error ? cause.message : error.message)
   return new Unreachable({ detail: detail.replace(/[\p{Cc}]+/gu, " ").slice(0, 200) })
@@ -92,7 +90,9 @@ const inflate = (body: Uint8Array, maxBytes: number): Effect.Effect<Uint8Array, 
     gunzip(body, { maxOutputLength: maxBytes }, (error, inflated) => {
       if (error === null) return resume(Effect.succeed(inflated))
       return resume(Effect.fail(
-        codeOf(error) === "ERR_BUFFER_TOO_LARGE" ? new TooLarge({ maxBytes }) : new Malformed({ detail: "broken gzip" })
+        SystemCode.of(error) === "ERR_BUFFER_TOO_LARGE"
+          ? new TooLarge({ maxBytes })
+          : new Malformed({ detail: "broken gzip" })
       ))
     })
   })
