@@ -1,0 +1,58 @@
+/**
+ * How often each address may ask: a token bucket per IPv4 address, or per /64 of IPv6, since one subscriber has all of
+ * that. The table is bounded; the address that has been silent longest is forgotten, which can only favour it.
+ */
+import { TokenBucket } from "../swarm/TokenBucket.ts"
+
+/** Addresses that are remembered. */
+export const MAX_ADDRESSES = 65_536
+
+/** Questions that may come at once, in seconds of the rate: clients announce all their torrents when they start. */
+const BURST_SECONDS = 10
+
+const keyOf = (compact: Uint8Array): string => {
+  const length = compact.length === 6 ? 4 : 8
+  let key = ""
+  for (let i = 0; i < length; i++) key += String.fromCharCode(compact[i]!)
+  return key
+}
+
+export class AskerRates {
+  readonly #rate: number
+  readonly #maxAddresses: number
+  /** The address that has been silent longest first. */
+  readonly #buckets = new Map<string, TokenBucket>()
+
+  /** @param rate questions a second; `Infinity` is no limit and costs nothing */
+  constructor(rate: number, maxAddresses = MAX_ADDRESSES) {
+    this.#rate = rate
+    this.#maxAddresses = maxAddresses
+  }
+
+  get size(): number {
+    return this.#buckets.size
+  }
+
+  /**
+   * Counts one question from this address, in the form of BEP 23 or BEP 7, at a time in ms. Answers 0 when it may be
+   * asked, else the ms until the next one may.
+   */
+  take(compact: Uint8Array, now: number): number {
+    if (this.#rate === Infinity) return 0
+    const key = keyOf(compact)
+    const bucket = this.#buckets.get(key) ?? this.#newBucket(now)
+    this.#buckets.delete(key)
+    this.#buckets.set(key, bucket)
+    return bucket.take(1, now) === 1 ? 0 : bucket.waitFor(1, now)
+  }
+
+  #newBucket(now: number): TokenBucket {
+    if (this.#buckets.size >= this.#maxAddresses) {
+      for (const oldest of this.#buckets.keys()) {
+        this.#buckets.delete(oldest)
+        break
+      }
+    }
+    return new TokenBucket(this.#rate, now, Math.max(1, this.#rate * BURST_SECONDS))
+  }
+}
