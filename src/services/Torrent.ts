@@ -23,6 +23,7 @@ import * as Announcer from "./Announcer.ts"
 import * as Checker from "./Checker.ts"
 import { Download, writeBlocks } from "./Download.ts"
 import { FileStore, type FileStoreError, type Storage } from "./FileStore.ts"
+import * as FileWatch from "./FileWatch.ts"
 import * as Monotonic from "./Monotonic.ts"
 import * as PeerPool from "./PeerPool.ts"
 import { PieceVerifier } from "./PieceVerifier.ts"
@@ -94,14 +95,27 @@ const LIMITED_TICK = "200 millis"
 /** Peers that a tracker is asked for while we have few. */
 const NUM_WANT = 80
 
-const makeShelf = (
+/** What is served of a torrent, as long as it is what was verified. */
+const makeShelf = Effect.fnUntraced(function*(
   metainfo: Metainfo,
   swarm: Swarm,
   storage: Storage,
-  onLost: (piece: number) => void,
+  writer: ResumeWriter.ResumeWriter,
   onEvent: (event: TorrentEvent) => void
-): Shelf => {
+): Effect.fn.Return<Shelf> {
   const { layout } = metainfo
+  const lose = (piece: number) => {
+    if (swarm.lose(piece)) writer.noteLost(piece)
+  }
+  const watch = yield* FileWatch.make({
+    metainfo,
+    storage,
+    closed: writer.closed,
+    onChanged: (file) => {
+      const range = PieceLayout.piecesOf(layout, metainfo.files[file]!)
+      for (let piece = range?.first ?? 1; piece <= (range?.last ?? 0); piece++) lose(piece)
+    }
+  })
   const { pieceLength } = layout
   /** Many peers meet the same trouble, again and again. */
   const told = new Set<string>()
@@ -109,7 +123,12 @@ const makeShelf = (
     key: metainfo.infoHash,
     length: layout.totalLength,
     layout,
-    read: storage.read,
+    read: (offset, into) => {
+      const confirmed = watch.confirm(offset, into.length)
+      return confirmed === Effect.void
+        ? storage.read(offset, into)
+        : Effect.andThen(confirmed, storage.read(offset, into))
+    },
     extent: (at, from, to) => {
       const { have, isSeed } = swarm
       if (isSeed) return [from, to]
@@ -121,13 +140,13 @@ const makeShelf = (
     },
     onSent: (peer, bytes, now) => swarm.sent(peer, bytes, now),
     onFault: ({ message }, pieces) => {
-      for (const piece of pieces) if (swarm.lose(piece)) onLost(piece)
+      pieces.forEach(lose)
       if (told.has(message)) return
       told.add(message)
       onEvent({ _tag: "Warning", message })
     }
   }
-}
+})
 
 /** Writes what has arrived of unfinished pieces, so that a later run need not fetch it again. */
 const saveUnfinished = (swarm: Swarm, storage: Storage) =>
@@ -236,7 +255,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
   const pool: PeerPool.PeerPool = yield* PeerPool.make({
     metainfo,
     swarm,
-    shelf: makeShelf(metainfo, swarm, storage, (piece) => writer.noteLost(piece), onEvent),
+    shelf: yield* makeShelf(metainfo, swarm, storage, writer, onEvent),
     maxPeers: options.maxPeers ?? MAX_PEERS,
     onEvent
   })

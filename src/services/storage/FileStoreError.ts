@@ -12,6 +12,8 @@ export type Reason = Data.TaggedEnum<{
   Missing: { readonly path: string }
   /** The file ends before the bytes that were asked for. */
   ShortRead: { readonly path: string }
+  /** A finished file is not as it was when it was verified. */
+  Changed: { readonly path: string }
   /** A symbolic link where a file or a folder should be: never followed. */
   Link: { readonly path: string }
   /** A folder, a device or a pipe where a file should be, or a file where a folder should be. */
@@ -30,6 +32,7 @@ const explain = Reason.$match({
   Denied: ({ path }) => `no permission for ${path} (EACCES): change its owner or mode, or choose another folder`,
   Missing: ({ path }) => `${path} is missing (ENOENT): put it back, or start again to download it anew`,
   ShortRead: ({ path }) => `${path} ends too early: it was truncated; start again with --check-integrity`,
+  Changed: ({ path }) => `${path} was changed and is not shared any more: start again with --check-integrity`,
   Link: ({ path }) => `${path} is a symbolic link (ELOOP), which is never followed: remove it or choose another folder`,
   NotAFile: ({ path }) => `${path} is not of the kind the torrent says (file or folder): move it away`,
   TooLong: ({ path }) => `the name ${path} is too long for this file system (ENAMETOOLONG): choose another folder`,
