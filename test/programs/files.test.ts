@@ -270,7 +270,7 @@ describe("a folder that cannot be used", () => {
     Effect.gen(function*() {
       const { place, run } = yield* stage
       fs.writeFileSync(place.dir, "a file")
-      assertRefused(yield* run(), 15, place.dir)
+      assertRefused(yield* run(), 18, place.dir, "ENOTDIR")
     }))
 
   it.live.skipIf(Mounts.missing !== undefined)(
