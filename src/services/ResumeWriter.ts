@@ -41,6 +41,8 @@ export interface Progress {
 }
 
 export interface ResumeWriter {
+  /** The files that are complete and synced, and when they last changed; kept up to date. */
+  readonly closed: Resume.Closed
   /** The piece is verified and its write, of so many bytes, is complete. */
   readonly noteWritten: (piece: number, bytes: number) => void
   /** Single blocks, which the masks of the snapshot tell of, were written in place. */
@@ -74,6 +76,7 @@ export const make = Effect.fnUntraced(function*(
     Effect.forkScoped({ startImmediately: true })
   )
   return {
+    closed: changes.closed,
     noteWritten: changes.noteWritten,
     noteBlocks: changes.noteBlocks,
     noteLost: changes.noteLost,

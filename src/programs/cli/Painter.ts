@@ -190,14 +190,16 @@ export const summary = (outcome: Outcome): string => {
   const whole = done >= total
   const facts = [
     whole ? "complete" : `incomplete, ${Format.percent(done, total)} of ${Format.bytes(total)}`,
-    downloaded > 0
-      ? `downloaded ${Format.bytes(downloaded)} in ${lasted(downloadMs)} ${meanOf(downloaded, downloadMs)}`
-      : "downloaded 0 B",
+    ...downloaded > 0
+      ? [`downloaded ${Format.bytes(downloaded)} in ${lasted(downloadMs)} ${meanOf(downloaded, downloadMs)}`]
+      : whole
+      ? []
+      : ["downloaded 0 B"],
     uploaded > 0 ? `uploaded ${Format.bytes(uploaded)} ${meanOf(uploaded, elapsedMs)}` : "uploaded 0 B",
     `ratio ${Format.ratio(outcome.ratio)}`,
     `${lasted(elapsedMs)} in all`
   ]
-  const where = whole ? "saved in" : "run it again to go on; what is there lies in"
+  const where = whole ? downloaded > 0 ? "saved in" : "it lies in" : "run it again to go on; what is there lies in"
   return `${Format.printable(outcome.name)}: ${facts.join(", ")}\n${where} ${Format.printable(outcome.path)}`
 }
 

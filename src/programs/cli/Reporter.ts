@@ -73,7 +73,7 @@ const noticeOf = (event: TorrentEvent): string | undefined => {
     case "PieceCorrupt":
       return `piece ${event.piece} failed its hash and is fetched again`
     case "TrackerFailed":
-      return `tracker: ${event.message}`
+      return event.message
     default:
       return undefined
   }

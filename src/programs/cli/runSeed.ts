@@ -73,6 +73,9 @@ const makeTorrent = Effect.fnUntraced(function*(options: SeedOptions) {
     ...(Option.isSome(options.pieceLength) && { pieceLength: options.pieceLength.value }),
     ...(Option.isSome(options.comment) && { comment: options.comment.value })
   }).pipe(Effect.mapError(({ message, reason }) => failure(UNMADE[reason], message)))
+  if (made.unshareable !== undefined) {
+    return yield* failure(ExitCode.usage, `${made.unshareable} has a name that is not UTF-8; rename it to share it`)
+  }
   if (Option.isSome(options.saveTorrent)) yield* saveTorrent(options.saveTorrent.value, made.bytes)
   if (!options.json) process.stdout.write(`${made.metainfo.infoHash}\n`)
   return { metainfo: made.metainfo, dir: path.dirname(source), isFresh: true }
