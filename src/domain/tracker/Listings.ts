@@ -87,3 +87,6 @@ export class Listings {
     return this.ordered
   }
 }
+
+/** What those may see who do not keep it. */
+export type ReadonlyListings = Pick<Listings, "all" | "count" | "get" | "has" | "named" | "search">
