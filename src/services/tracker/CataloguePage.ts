@@ -74,6 +74,11 @@ const lastSeen = ({ lastSeen, seeds }: Offer, now: number): Html => {
   return html`<time datetime="${lastSeen}" title="${lastSeen}">${ago(now - Date.parse(lastSeen))}</time>`
 }
 
+const count = (className: string, value: number, one: string, many: string): Html =>
+  html`<td class="${className}${value === 0 ? " zero" : ""}" data-label="${value === 1 ? one : many}">${
+    value.toLocaleString("en")
+  }</td>`
+
 const row = (offer: Offer, { now, trackers }: PageContent): Html => {
   const { completed, files, infoHash, leeches, seeds } = offer
   const name = printable(offer.name)
@@ -81,10 +86,10 @@ const row = (offer: Offer, { now, trackers }: PageContent): Html => {
   return html`<tr id="${infoHash}" class="${state}" data-name="${name}">
 <td><span class="name">${name}</span></td>
 <td>${ByteCount.bytes(offer.size)}</td>
-<td data-label="${files === 1 ? "file" : "files"}">${files}</td>
-<td class="seeds" data-label="${seeds === 1 ? "seed" : "seeds"}">${seeds}</td>
-<td data-label="${leeches === 1 ? "leech" : "leeches"}">${leeches}</td>
-<td data-label="completed">${completed}</td>
+${count("files", files, "file", "files")}
+${count("seeds", seeds, "seed", "seeds")}
+${count("leeches", leeches, "leech", "leeches")}
+${count("completed", completed, "completed", "completed")}
 <td class="seen">${lastSeen(offer, now)}</td>
 <td class="get"><a href="${magnet(offer, trackers)}">magnet</a><a href="/torrents/${infoHash}.torrent">.torrent</a></td>
 </tr>

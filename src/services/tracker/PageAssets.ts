@@ -30,19 +30,21 @@ tbody tr:hover{background:var(--hover)}
 th:first-child,td:first-child{text-align:left;white-space:normal;width:100%;min-width:14rem;padding-left:1rem}
 th:last-child,td:last-child{padding-right:1rem}
 td:first-child{overflow-wrap:anywhere;unicode-bidi:isolate}
-.name{font-weight:600}
-.name::before{content:"";display:inline-block;width:.55em;height:.55em;margin-right:.6em;border-radius:50%;background:var(--grey)}
+.name{display:block;position:relative;padding-left:1.2em;font-weight:600}
+.name::before{content:"";position:absolute;left:0;top:.5em;width:.55em;height:.55em;border-radius:50%;background:var(--grey)}
 .alive .name::before{background:var(--green)}
 .waiting .name::before{background:var(--amber)}
 .alive .seeds{color:var(--green);font-weight:600}
-.dim{color:var(--soft)}
+.dim,td.zero{color:var(--soft)}
 td.get{text-align:left}
 td.get a+a{margin-left:.75rem}
 .empty{padding:2.5rem 1.25rem;text-align:center;color:var(--soft)}
 .empty strong{display:block;margin-bottom:.5rem;font-size:1.1rem;color:var(--ink)}
 code{display:inline-block;max-width:100%;padding:.35rem .6rem;font:.9em/1.5 ui-monospace,"SF Mono",Menlo,Consolas,monospace;
 color:var(--ink);background:var(--hover);border:1px solid var(--line);border-radius:.4rem;overflow-wrap:anywhere;text-align:left}
-nav{display:flex;justify-content:space-between;gap:1rem;margin:1rem 0}
+.empty p{margin:.5rem 0 0}
+nav{display:grid;grid-template-columns:1fr auto 1fr;gap:1rem;margin:1rem 0;color:var(--soft)}
+nav span:last-child{text-align:right}
 footer{padding-top:1.25rem;padding-bottom:2rem;color:var(--soft);font-size:.85rem}
 footer p{margin:.25rem 0}
 @media (max-width:46rem){
@@ -53,9 +55,12 @@ tbody tr{padding:.75rem 1rem;border-top:1px solid var(--line)}
 tbody tr:first-child{border-top:0}
 td,td:first-child,td:last-child{display:inline;padding:0;border:0;text-align:left}
 td:first-child{display:block;margin-bottom:.25rem}
-td[data-label]{font-size:.9rem;color:var(--soft);margin-right:.75rem}
+td,td:last-child{margin-right:.75rem;font-size:.9rem;color:var(--soft)}
+td:first-child{margin-right:0;font-size:1rem;color:inherit}
 td[data-label]::after{content:" " attr(data-label)}
-td.get{display:block;margin-top:.25rem}
+td.seen::before{content:"last seed "}
+
+td.get{display:block;margin-top:.25rem;font-size:1rem}
 [hidden],tbody tr[hidden]{display:none}
 }
 `
