@@ -12,9 +12,11 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { createServer, type Server } from "node:http"
+import * as Bytes from "../domain/Bytes.ts"
 import type * as InfoHash from "../domain/InfoHash.ts"
 import * as PeerAddress from "../domain/PeerAddress.ts"
-import * as HttpTracker from "../domain/tracker/HttpTracker.ts"
+import * as PeerId from "../domain/PeerId.ts"
+import * as HttpTrackerServer from "../domain/tracker/HttpTrackerServer.ts"
 import type * as Swarm from "../domain/tracker/Swarm.ts"
 import * as Monotonic from "./Monotonic.ts"
 import { type Summary, SwarmStore, type SwarmStoreError } from "./SwarmStore.ts"
@@ -68,13 +70,24 @@ const TEXT = { contentType: "text/plain" }
 
 const notFound = HttpServerResponse.empty({ status: 404 })
 
-const refuse = (reason: string) => HttpServerResponse.uint8Array(HttpTracker.encodeFailure(reason), TEXT)
+const refuse = (reason: string) => HttpServerResponse.uint8Array(HttpTrackerServer.encodeFailure(reason), TEXT)
 
 const broken = refuse("this tracker has lost its memory for now; it will be back")
 
 interface Settings {
   readonly intervalMs: number
   readonly maxNumWant: number
+}
+
+const packed = (peers: ReadonlyArray<Swarm.Peer>, form: HttpTrackerServer.AnnounceQuery) => {
+  const of = (family: 4 | 6) => peers.filter(({ address }) => address.family === family)
+  const ids = (family: 4 | 6) => Bytes.concat(of(family).map(({ peerId }) => PeerId.toBytes(peerId)))
+  return {
+    peers4: Bytes.concat(of(4).map(({ compact }) => compact)),
+    peers6: Bytes.concat(of(6).map(({ compact }) => compact)),
+    ids4: form.noPeerId ? undefined : ids(4),
+    ids6: form.noPeerId ? undefined : ids(6)
+  }
 }
 
 const announce = Effect.fnUntraced(function*(
@@ -84,10 +97,10 @@ const announce = Effect.fnUntraced(function*(
   text: string,
   now: number
 ) {
-  const parsed = HttpTracker.parseAnnounce(text)
+  const parsed = HttpTrackerServer.parseAnnounce(text)
   if (Result.isFailure(parsed)) return refuse(parsed.failure)
   const query = parsed.success
-  const address = HttpTracker.addressOf(Option.getOrElse(request.remoteAddress, () => ""), query)
+  const address = HttpTrackerServer.addressOf(Option.getOrElse(request.remoteAddress, () => ""), query)
   if (address === undefined) return refuse("the address of this request is not known")
   const sample = yield* store.announce(query.infoHash, {
     address,
@@ -97,16 +110,24 @@ const announce = Effect.fnUntraced(function*(
     numWant: Math.min(query.numWant ?? NUM_WANT, settings.maxNumWant),
     lifeMs: 2 * settings.intervalMs + GRACE_MS
   }, now)
-  const reply = { ...sample, intervalMs: settings.intervalMs, externalIp: PeerAddress.hostBytes(address) }
-  return HttpServerResponse.uint8Array(HttpTracker.encodeReply(reply, query), TEXT)
+  const { completed, leechers, peers, seeders } = sample
+  const reply = {
+    seeders,
+    leechers,
+    completed,
+    ...packed(peers, query),
+    intervalMs: settings.intervalMs,
+    externalIp: PeerAddress.hostBytes(address)
+  }
+  return HttpServerResponse.uint8Array(HttpTrackerServer.encodeReply(reply, query), TEXT)
 })
 
 const scrape = Effect.fnUntraced(function*(store: SwarmStore["Service"], text: string, now: number) {
   const files = new Map<InfoHash.InfoHash, Swarm.Counts>()
-  for (const infoHash of HttpTracker.parseScrape(text)) files.set(infoHash, yield* store.scrape(infoHash, now))
+  for (const infoHash of HttpTrackerServer.parseScrape(text)) files.set(infoHash, yield* store.scrape(infoHash, now))
   return files.size === 0
     ? refuse("info_hash must be 20 bytes, percent-encoded; scrapes of everything are not answered")
-    : HttpServerResponse.uint8Array(HttpTracker.encodeScrape(files), TEXT)
+    : HttpServerResponse.uint8Array(HttpTrackerServer.encodeScrape(files), TEXT)
 })
 
 /** One effect for every request: a router would cost as much again as the rest. */
