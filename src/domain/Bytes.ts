@@ -4,10 +4,10 @@ const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(
 
 export const empty: Uint8Array = new Uint8Array(0)
 
-/** Lower-case hexadecimal. */
-export const toHex = (bytes: Uint8Array): string => {
+/** Lower-case hexadecimal of the bytes from `from` to `to`. */
+export const toHex = (bytes: ArrayLike<number>, from = 0, to = bytes.length): string => {
   let out = ""
-  for (const byte of bytes) out += HEX[byte]
+  for (let i = from; i < to; i++) out += HEX[bytes[i]!]
   return out
 }
 

@@ -9,6 +9,9 @@ export const BYTES = 20
 /** Takes exactly 20 bytes. */
 export const fromBytes = (bytes: Uint8Array): InfoHash => Bytes.toHex(bytes) as InfoHash
 
+/** Reads the 20 bytes at `at`. */
+export const read = (bytes: Uint8Array, at: number): InfoHash => Bytes.toHex(bytes, at, at + BYTES) as InfoHash
+
 export const toBytes = (infoHash: InfoHash): Uint8Array => Bytes.fromHex(infoHash)!
 
 /** Reads 40 hex digits of any case. */

@@ -24,6 +24,14 @@ export const make = (random: () => number): PeerId => {
 /** Takes exactly 20 bytes. */
 export const fromBytes = (bytes: Uint8Array): PeerId => Bytes.toLatin1(bytes) as PeerId
 
+/** Reads the 20 bytes at `at`. */
+export const read = (bytes: Uint8Array, at: number): PeerId => {
+  // Spreading an array takes 70 ns, spreading a view of the bytes 950.
+  const codes: Array<number> = []
+  for (let i = at; i < at + BYTES; i++) codes.push(bytes[i]!)
+  return String.fromCharCode(...codes) as PeerId
+}
+
 export const toBytes = (id: PeerId): Uint8Array => Bytes.fromLatin1(id)
 
 /** The printable form for logs: every byte outside the visible ASCII range becomes a dot. */

@@ -13,6 +13,7 @@ import * as PeerAddress from "../../src/domain/PeerAddress.ts"
 import type { PeerId } from "../../src/domain/PeerId.ts"
 import type { AnnounceRequest } from "../../src/domain/tracker/Announce.ts"
 import * as HttpTracker from "../../src/domain/tracker/HttpTracker.ts"
+import * as HttpTrackerServer from "../../src/domain/tracker/HttpTrackerServer.ts"
 import { SwarmStore, SwarmStoreError } from "../../src/services/SwarmStore.ts"
 import { Tracker } from "../../src/services/Tracker.ts"
 import * as TrackerServer from "../../src/services/TrackerServer.ts"
@@ -83,7 +84,7 @@ describe("TrackerServer", () => {
         `${server.url.replace("announce", "scrape")}?info_hash=%25%FF%00+%25%ff%00+%25%ff%00%2B%25%ff%00%2b%25%ff%00+`
       )
       const counts = { seeders: 1, leechers: 0, completed: 1 }
-      assert.deepStrictEqual(scrape.body, HttpTracker.encodeScrape(new Map([[HASH, counts]])))
+      assert.deepStrictEqual(scrape.body, HttpTrackerServer.encodeScrape(new Map([[HASH, counts]])))
     }).pipe(Effect.provide(Live)))
 
   it.live("packs IPv6 peers too, and lists peers for those that ask", () =>

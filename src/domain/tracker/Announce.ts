@@ -1,9 +1,17 @@
 /** What a peer tells a tracker and what it hears back (BEP 3), whatever the protocol between them. */
+import * as Bytes from "../Bytes.ts"
 import type * as InfoHash from "../InfoHash.ts"
 import type * as PeerAddress from "../PeerAddress.ts"
 import type * as PeerId from "../PeerId.ts"
 
-export type Event = "started" | "completed" | "stopped"
+/** `paused` is said by a partial seed with every announce (BEP 21). */
+export type Event = "started" | "completed" | "stopped" | "paused"
+
+/** Peers kept of one reply; the largest trackers send 200. */
+export const MAX_PEERS = 1000
+
+/** Characters of one of a tracker's texts. */
+export const MAX_TEXT = 200
 
 export interface AnnounceRequest {
   readonly infoHash: InfoHash.InfoHash
@@ -48,3 +56,21 @@ export interface Refusal {
   /** When to ask again (BEP 31); `Infinity` for never, `undefined` when the tracker does not say. */
   readonly retryInMs: number | undefined
 }
+
+/** What a scrape tells of one torrent (BEP 48). */
+export interface Scraped {
+  readonly seeders: number
+  /** Peers with pieces missing, partial seeds among them. */
+  readonly leechers: number
+  /** How many peers have finished there. */
+  readonly completed: number
+  /** Leeches that are no partial seeds (BEP 21); `undefined` when the tracker does not tell them apart. */
+  readonly downloaders?: number | undefined
+}
+
+/** A tracker's text as it may be shown on a terminal: no control or direction characters, one short line. */
+export const toText = (bytes: Uint8Array): string =>
+  Bytes.toUtf8(bytes.subarray(0, 4 * MAX_TEXT))
+    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ")
+    .trim()
+    .slice(0, MAX_TEXT)

@@ -1,57 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Arbitrary from "effect/Arbitrary"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
 import * as Bencode from "../../../src/domain/Bencode.ts"
 import * as Bytes from "../../../src/domain/Bytes.ts"
 import * as InfoHash from "../../../src/domain/InfoHash.ts"
 import * as PeerAddress from "../../../src/domain/PeerAddress.ts"
-import * as PeerId from "../../../src/domain/PeerId.ts"
-import type { AnnounceReply, AnnounceRequest } from "../../../src/domain/tracker/Announce.ts"
+import type * as PeerId from "../../../src/domain/PeerId.ts"
+import { type AnnounceReply, type AnnounceRequest, MAX_PEERS } from "../../../src/domain/tracker/Announce.ts"
 import * as HttpTracker from "../../../src/domain/tracker/HttpTracker.ts"
-
-const int = (minimum: number, maximum: number) =>
-  Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum, maximum })))
-const bytesOf = (minLength: number, maxLength: number) =>
-  Arbitrary.array(int(0, 255), { minLength, maxLength }).pipe(Arbitrary.map((xs) => Uint8Array.from(xs)))
-const size = int(0, Number.MAX_SAFE_INTEGER)
-
-const request: Arbitrary.Arbitrary<AnnounceRequest> = Arbitrary.all({
-  infoHash: bytesOf(20, 20).pipe(Arbitrary.map(InfoHash.fromBytes)),
-  peerId: bytesOf(20, 20).pipe(Arbitrary.map(PeerId.fromBytes)),
-  port: int(1, 0xffff),
-  uploaded: size,
-  downloaded: size,
-  left: size,
-  event: Arbitrary.schema(Schema.UndefinedOr(Schema.Literals(["started", "completed", "stopped"]))),
-  numWant: int(0, 1000),
-  key: int(0, 0xffff_ffff),
-  trackerId: bytesOf(1, 30).pipe(Arbitrary.map(Bytes.toLatin1))
-})
-
-const peer = Arbitrary.all([
-  bytesOf(20, 20),
-  bytesOf(4, 4),
-  bytesOf(16, 16),
-  int(1, 0xffff),
-  Arbitrary.schema(Schema.Boolean)
-]).pipe(
-  Arbitrary.map(([id, host4, host6, port, isV4]) => {
-    const portBytes = Uint8Array.of(port >>> 8, port)
-    const compact = Bytes.concat([isV4 ? host4 : host6, portBytes])
-    const address = PeerAddress.fromCompact(compact, isV4 ? 4 : 6)[0]!
-    return { id, address, compact: PeerAddress.toCompact(address) }
-  })
-)
-
-type Peer = typeof peer extends Arbitrary.Arbitrary<infer A> ? A : never
-
-const packed = (peers: ReadonlyArray<Peer>, withIds: boolean) => {
-  const of = (family: 4 | 6) => peers.filter((peer) => peer.address.family === family)
-  const addresses = (family: 4 | 6) => Bytes.concat(of(family).map((peer) => peer.compact))
-  const ids = (family: 4 | 6) => withIds ? Bytes.concat(of(family).map((peer) => peer.id)) : undefined
-  return { peers4: addresses(4), peers6: addresses(6), ids4: ids(4), ids6: ids(6) }
-}
+import { bytes as bytesOf, int } from "../generators.ts"
 
 const utf8 = Bytes.fromUtf8
 
@@ -66,7 +22,6 @@ const refused = (bytes: Uint8Array) => {
 }
 const bencoded = (value: Bencode.Encodable): Uint8Array => Bencode.encode(value)
 const texts = (reply: AnnounceReply) => reply.peers.map(PeerAddress.format)
-const queryOf = (url: string) => url.slice(url.indexOf("?") + 1)
 
 const EXAMPLE: AnnounceRequest = {
   infoHash: InfoHash.parse("123456789abcdef123456789abcdef123456789a")!,
@@ -98,53 +53,9 @@ describe("HttpTracker, asking", () => {
     assert.strictEqual(start("http://t/a?k&"), "http://t/a?k&")
     assert.strictEqual(start("http://t/a#part?"), "http://t/a?")
   })
-
-  it.prop("is understood by the tracker's side", { request }, ({ request }) => {
-    const url = new URL(HttpTracker.announceUrl("http://t.example/announce?passkey=%FF", request))
-    const { key: _, ...asked } = request
-    assert.deepStrictEqual(
-      Result.getOrThrow(HttpTracker.parseAnnounce(url.search.slice(1))),
-      { ...asked, compact: true, noPeerId: false, ip: undefined }
-    )
-  })
 })
 
 describe("HttpTracker, replies", () => {
-  const reply = {
-    seeders: int(0, 1e6),
-    leechers: int(0, 1e6),
-    completed: int(0, 1e6),
-    interval: int(1, 1e9),
-    peers: Arbitrary.array(peer, { maxLength: 60 })
-  }
-  const form = { compact: Schema.Boolean, noPeerId: Schema.Boolean }
-
-  it.prop(
-    "come back as they were, in either form",
-    { ...reply, ...form },
-    ({ compact, interval, noPeerId, ...rest }) => {
-      const externalIp = rest.peers[0]?.compact.slice(0, -2)
-      const bytes = HttpTracker.encodeReply(
-        { ...rest, ...packed(rest.peers, !noPeerId), intervalMs: interval * 1000, externalIp },
-        { compact }
-      )
-      const back = decoded(bytes)
-      assert.deepStrictEqual(texts(back).sort(), rest.peers.map((peer) => PeerAddress.format(peer.address)).sort())
-      assert.deepStrictEqual({ ...back, peers: [] }, {
-        peers: [],
-        intervalMs: interval * 1000,
-        minIntervalMs: undefined,
-        seeders: rest.seeders,
-        leechers: rest.leechers,
-        trackerId: undefined,
-        warning: undefined,
-        externalIp: rest.peers[0]?.address.host
-      })
-      const ids = Bytes.toLatin1(bytes).includes("7:peer id20:")
-      assert.strictEqual(ids, !compact && !noPeerId && rest.peers.length > 0)
-    }
-  )
-
   it("are read in every part", () => {
     const back = decoded(bencoded({
       complete: 5,
@@ -196,14 +107,14 @@ describe("HttpTracker, replies", () => {
 
   it("are cut at a number of peers", () => {
     const many = new Uint8Array(6 * 5000).fill(1)
-    assert.strictEqual(decoded(bencoded({ peers: many })).peers.length, HttpTracker.MAX_PEERS)
+    assert.strictEqual(decoded(bencoded({ peers: many })).peers.length, MAX_PEERS)
     const listed = Array.from({ length: 5000 }, (_, i) => ({ ip: "192.0.2.1", port: i + 1 }))
-    assert.strictEqual(decoded(bencoded({ peers: listed })).peers.length, HttpTracker.MAX_PEERS)
-    assert.strictEqual(decoded(bencoded({ peers: many, peers6: many })).peers.length, HttpTracker.MAX_PEERS)
+    assert.strictEqual(decoded(bencoded({ peers: listed })).peers.length, MAX_PEERS)
+    assert.strictEqual(decoded(bencoded({ peers: many, peers6: many })).peers.length, MAX_PEERS)
   })
 
   it("may refuse, with a time to ask again", () => {
-    assert.deepStrictEqual(refused(HttpTracker.encodeFailure("not registered")), {
+    assert.deepStrictEqual(refused(bencoded({ "failure reason": "not registered" })), {
       _tag: "Refused",
       detail: "not registered",
       retryInMs: undefined
@@ -219,90 +130,92 @@ describe("HttpTracker, replies", () => {
     }
   })
 
-  it.prop("of any bytes never throw and stay bounded", {
-    noise: bytesOf(0, 200),
-    at: int(0, 10_000),
-    peers: reply.peers
-  }, ({ at, noise, peers }) => {
-    const whole = HttpTracker.encodeReply(
-      { seeders: 1, leechers: 1, completed: 0, ...packed(peers, true), intervalMs: 1000, externalIp: undefined },
-      { compact: at % 2 === 0 }
-    )
-    const cut = at % whole.length
-    const mutated = Bytes.concat([whole.subarray(0, cut), noise, whole.subarray(cut + noise.length)])
-    for (const bytes of [noise, Bytes.concat([utf8("d"), noise]), mutated, whole.subarray(0, cut)]) {
-      const result = HttpTracker.decodeReply(bytes)
-      if (Result.isSuccess(result) && "peers" in result.success) {
-        for (const { family, host, port } of result.success.peers) {
-          assert.deepStrictEqual(PeerAddress.make(host, port), { family, host, port })
+  it.prop(
+    "of any bytes never throw and stay bounded",
+    { noise: bytesOf(0, 200), at: int(0, 10_000) },
+    ({ at, noise }) => {
+      const whole = bencoded({
+        interval: 1800,
+        peers: Uint8Array.of(192, 0, 2, 1, 0x1a, 0xe1, 192, 0, 2, 2, 0, 0),
+        peers6: new Uint8Array(36).fill(7)
+      })
+      const cut = at % whole.length
+      const mutated = Bytes.concat([whole.subarray(0, cut), noise, whole.subarray(cut + noise.length)])
+      for (const bytes of [noise, Bytes.concat([utf8("d"), noise]), mutated, whole.subarray(0, cut)]) {
+        const result = HttpTracker.decodeReply(bytes)
+        if (Result.isSuccess(result) && "peers" in result.success) {
+          for (const { family, host, port } of result.success.peers) {
+            assert.deepStrictEqual(PeerAddress.make(host, port), { family, host, port })
+          }
         }
       }
     }
-  })
+  )
 })
 
-describe("HttpTracker, the tracker's side", () => {
-  const good = queryOf(HttpTracker.announceUrl("http://t/a", EXAMPLE))
-  const failure = (query: string) => Result.getFailure(HttpTracker.parseAnnounce(query))._tag
+describe("HttpTracker, scrapes", () => {
+  const one = InfoHash.parse("12".repeat(20))!
+  const two = InfoHash.parse("ff".repeat(20))!
+  const scraped = (bytes: Uint8Array) => Result.getOrThrow(HttpTracker.decodeScrape(bytes, [one, two]))
+  const files = (entries: ReadonlyArray<readonly [Uint8Array, Bencode.Encodable]>) =>
+    bencoded({ files: new Map(entries) })
 
-  it("refuses what names no peer", () => {
-    assert.strictEqual(failure(good), "None")
-    for (
-      const [from, to] of [
-        ["port=6881", "port=0"],
-        ["port=6881", "port=65536"],
-        ["port=6881", "port=-1"],
-        ["port=6881", "x=1"],
-        ["peer_id=-", "peer_id="],
-        ["info_hash=%12", "info_hash="],
-        ["info_hash=%12", "info_hash=%1"]
-      ] as const
-    ) assert.strictEqual(failure(good.replace(from, to)), "Some", to)
+  it("are asked for beside the announce", () => {
+    const target = (url: string) => HttpTracker.scrapeUrl(url, [two])?.split("info_hash=")[0]
+    assert.strictEqual(
+      HttpTracker.scrapeUrl("http://t/announce", [one, two]),
+      `http://t/scrape?info_hash=${"%12".repeat(20)}&info_hash=${"%FF".repeat(20)}`
+    )
+    assert.strictEqual(target("http://t/x/announce.php?k=announce#part"), "http://t/x/scrape.php?k=announce&")
+    assert.strictEqual(target("http://t/announce/announce"), "http://t/announce/scrape?")
+    for (const url of ["http://t/", "http://t/a?announce", "http://t/announce/key", "http://t/xannounce"]) {
+      assert.isUndefined(target(url), url)
+    }
+    const most = HttpTracker.scrapeUrl("http://t/announce", Array.from({ length: HttpTracker.MAX_SCRAPE }, () => two))!
+    assert.isBelow(most.length, 4096)
   })
 
-  it("takes a peer at its word where it may, and defaults otherwise", () => {
-    const parse = (query: string) => Result.getOrThrow(HttpTracker.parseAnnounce(query))
-    assert.isFalse(parse(good.replace("compact=1", "compact=0")).compact)
-    assert.isTrue(parse(good.replace("compact=1", "")).compact)
-    assert.isUndefined(parse(good.replace("left=3", "left=99999999999999999999")).left)
-    assert.isUndefined(parse(good.replace("event=started", "event=paused")).event)
-    assert.strictEqual(parse(`${good}&ip=192.0.2.9&no_peer_id=1&port=1`).port, 6881)
-    assert.strictEqual(parse(`${good}&ip=192.0.2.9`).ip, "192.0.2.9")
+  it("tell of the torrents that were asked about", () => {
+    const found = scraped(files([
+      [InfoHash.toBytes(one), { complete: 1, downloaded: 2, downloaders: 3, incomplete: 4, name: "x" }],
+      [InfoHash.toBytes(two), { complete: -1, incomplete: "7" }],
+      [new Uint8Array(20), { complete: 9 }],
+      [utf8("short"), {}]
+    ]))
+    assert.deepStrictEqual(
+      found,
+      new Map([
+        [one, { seeders: 1, completed: 2, downloaders: 3, leechers: 4 }],
+        [two, { seeders: 0, completed: 0, downloaders: undefined, leechers: 0 }]
+      ])
+    )
   })
 
-  it("sees peers where they are, and believes only programs of its own machine", () => {
-    const at = (seen: string, ip: string | undefined) => HttpTracker.addressOf(seen, { ip, port: 6881 })?.host
-    assert.strictEqual(at("192.0.2.1", undefined), "192.0.2.1")
-    assert.strictEqual(at("192.0.2.1", "192.0.2.9"), "192.0.2.1")
-    assert.strictEqual(at("::ffff:192.0.2.1", "127.0.0.1"), "192.0.2.1")
-    assert.strictEqual(at("2001:db8::1", "::1"), "2001:db8::1")
-    assert.strictEqual(at("127.0.0.1", "192.0.2.9"), "192.0.2.9")
-    assert.strictEqual(at("::ffff:127.0.0.1", "2001:db8::9"), "2001:db8::9")
-    assert.strictEqual(at("::1", "evil.example"), "::1")
-    assert.isUndefined(at("", "192.0.2.9"))
-  })
-
-  it.prop("never throws on a query", { noise: bytesOf(0, 300), at: int(0, 300) }, ({ at, noise }) => {
-    const text = Bytes.toLatin1(noise)
-    for (const query of [text, good.slice(0, at) + text, good.slice(0, at) + text + good.slice(at)]) {
-      const parsed = HttpTracker.parseAnnounce(query)
-      if (Result.isSuccess(parsed)) {
-        assert.match(parsed.success.infoHash, /^[0-9a-f]{40}$/)
-        assert.strictEqual(parsed.success.peerId.length, 20)
-      }
-      assert.isAtMost(HttpTracker.parseScrape(query).length, HttpTracker.MAX_SCRAPE)
+  it("may be refused, or be none", () => {
+    assert.deepStrictEqual(scraped(bencoded({ "failure reason": "no\u001bscrapes", "retry in": "never" })), {
+      _tag: "Refused",
+      detail: "no scrapes",
+      retryInMs: Infinity
+    })
+    for (const text of ["", "<html>", "le", "de", "d5:filesi1ee", "d5:files"]) {
+      assert.isTrue(Result.isFailure(HttpTracker.decodeScrape(utf8(text), [one])), text)
     }
   })
 
-  it("answers a scrape with raw keys", () => {
-    const hash = EXAMPLE.infoHash
-    const query = `info_hash=short&${good}`
-    assert.deepStrictEqual(HttpTracker.parseScrape(query), [hash])
-    const bytes = HttpTracker.encodeScrape(new Map([[hash, { seeders: 1, leechers: 2, completed: 3 }]]))
-    const raw = Bytes.toLatin1(InfoHash.toBytes(hash))
-    assert.strictEqual(
-      Bytes.toLatin1(bytes),
-      `d5:filesd20:${raw}d8:completei1e10:downloadedi3e10:incompletei2eeee`
-    )
+  it.prop("of any bytes never throw", { noise: bytesOf(0, 100), at: int(0, 1000) }, ({ at, noise }) => {
+    const whole = files([[InfoHash.toBytes(one), { complete: 1, downloaded: 2, incomplete: 4 }]])
+    const cut = at % whole.length
+    for (
+      const bytes of [
+        noise,
+        whole.subarray(0, cut),
+        Bytes.concat([whole.subarray(0, cut), noise, whole.subarray(cut + noise.length)])
+      ]
+    ) {
+      const result = HttpTracker.decodeScrape(bytes, [one])
+      if (Result.isSuccess(result) && !("_tag" in result.success)) {
+        for (const infoHash of result.success.keys()) assert.strictEqual(infoHash, one)
+      }
+    }
   })
 })
