@@ -1,204 +1,216 @@
-/** The tracker, over HTTP: `/announce` (BEP 3, 7, 23, 24) and `/scrape` (BEP 48). */
+/** The tracker: HTTP (BEP 3, 7, 21, 23, 24, 31, 48) and UDP (BEP 15, 41) on one port, over any {@link SwarmStore}. */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as HttpMiddleware from "effect/http/HttpMiddleware"
+import * as Exit from "effect/Exit"
+import * as FiberSet from "effect/FiberSet"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
-import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
-import { createServer, type Server } from "node:http"
-import * as Bytes from "../domain/Bytes.ts"
+import * as Random from "effect/Random"
+import * as Scope from "effect/Scope"
 import type * as InfoHash from "../domain/InfoHash.ts"
-import * as PeerAddress from "../domain/PeerAddress.ts"
-import * as PeerId from "../domain/PeerId.ts"
-import * as HttpTrackerServer from "../domain/tracker/HttpTrackerServer.ts"
-import type * as Swarm from "../domain/tracker/Swarm.ts"
+import type { Summary } from "../domain/tracker/Announcing.ts"
+import { AskerRates } from "../domain/tracker/AskerRates.ts"
+import { ConnectionIds } from "../domain/tracker/ConnectionIds.ts"
+import { Counters } from "../domain/tracker/Counters.ts"
 import * as Monotonic from "./Monotonic.ts"
-import { type Summary, SwarmStore, type SwarmStoreError } from "./SwarmStore.ts"
+import { SwarmStore, type SwarmStoreError } from "./SwarmStore.ts"
+import * as AccessLog from "./tracker/AccessLog.ts"
+import type { Desk } from "./tracker/Desk.ts"
+import * as HttpListener from "./tracker/HttpListener.ts"
+import type { TrackerServerError } from "./tracker/ListenError.ts"
+import * as Operations from "./tracker/Operations.ts"
+import * as UdpListener from "./tracker/UdpListener.ts"
 
-export class TrackerServerError extends Schema.TaggedError<TrackerServerError>()("TrackerServerError", {
-  reason: Schema.Literals(["PortTaken", "CannotListen"]),
-  detail: Schema.String
-}) {
-  override get message() {
-    return this.detail
-  }
-}
+export { TrackerServerError } from "./tracker/ListenError.ts"
+
+/** Answers what is neither announce, nor scrape, nor about the tracker itself. */
+export type Otherwise = Effect.Effect<
+  HttpServerResponse.HttpServerResponse,
+  never,
+  HttpServerRequest.HttpServerRequest | Scope.Scope
+>
 
 export interface TrackerServerOptions {
-  /** 0 for any free port. */
+  /** 0 for any free port, the same for both protocols. */
   readonly port: number
-  /** The address to listen on; all of both families when absent. */
-  readonly host?: string | undefined
-  /** How long peers are asked to wait between announces; those that miss two are forgotten. */
+  /** The addresses to listen on; all of both families when absent or empty. */
+  readonly hosts?: ReadonlyArray<string> | undefined
+  /** False to leave a protocol out. */
+  readonly http?: boolean | undefined
+  readonly udp?: boolean | undefined
+  /** How long peers are asked to wait between announces, give or take a tenth. */
   readonly intervalMs?: number | undefined
   /** The most peers in one answer, whatever a peer wants. */
   readonly maxNumWant?: number | undefined
+  /** Announces and scrapes that one address may make in a second, on average; no limit when absent. */
+  readonly maxRate?: number | undefined
+  readonly maxConnections?: number | undefined
+  /** The address of a request is the last of its `X-Forwarded-For`. */
+  readonly trustProxy?: boolean | undefined
+  /** Whether a torrent is tracked; all are when absent. */
+  readonly admits?: ((infoHash: InfoHash.InfoHash) => boolean) | undefined
+  readonly otherwise?: Otherwise | undefined
+  /** Gets a line for every announce and scrape. */
+  readonly log?: ((line: string) => void) | undefined
+  /** Which of several processes this is. */
+  readonly worker?: number | undefined
 }
 
 export interface Running {
   readonly port: number
-  /** The announce URL, as a program on this machine would use it. */
+  /** The announce URL over HTTP, as a program on this machine would use it; over UDP when HTTP is left out. */
   readonly url: string
+  /** The announce URLs of all that is listened on. */
+  readonly urls: ReadonlyArray<string>
+  readonly counters: Counters
   readonly swarms: Effect.Effect<Summary, SwarmStoreError>
 }
 
 const INTERVAL_MS = 30 * 60_000
+const JITTER = 0.1
 const MAX_NUM_WANT = 200
 const NUM_WANT = 50
+const MAX_CONNECTIONS = 8192
 
-/** Of the path with its query: an announce takes some 300. */
-const MAX_TARGET = 4096
+/** Peers may come back a little early, and at once when they have something to say. */
+const MIN_INTERVAL_SHARE = 0.5
 
-// Beyond two intervals, for announces that are a little late.
-const GRACE_MS = 60_000
+/** Free ports of one protocol that are tried on the other. */
+const PORT_TRIES = 8
 
-const LIMITS = {
-  maxHeaderSize: 8192,
-  headersTimeout: 5000,
-  requestTimeout: 5000,
-  connectionsCheckingInterval: 1000,
-  keepAliveTimeout: 30_000
+const notFound = HttpServerResponse.text("there is nothing here; a tracker answers at /announce\n", { status: 404 })
+
+/** Wall-clock time that never goes back: what the store remembers outlives the process, and a clock may be set. */
+const wallClock = (clock: Clock.Clock): () => number => {
+  let latest = 0
+  return () => latest = Math.max(latest, clock.currentTimeMillisUnsafe())
 }
 
-const TEXT = { contentType: "text/plain" }
-
-const notFound = HttpServerResponse.empty({ status: 404 })
-
-const refuse = (reason: string) => HttpServerResponse.uint8Array(HttpTrackerServer.encodeFailure(reason), TEXT)
-
-const broken = refuse("this tracker has lost its memory for now; it will be back")
-
-interface Settings {
-  readonly intervalMs: number
-  readonly maxNumWant: number
-}
-
-const packed = (peers: ReadonlyArray<Swarm.Peer>, form: HttpTrackerServer.AnnounceQuery) => {
-  const of = (family: 4 | 6) => peers.filter(({ address }) => address.family === family)
-  const ids = (family: 4 | 6) => Bytes.concat(of(family).map(({ peerId }) => PeerId.toBytes(peerId)))
-  return {
-    peers4: Bytes.concat(of(4).map(({ compact }) => compact)),
-    peers6: Bytes.concat(of(6).map(({ compact }) => compact)),
-    ids4: form.noPeerId ? undefined : ids(4),
-    ids6: form.noPeerId ? undefined : ids(6)
+/** Both listeners meet the store here: an Effect for a batch, whose end is a plain call. */
+const deskOf = Effect.fnUntraced(function*(options: TrackerServerOptions, counters: Counters, now: () => number) {
+  const store = yield* SwarmStore
+  const clock = yield* Clock.Clock
+  const random = yield* Random.Random
+  const run = yield* FiberSet.makeRuntime<never>()
+  const chance = () => random.nextDoubleUnsafe()
+  const { intervalMs = INTERVAL_MS, log } = options
+  const ended = <A>(done: (value: A | undefined) => void) => (exit: Exit.Exit<A, unknown>) =>
+    done(Exit.isSuccess(exit) ? exit.value : undefined)
+  const desk: Desk = {
+    counters,
+    rates: new AskerRates(options.maxRate ?? Infinity),
+    admits: options.admits ?? (() => true),
+    intervalMs: () => intervalMs * (1 + JITTER * (2 * chance() - 1)),
+    minIntervalMs: intervalMs * MIN_INTERVAL_SHARE,
+    maxNumWant: options.maxNumWant ?? MAX_NUM_WANT,
+    numWant: NUM_WANT,
+    random: chance,
+    now,
+    elapsed: () => Monotonic.millis(clock),
+    submit: (batch, done) => run(store.announce(batch, now())).addObserver(ended(done)),
+    scrape: (infoHashes, done) => run(store.scrape(infoHashes, now())).addObserver(ended(done)),
+    log: log && ((protocol, asked, answer) => log(AccessLog.line(now(), protocol, asked, answer)))
   }
-}
-
-const announce = Effect.fnUntraced(function*(
-  store: SwarmStore["Service"],
-  settings: Settings,
-  request: HttpServerRequest.HttpServerRequest,
-  text: string,
-  now: number
-) {
-  const parsed = HttpTrackerServer.parseAnnounce(text)
-  if (Result.isFailure(parsed)) return refuse(parsed.failure)
-  const query = parsed.success
-  const address = HttpTrackerServer.addressOf(Option.getOrElse(request.remoteAddress, () => ""), query)
-  if (address === undefined) return refuse("the address of this request is not known")
-  const sample = yield* store.announce(query.infoHash, {
-    address,
-    peerId: query.peerId,
-    left: query.left,
-    event: query.event,
-    numWant: Math.min(query.numWant ?? NUM_WANT, settings.maxNumWant),
-    lifeMs: 2 * settings.intervalMs + GRACE_MS
-  }, now)
-  const { completed, leechers, peers, seeders } = sample
-  const reply = {
-    seeders,
-    leechers,
-    completed,
-    ...packed(peers, query),
-    intervalMs: settings.intervalMs,
-    externalIp: PeerAddress.hostBytes(address)
-  }
-  return HttpServerResponse.uint8Array(HttpTrackerServer.encodeReply(reply, query), TEXT)
+  return desk
 })
 
-const scrape = Effect.fnUntraced(function*(store: SwarmStore["Service"], text: string, now: number) {
-  const files = new Map<InfoHash.InfoHash, Swarm.Counts>()
-  for (const infoHash of HttpTrackerServer.parseScrape(text)) files.set(infoHash, yield* store.scrape(infoHash, now))
-  return files.size === 0
-    ? refuse("info_hash must be 20 bytes, percent-encoded; scrapes of everything are not answered")
-    : HttpServerResponse.uint8Array(HttpTrackerServer.encodeScrape(files), TEXT)
-})
-
-/** One effect for every request: a router would cost as much again as the rest. */
-const handler = (store: SwarmStore["Service"], clock: Clock.Clock, settings: Settings) =>
-  Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
-    const target = request.url
-    if (target.length > MAX_TARGET) return Effect.succeed(refuse("the request is too long"))
-    const mark = target.indexOf("?")
-    const path = mark < 0 ? target : target.slice(0, mark)
-    const query = mark < 0 ? "" : target.slice(mark + 1)
-    const now = Monotonic.millis(clock)
-    const answer = path === "/announce"
-      ? announce(store, settings, request, query, now)
-      : path === "/scrape"
-      ? scrape(store, query, now)
-      : Effect.succeed(notFound)
-    return Effect.catchTag(answer, "SwarmStoreError", () => Effect.succeed(broken))
-  })
-
-const toError = (options: TrackerServerOptions) => (error: { readonly cause?: unknown }): TrackerServerError => {
-  const cause = error.cause
-  const code = cause instanceof Error && "code" in cause ? cause.code : undefined
-  return code === "EADDRINUSE"
-    ? new TrackerServerError({ reason: "PortTaken", detail: `port ${options.port} is taken; choose another` })
-    : new TrackerServerError({
-      reason: "CannotListen",
-      detail: `cannot listen on ${options.host ?? "any address"}, port ${options.port}: ${
-        cause instanceof Error ? cause.message : "unknown trouble"
-      }`
-    })
-}
+const bracketed = (host: string): string => host.includes(":") ? `[${host}]` : host
 
 /** Addresses that mean "all" are no address to connect to; `::` takes IPv4 too. */
-const urlOf = (host: string, port: number): string => {
-  const reached = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host
-  return `http://${reached.includes(":") ? `[${reached}]` : reached}:${port}/announce`
+const reached = (host: string): string => host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host
+
+const urlOf = (scheme: "http" | "udp", host: string, port: number): string =>
+  `${scheme}://${bracketed(reached(host))}:${port}/announce`
+
+interface Listening {
+  readonly protocol: "http" | "udp"
+  readonly host: string
+  readonly port: number
+  readonly connections: () => number
+  readonly pending: () => number
 }
 
-const newServer = (): Server => {
-  const server = createServer(LIMITS)
-  // Without a listener, an accept that fails for want of descriptors would end the process.
-  server.on("error", () => {})
-  return server
+interface Ways {
+  readonly desk: Desk
+  readonly ids: ConnectionIds
+  readonly otherwise: HttpListener.HttpListenerOptions["otherwise"]
+}
+
+/** Everything is bound to one port: the given one, or the one that the first was given. */
+const listenAll = Effect.fnUntraced(function*(
+  { hosts = [], http = true, maxConnections = MAX_CONNECTIONS, port, trustProxy = false, udp = true }:
+    TrackerServerOptions,
+  { desk, ids, otherwise }: Ways
+): Effect.fn.Return<ReadonlyArray<Listening>, TrackerServerError, Scope.Scope> {
+  const all: Array<Listening> = []
+  const isAnywhere = hosts.length === 0
+  for (const host of !http ? [] : isAnywhere ? [undefined] : hosts) {
+    const options = { host, port: all[0]?.port ?? port, maxConnections, trustProxy, otherwise }
+    all.push({ protocol: "http", ...yield* HttpListener.listen(desk, options) })
+  }
+  for (const host of !udp ? [] : isAnywhere ? UdpListener.ALL : hosts) {
+    const listener = yield* UdpListener.listen(desk, { host, port: all[0]?.port ?? port, ids, ipv6Only: isAnywhere })
+    if (listener !== undefined) all.push({ protocol: "udp", connections: () => 0, ...listener })
+  }
+  return all
+})
+
+/** A free port of one protocol may be taken in the other: then another is tried. */
+const listenSomewhere = Effect.fnUntraced(function*(options: TrackerServerOptions, ways: Ways) {
+  const outer = yield* Effect.scope
+  const attempt = Effect.gen(function*() {
+    const scope = yield* Scope.fork(outer)
+    return yield* Scope.provide(listenAll(options, ways), scope).pipe(
+      Effect.tapCause((cause) => Scope.close(scope, Exit.failCause(cause)))
+    )
+  })
+  let tries = options.port > 0 ? 1 : PORT_TRIES
+  return yield* Effect.retry(attempt, { while: ({ reason }) => reason === "PortTaken" && --tries > 0 })
+})
+
+const pathOf = (url: string): string => {
+  const mark = url.indexOf("?")
+  return mark < 0 ? url : url.slice(0, mark)
 }
 
 /** Runs a tracker until the scope closes; several may share a store. */
 export const make = Effect.fnUntraced(
   function*(
     options: TrackerServerOptions
-  ): Effect.fn.Return<Running, TrackerServerError, Scope.Scope | SwarmStore> {
+  ): Effect.fn.Return<Running, TrackerServerError | SwarmStoreError, Scope.Scope | SwarmStore> {
     const store = yield* SwarmStore
     const clock = yield* Clock.Clock
-    const node = newServer()
-    const { host, port } = options
-    const server = yield* NodeHttpServer.make(() => node, {
-      port,
-      gracefulShutdownTimeout: "1 second",
-      ...(host !== undefined && { host })
-    }).pipe(Effect.mapError(toError(options)))
-    // After the grace period: whoever is still sending a request then would hold the scope open.
-    yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
-    const settings = { intervalMs: options.intervalMs ?? INTERVAL_MS, maxNumWant: options.maxNumWant ?? MAX_NUM_WANT }
-    yield* server.serve(handler(store, clock, settings)).pipe(
-      Effect.provideService(HttpMiddleware.TracerDisabledWhen, () => true)
+    const counters = new Counters()
+    const now = wallClock(clock)
+    const desk = yield* deskOf(options, counters, now)
+    const listeners: Array<Listening> = []
+    const sum = (of: (listener: Listening) => number) => listeners.reduce((total, one) => total + of(one), 0)
+    const operations: Operations.OperationsOptions = {
+      counters,
+      store,
+      now,
+      startedAtMs: now(),
+      connections: () => sum(({ connections }) => connections()),
+      pending: () => sum(({ pending }) => pending()),
+      worker: options.worker
+    }
+    const handle = Effect.flatMap(
+      HttpServerRequest.HttpServerRequest,
+      (request) => Operations.answerTo(pathOf(request.url), operations) ?? options.otherwise ?? Effect.succeed(notFound)
     )
-    const bound = node.address()
-    const address = bound !== null && typeof bound === "object" ? bound : { address: "::1", port }
+    const otherwise = yield* NodeHttpServer.makeHandler(handle, { scope: yield* Effect.scope })
+    const ids = new ConnectionIds(yield* store.connectionKey)
+    listeners.push(...yield* listenSomewhere(options, { desk, ids, otherwise }))
+    const urls = listeners.map(({ host, port, protocol }) => urlOf(protocol, host, port))
     return {
-      port: address.port,
-      url: urlOf(address.address, address.port),
-      swarms: Effect.suspend(() => store.summary(Monotonic.millis(clock)))
+      port: listeners[0]?.port ?? options.port,
+      url: urls[0] ?? "",
+      urls: [...new Set(urls)],
+      counters,
+      swarms: Effect.suspend(() => store.summary(now()))
     }
   }
 )
@@ -206,5 +218,6 @@ export const make = Effect.fnUntraced(
 export class TrackerServer extends Context.Service<TrackerServer, Running>()("freshet/services/TrackerServer") {
   static readonly layer = (
     options: TrackerServerOptions
-  ): Layer.Layer<TrackerServer, TrackerServerError, SwarmStore> => Layer.effect(TrackerServer, make(options))
+  ): Layer.Layer<TrackerServer, TrackerServerError | SwarmStoreError, SwarmStore> =>
+    Layer.effect(TrackerServer, make(options))
 }

@@ -52,7 +52,7 @@ const failureOf = (body: Uint8Array): string => {
   return "_tag" in reply ? reply.detail : assert.fail("no failure")
 }
 
-const onLoopback: TrackerServer.TrackerServerOptions = { port: 0, host: "127.0.0.1", intervalMs: 120_000 }
+const onLoopback: TrackerServer.TrackerServerOptions = { port: 0, hosts: ["127.0.0.1"], intervalMs: 120_000 }
 
 const Live = Layer.mergeAll(Tracker.layer(), SwarmStore.layerMemory())
 
@@ -89,7 +89,7 @@ describe("TrackerServer", () => {
 
   it.live("packs IPv6 peers too, and lists peers for those that ask", () =>
     Effect.gen(function*() {
-      const server = yield* TrackerServer.make({ ...onLoopback, host: "::" })
+      const server = yield* TrackerServer.make({ ...onLoopback, hosts: ["::"] })
       const six = server.url.replace("127.0.0.1", "[::1]")
       yield* announce(six, request(1))
       yield* announce(server.url, request(2))
@@ -161,7 +161,7 @@ describe("TrackerServer", () => {
       assert.strictEqual((yield* announce(two.url, request(2))).peers.length, 1)
       const taken = yield* Effect.flip(TrackerServer.make({ ...onLoopback, port: one.port }))
       assert.strictEqual(taken.message, `port ${one.port} is taken; choose another`)
-      const nowhere = yield* Effect.flip(TrackerServer.make({ ...onLoopback, host: "192.0.2.1" }))
+      const nowhere = yield* Effect.flip(TrackerServer.make({ ...onLoopback, hosts: ["192.0.2.1"] }))
       assert.strictEqual(nowhere.reason, "CannotListen")
     }).pipe(Effect.provide(Live)))
 

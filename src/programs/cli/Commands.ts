@@ -3,6 +3,7 @@ import type * as Cause from "effect/Cause"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Flags from "./Flags.ts"
+import * as TrackerFlags from "./TrackerFlags.ts"
 
 /** Here `--log-level` is in force already. */
 const logged = Effect.tapCause((cause: Cause.Cause<unknown>) => Effect.logDebug("failed", cause))
@@ -48,6 +49,23 @@ export const seed = Command.make(
       "./photos --tracker http://host:6969/announce --publish",
       "share a folder, and list it at the tracker for others to find by name"
     )
+  )
+)
+
+export const tracker = Command.make(
+  "tracker",
+  TrackerFlags.tracker,
+  (options) =>
+    Effect.flatMap(Effect.promise(() => import("./runTracker.ts")), ({ runTracker }) => runTracker(options)).pipe(
+      logged
+    )
+).pipe(
+  Command.withDescription("Run a tracker: where peers find each other, and torrents are found by name"),
+  withExamples(
+    example("", "over HTTP and UDP on port 6969; what it knows outlives a restart"),
+    example("--publish-token s3cret-words --catalog-only", "only torrents that someone with the token has published"),
+    example("--store redis://localhost:6379 --workers 4", "several processes that share their swarms"),
+    example("--config /etc/freshet/tracker.toml", "settings from a file; --print-config writes one")
   )
 )
 

@@ -30,6 +30,8 @@ export class Run extends Context.Service<Run, {
   toldOfEnd: boolean
   /** What to exit with when a signal has ended it. */
   whenStopped: () => ExitCode
+  /** What a hang-up means; it ends the program when nothing is set. */
+  whenHungUp: (() => void) | undefined
 }>()("freshet/programs/cli/Run") {}
 
 /**
@@ -58,7 +60,8 @@ export const messageOf = (exit: Exit.Exit<unknown, unknown>): string | undefined
   return error instanceof Error ? error.message : String(error)
 }
 
-const complain = (text: string): void => {
+/** One line for the user, on stderr. */
+export const complain = (text: string): void => {
   process.stderr.write(`freshet: ${Format.printable(text.replaceAll("\n", " "))}\n`)
 }
 
@@ -96,21 +99,28 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const
  * Waits for the first signal to stop; the second one ends the process at once. A reader of stdout that goes away, like
  * `head`, has seen enough and counts as a signal, a full disk behind it is an error; stderr is not missed.
  */
-const stopAsked = Effect.callback<ExitCode | undefined>((resume) => {
-  let asked = false
-  const ask = (code?: ExitCode) => {
-    asked = true
-    resume(Effect.succeed(code))
-  }
-  for (const signal of SIGNALS) process.on(signal, () => asked ? process.exit(ExitCode.secondSignal) : ask())
-  process.stdout.on("error", (cause) => {
-    const code = SystemCode.of(cause)
-    if (code === "EPIPE") return ask()
-    if (!asked) complain(`cannot write to the standard output (${code ?? cause.message})`)
-    ask(code === "ENOSPC" ? ExitCode.diskFull : ExitCode.fileError)
-  })
-  process.stderr.on("error", () => {})
-})
+const stopAsked = Effect.flatMap(Run, (run) =>
+  Effect.callback<ExitCode | undefined>((resume) => {
+    let asked = false
+    const ask = (code?: ExitCode) => {
+      asked = true
+      resume(Effect.succeed(code))
+    }
+    for (const signal of SIGNALS) {
+      process.on(signal, () => {
+        if (signal === "SIGHUP" && run.whenHungUp !== undefined) run.whenHungUp()
+        else if (asked) process.exit(ExitCode.secondSignal)
+        else ask()
+      })
+    }
+    process.stdout.on("error", (cause) => {
+      const code = SystemCode.of(cause)
+      if (code === "EPIPE") return ask()
+      if (!asked) complain(`cannot write to the standard output (${code ?? cause.message})`)
+      ask(code === "ENOSPC" ? ExitCode.diskFull : ExitCode.fileError)
+    })
+    process.stderr.on("error", () => {})
+  }))
 
 /** Whatever a log line meets on a terminal, a progress line perhaps, gives way to it. */
 const logger = Logger.make((options) => {
@@ -137,15 +147,21 @@ const recordFailure = Effect.fnUntraced(function*(cause: Cause.Cause<unknown>) {
 export const runWith = Effect.fnUntraced(function*<Name extends string, Input, ContextInput, E>(
   command: Command.Command<Name, Input, ContextInput, E, Run | Command.Environment>,
   args: ReadonlyArray<string>,
-  stopAsked: Effect.Effect<ExitCode | undefined>
+  stopAsked: Effect.Effect<ExitCode | undefined, never, Run>
 ) {
-  const run = Run.of({ code: ExitCode.ok, toldOfEnd: false, whenStopped: () => ExitCode.unfinished })
+  const run = Run.of({
+    code: ExitCode.ok,
+    toldOfEnd: false,
+    whenStopped: () => ExitCode.unfinished,
+    whenHungUp: undefined
+  })
   const program = Command.runWith(command, { version: VERSION })(Usage.expand(args)).pipe(
     Effect.map(() => run.code),
     Effect.tapCause((cause) => args.includes("--json") && !run.toldOfEnd ? recordFailure(cause) : Effect.void),
     Effect.provideService(Run, run)
   )
-  return yield* Effect.raceFirst(program, Effect.map(stopAsked, (code) => code ?? run.whenStopped()))
+  const stopped = Effect.map(Effect.provideService(stopAsked, Run, run), (code) => code ?? run.whenStopped())
+  return yield* Effect.raceFirst(program, stopped)
 }, Effect.provide(CliConfig.layer({ builtIns })))
 
 /** Runs a command on the process's arguments, and ends the process. */

@@ -96,6 +96,14 @@ const Published = Schema.Struct({
   message: documented(Schema.NullOr(Schema.String), "Why it failed; null: it did not")
 })
 
+const Listening = Schema.Struct({
+  type: Schema.tag("listening"),
+  time,
+  announce: documented(Schema.Array(Schema.String), "Announce URLs of a tracker that takes questions from now on"),
+  page: documented(Schema.NullOr(Schema.String), "URL of its page; null: it speaks no HTTP"),
+  worker: documented(Schema.NullOr(Schema.Natural), "Which of several processes it is; null: the only one")
+})
+
 const Peer = Schema.Struct({
   type: Schema.tag("peer"),
   time,
@@ -151,6 +159,7 @@ export const Record = Schema.Union([
   Piece,
   Tracker,
   Published,
+  Listening,
   Peer,
   Warning,
   Failure,

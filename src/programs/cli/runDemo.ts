@@ -112,7 +112,7 @@ const show = Effect.gen(function*() {
   makePayload(original)
   say(`  payload    ${original}`)
 
-  const tracker = yield* TrackerServer.make({ port: 0, host: "127.0.0.1", intervalMs: 60_000 })
+  const tracker = yield* TrackerServer.make({ port: 0, hosts: ["127.0.0.1"], intervalMs: 60_000 })
   say(`  tracker    ${tracker.url}`)
   const maker = yield* TorrentMaker
   const { metainfo } = yield* maker.make({ path: original, trackers: [[tracker.url]] })

@@ -1,0 +1,152 @@
+/** `tracker`: the server where a swarm meets. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import * as Layer from "effect/Layer"
+import * as fs from "node:fs"
+import * as path from "node:path"
+import { Catalogue } from "../../services/Catalogue.ts"
+import { defaultStateDir } from "../../services/ResumeStore.ts"
+import { SwarmStore } from "../../services/SwarmStore.ts"
+import * as SystemCode from "../../services/SystemCode.ts"
+import * as CatalogueHttp from "../../services/tracker/CatalogueHttp.ts"
+import * as HashLists from "../../services/tracker/HashLists.ts"
+import * as TrackerServer from "../../services/TrackerServer.ts"
+import { ExitCode, type Failure, failure } from "./ExitCode.ts"
+import { complain, Run, untilStopped } from "./Main.ts"
+import * as Records from "./Records.ts"
+import type { TrackerOptions } from "./TrackerFlags.ts"
+import * as TrackerSettings from "./TrackerSettings.ts"
+import * as TrackerSources from "./TrackerSources.ts"
+import * as TrackerWorkers from "./TrackerWorkers.ts"
+
+type Settings = TrackerSettings.Settings
+
+/** Announces that are a little late are not too late. */
+const GRACE_MS = 60_000
+
+/** The folder of what outlives a restart; `undefined` for none. */
+const dataDirOf = (settings: Settings): string | undefined => {
+  const given = settings["data-dir"]
+  if (given === "none") return undefined
+  return path.resolve(given ?? path.join(defaultStateDir(process.env), `tracker-${settings.port}`))
+}
+
+const makeFolder = (dir: string): Effect.Effect<void, Failure> =>
+  Effect.try({
+    try: () => void fs.mkdirSync(dir, { recursive: true, mode: 0o700 }),
+    catch: (cause) =>
+      failure(
+        ExitCode.cannotCreateFolder,
+        `cannot make the folder ${dir}: ${SystemCode.of(cause) ?? String(cause)}; see --data-dir`
+      )
+  })
+
+/** Where swarms and published torrents are kept. */
+const storesOf = (settings: Settings) =>
+  Layer.unwrap(Effect.gen(function*() {
+    const bounds = {
+      maxTorrents: settings["max-torrents"],
+      maxPeers: settings["max-peers"],
+      lifeMs: 2 * settings.interval * 1000 + GRACE_MS
+    }
+    const dataDir = dataDirOf(settings)
+    if (dataDir === undefined) return Layer.merge(SwarmStore.layerMemory(bounds), Catalogue.layerMemory())
+    yield* makeFolder(dataDir)
+    return Layer.merge(
+      SwarmStore.layerMemory({ ...bounds, ...{ snapshot: path.join(dataDir, "swarms") } }),
+      Catalogue.layerDisk({ dataDir })
+    )
+  }))
+
+const listFailure = ({ message, reason }: HashLists.HashListError): Failure =>
+  failure(reason === "Unreadable" ? ExitCode.cannotOpen : ExitCode.usage, message)
+
+/** What has the say about a torrent: the lists, and with `--catalog-only` the catalogue. */
+const admission = (settings: Settings, lists: HashLists.HashLists, catalogue: Catalogue["Service"]) =>
+  settings["catalog-only"]
+    ? (infoHash: Parameters<HashLists.HashLists["admits"]>[0]) => lists.admits(infoHash) && catalogue.has(infoHash)
+    : lists.admits
+
+const pageOf = (tracker: TrackerServer.Running): string | null =>
+  tracker.url.startsWith("http:") ? tracker.url.replace(/announce$/, "") : null
+
+const announceStart = Effect.fnUntraced(function*(
+  { json, quiet }: TrackerOptions,
+  tracker: TrackerServer.Running,
+  worker: number | undefined
+) {
+  const page = pageOf(tracker)
+  const time = yield* Clock.currentTimeMillis
+  if (json) {
+    const record = { type: "listening", time, announce: tracker.urls, page, worker: worker ?? null } as const
+    process.stdout.write(`${Records.encode(record)}\n`)
+  } else if (!quiet && (worker ?? 1) === 1) {
+    for (const url of tracker.urls) process.stdout.write(`announce  ${url}\n`)
+    if (page !== null) process.stdout.write(`page      ${page}\n`)
+  }
+})
+
+const serve = Effect.fnUntraced(function*(settings: Settings, options: TrackerOptions) {
+  const worker = TrackerWorkers.numberOf(process.env)
+  const lists = yield* Effect.mapError(HashLists.make(settings), listFailure)
+  const catalogue = yield* Catalogue
+  const store = yield* SwarmStore
+  const counts: CatalogueHttp.CatalogueHttpOptions["counts"] = (infoHashes) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => store.scrape(infoHashes, now))
+  const otherwise = yield* CatalogueHttp.make({ counts, publishToken: settings["publish-token"] })
+  const fork = yield* FiberSet.makeRuntime<never>()
+  const reload = () =>
+    fork(
+      Effect.catchTag(lists.reload, "HashListError", ({ message }) =>
+        Effect.sync(() =>
+          complain(`the lists stay as they were: ${message}`)
+        ))
+    )
+  const tracker = yield* TrackerServer.make({
+    port: settings.port,
+    hosts: settings.bind,
+    http: !settings["no-http"],
+    udp: !settings["no-udp"],
+    intervalMs: settings.interval * 1000,
+    maxConnections: settings["max-connections"],
+    maxRate: settings["rate-limit"] || undefined,
+    trustProxy: settings["trust-proxy"],
+    admits: admission(settings, lists, catalogue),
+    otherwise,
+    log: settings["access-log"] ? (line) => process.stdout.write(`${line}\n`) : undefined,
+    worker
+  })
+  const run = yield* Run
+  run.whenHungUp = reload
+  yield* announceStart(options, tracker, worker)
+  TrackerWorkers.sayListening()
+  yield* worker === undefined ? Effect.never : TrackerWorkers.toldToStop(reload)
+  return ExitCode.ok
+})
+
+/** Several processes share what they know through Redis, or not at all. */
+const checkWorkers = ({ store, workers }: Settings): Effect.Effect<void, Failure> =>
+  workers > 1 && store === "memory"
+    ? failure(ExitCode.usage, `--workers ${workers} needs a store that processes can share: --store redis://…`)
+    : Effect.void
+
+export const runTracker = Effect.fnUntraced(function*(options: TrackerOptions) {
+  const settings = yield* TrackerSources.read(options, process.env)
+  if (options.printConfig) return void process.stdout.write(TrackerSettings.print(settings))
+  if (settings["no-http"] && settings["no-udp"]) {
+    return yield* failure(ExitCode.usage, "--no-http and --no-udp together leave nothing to serve")
+  }
+  yield* checkWorkers(settings)
+  const run = yield* Run
+  const work = settings.workers > 1 && TrackerWorkers.numberOf(process.env) === undefined
+    ? Effect.as(TrackerWorkers.run(settings.workers, (reload) => run.whenHungUp = reload), ExitCode.ok)
+    : Effect.provide(serve(settings, options), storesOf(settings)).pipe(
+      Effect.catchTag(
+        ["TrackerServerError", "SwarmStoreError"],
+        ({ message }) => failure(ExitCode.network, message)
+      ),
+      Effect.catchTag("CatalogueError", ({ message }) => failure(ExitCode.fileError, message))
+    )
+  yield* untilStopped(Effect.scoped(work), () => ExitCode.ok)
+})

@@ -1,0 +1,70 @@
+/**
+ * The announces of one turn of the event loop, gathered for the store. Node runs a callback per datagram and per request,
+ * up to 32 of them before it lets anything else run; one Effect for all of these costs next to nothing per announce.
+ */
+import type { Announcing, Answer } from "../../domain/tracker/Announcing.ts"
+
+export interface BatchOptions<To> {
+  /** Gives a batch to the store; `done` is called once, with nothing when the store is out of reach. */
+  readonly submit: (
+    batch: ReadonlyArray<Announcing>,
+    done: (answers: ReadonlyArray<Answer> | undefined) => void
+  ) => void
+  /** Tells one that waits; no answer when the store is out of reach. */
+  readonly answer: (to: To, asked: Announcing, answer: Answer | undefined) => void
+  /** Called once for a batch when all of it is answered, with its size and the time since it was begun, ms. */
+  readonly answered: (count: number, ms: number) => void
+  /** Elapsed time, ms. */
+  readonly elapsed: () => number
+  /** Announces that may wait for a slow store. */
+  readonly maxPending?: number | undefined
+}
+
+/** Some seconds of full load. */
+export const MAX_PENDING = 100_000
+
+/** @template To whoever waits for an answer */
+export class AnnounceBatch<To> {
+  readonly #options: BatchOptions<To>
+  readonly #maxPending: number
+  #announces: Array<Announcing> = []
+  #waiting: Array<To> = []
+  #begunAt = 0
+  #pending = 0
+
+  constructor(options: BatchOptions<To>) {
+    this.#options = options
+    this.#maxPending = options.maxPending ?? MAX_PENDING
+  }
+
+  /** Announces that are not answered yet. */
+  get pending(): number {
+    return this.#pending
+  }
+
+  get isFull(): boolean {
+    return this.#pending >= this.#maxPending
+  }
+
+  /** The announce goes to the store with the others of this turn. */
+  add(announcing: Announcing, to: To): void {
+    this.#pending++
+    this.#waiting.push(to)
+    if (this.#announces.push(announcing) > 1) return
+    this.#begunAt = this.#options.elapsed()
+    setImmediate(this.#flush)
+  }
+
+  readonly #flush = (): void => {
+    const announces = this.#announces
+    const waiting = this.#waiting
+    const begunAt = this.#begunAt
+    this.#announces = []
+    this.#waiting = []
+    this.#options.submit(announces, (answers) => {
+      this.#pending -= announces.length
+      for (let i = 0; i < announces.length; i++) this.#options.answer(waiting[i]!, announces[i]!, answers?.[i])
+      this.#options.answered(announces.length, this.#options.elapsed() - begunAt)
+    })
+  }
+}

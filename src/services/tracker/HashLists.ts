@@ -1,0 +1,74 @@
+/** Which torrents a tracker serves, by files of info hashes that can be read again while it runs. */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as fs from "node:fs/promises"
+import type * as InfoHash from "../../domain/InfoHash.ts"
+import * as InfoHashList from "../../domain/tracker/InfoHashList.ts"
+import * as SystemCode from "../SystemCode.ts"
+
+export class HashListError extends Schema.TaggedError<HashListError>()("HashListError", {
+  reason: Schema.Literals(["Unreadable", "Invalid"]),
+  file: Schema.String,
+  detail: Schema.String
+}) {
+  override get message() {
+    return `${this.file}: ${this.detail}`
+  }
+}
+
+export interface HashListsOptions {
+  /** When given, nothing else is served. */
+  readonly allow?: string | undefined
+  /** Not served even when allowed. */
+  readonly deny?: string | undefined
+}
+
+export interface HashLists {
+  readonly admits: (infoHash: InfoHash.InfoHash) => boolean
+  /** Reads the files again; when one is broken, the lists stay as they are. */
+  readonly reload: Effect.Effect<void, HashListError>
+}
+
+const unreadable = (file: string, cause: unknown): HashListError => {
+  const code = SystemCode.of(cause)
+  return new HashListError({
+    reason: "Unreadable",
+    file,
+    detail: code === "ENOENT" ? "there is no such file" : `cannot be read: ${code ?? String(cause)}`
+  })
+}
+
+const read = Effect.fnUntraced(function*(file: string): Effect.fn.Return<InfoHashList.InfoHashList, HashListError> {
+  const { size } = yield* Effect.tryPromise({ try: () => fs.stat(file), catch: (cause) => unreadable(file, cause) })
+  if (size > InfoHashList.MAX_BYTES) {
+    return yield* new HashListError({ reason: "Invalid", file, detail: "it is too large for a list of info hashes" })
+  }
+  const text = yield* Effect.tryPromise({
+    try: () => fs.readFile(file, "latin1"),
+    catch: (cause) => unreadable(file, cause)
+  })
+  return yield* Effect.fromResult(Result.mapError(
+    InfoHashList.parse(text),
+    (detail) => new HashListError({ reason: "Invalid", file, detail })
+  ))
+})
+
+const readPerhaps = (file: string | undefined) => file === undefined ? Effect.undefined : read(file)
+
+/** Reads the lists; fails when one that is asked for is missing or broken. */
+export const make = Effect.fnUntraced(
+  function*({ allow, deny }: HashListsOptions): Effect.fn.Return<HashLists, HashListError> {
+    let allowed: InfoHashList.InfoHashList | undefined
+    let denied: InfoHashList.InfoHashList | undefined
+    const reload = Effect.map(Effect.all([readPerhaps(allow), readPerhaps(deny)]), (lists) => {
+      allowed = lists[0]
+      denied = lists[1]
+    })
+    yield* reload
+    return {
+      admits: (infoHash) => (allowed === undefined || allowed.has(infoHash)) && denied?.has(infoHash) !== true,
+      reload
+    }
+  }
+)

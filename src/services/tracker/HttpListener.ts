@@ -1,0 +1,302 @@
+/**
+ * The tracker's HTTP side on plain `node:http`: announces and scrapes are told apart and answered by hand, since a router
+ * would cost more than the rest of an announce. Everything else goes to a handler made of Effects.
+ */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import type { AddressInfo, Socket } from "node:net"
+import type { Announcing, Answer } from "../../domain/tracker/Announcing.ts"
+import type { Trouble } from "../../domain/tracker/Counters.ts"
+import * as Forwarded from "../../domain/tracker/Forwarded.ts"
+import * as HttpTracker from "../../domain/tracker/HttpTrackerServer.ts"
+import { AnnounceBatch } from "./AnnounceBatch.ts"
+import { type Connection, Connections } from "./Connections.ts"
+import { type Desk, type Refusal, REFUSED, tooOften } from "./Desk.ts"
+import * as ListenError from "./ListenError.ts"
+
+export interface HttpListenerOptions {
+  /** The address; all of both families when absent. */
+  readonly host: string | undefined
+  /** 0 for any free port. */
+  readonly port: number
+  readonly maxConnections: number
+  /** The address of a request is the last of its `X-Forwarded-For`. */
+  readonly trustProxy: boolean
+  /** Gets what is neither announce nor scrape. */
+  readonly otherwise: (request: IncomingMessage, response: ServerResponse) => void
+}
+
+export interface HttpListener {
+  readonly host: string
+  readonly port: number
+  readonly connections: () => number
+  readonly pending: () => number
+}
+
+/** Bytes of a request line's target. */
+export const MAX_TARGET = 8192
+
+const LIMITS = {
+  // The request line and as much again for headers; Node counts both together.
+  maxHeaderSize: 2 * MAX_TARGET,
+  headersTimeout: 5000,
+  // A torrent that is published may come over a slow line.
+  requestTimeout: 20 * 60_000,
+  connectionsCheckingInterval: 1000,
+  keepAliveTimeout: 30_000
+}
+
+/** For requests that get no further than the socket. */
+const rawAnswer = (status: string, text: string): string =>
+  `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${text.length}\r\n\r\n${text}`
+
+const TOO_LONG = `the request line is longer than ${MAX_TARGET} bytes\n`
+
+const FULL = rawAnswer("503 Service Unavailable", "too many connections; try again later\n")
+
+const NEWLINE = 10
+
+/** Connections that the kernel keeps ready for us. */
+const BACKLOG = 4096
+
+const PATIENCE = "2 seconds"
+
+type Problem = Error & { readonly code?: string; readonly rawPacket?: Uint8Array }
+
+/** What is said to a request that is none, and what is counted; nothing is said to a connection that is gone. */
+const problemOf = (error: Problem): readonly [answer: string | undefined, trouble: Trouble | undefined] => {
+  switch (error.code) {
+    case "ECONNRESET":
+    case "EPIPE":
+      return [undefined, undefined]
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return [rawAnswer("408 Request Timeout", "the request was not there in time\n"), "timeout"]
+    case "HPE_HEADER_OVERFLOW":
+      return error.rawPacket?.includes(NEWLINE) === false
+        ? [rawAnswer("414 URI Too Long", TOO_LONG), "too-long"]
+        : [rawAnswer("431 Request Header Fields Too Large", "the headers are too long\n"), "too-long"]
+    default:
+      return [rawAnswer("400 Bad Request", "this is not HTTP\n"), "malformed"]
+  }
+}
+
+/** For the address of those that do not say where they take peers. */
+const NOWHERE = { ip: undefined, port: 0 }
+
+interface Asking {
+  readonly response: ServerResponse
+  readonly connection: Connection
+  readonly query: HttpTracker.AnnounceQuery
+}
+
+const TEXT = "text/plain"
+
+const reply = (response: ServerResponse, body: Uint8Array): void => {
+  response.writeHead(200, ["Content-Type", TEXT, "Content-Length", `${body.length}`])
+  // As text, since Node then writes head and body in one piece.
+  response.end(Buffer.from(body.buffer, body.byteOffset, body.length).toString("latin1"), "latin1")
+}
+
+const refuse = (response: ServerResponse, { retryInMs, text }: Refusal): void =>
+  reply(response, HttpTracker.encodeFailure(text, { retryInMs }))
+
+const sendText = (
+  response: ServerResponse,
+  status: number,
+  text: string,
+  headers: ReadonlyArray<string> = []
+): void => {
+  response.writeHead(status, ["Content-Type", TEXT, "Content-Length", `${text.length}`, ...headers])
+  response.end(text)
+}
+
+/** Answers requests; one for each listening socket. */
+class Handler {
+  readonly #desk: Desk
+  readonly #options: HttpListenerOptions
+  readonly #connections: Connections
+  readonly #batch: AnnounceBatch<Asking>
+  /** For the address of a scrape. */
+  readonly #room = new Uint8Array(HttpTracker.MAX_COMPACT)
+  #scrapes = 0
+
+  constructor(desk: Desk, options: HttpListenerOptions, connections: Connections) {
+    this.#desk = desk
+    this.#options = options
+    this.#connections = connections
+    this.#batch = new AnnounceBatch<Asking>({
+      submit: desk.submit,
+      answer: this.#answer,
+      answered: (count, ms) => desk.counters.took(ms, count),
+      elapsed: desk.elapsed
+    })
+  }
+
+  /** Questions that are not answered yet. */
+  get pending(): number {
+    return this.#batch.pending + this.#scrapes
+  }
+
+  readonly handle = (request: IncomingMessage, response: ServerResponse): void => {
+    const target = request.url ?? ""
+    const connection = this.#connections.of(request.socket)
+    if (connection === undefined) return
+    this.#connections.begin(connection)
+    if (target.length > MAX_TARGET) return this.#tooLong(response, connection)
+    if (isAt(target, "/announce")) return this.#announce(request, response, connection, target.slice(10))
+    if (isAt(target, "/scrape")) return this.#scrape(request, response, connection, target.slice(8))
+    this.#desk.counters.others++
+    response.once("close", () => this.#idle(connection))
+    this.#options.otherwise(request, response)
+  }
+
+  #idle(connection: Connection): void {
+    this.#connections.end(connection, this.#desk.elapsed())
+  }
+
+  #tooLong(response: ServerResponse, connection: Connection): void {
+    this.#desk.counters.troubles["too-long"]++
+    sendText(response, 414, TOO_LONG, ["Connection", "close"])
+    this.#idle(connection)
+  }
+
+  #refuse(response: ServerResponse, connection: Connection, trouble: Trouble, refusal: Refusal): void {
+    this.#desk.counters.troubles[trouble]++
+    refuse(response, refusal)
+    this.#idle(connection)
+  }
+
+  /** Where a request comes from: what the proxy says when it is believed, else the other end of the connection. */
+  #hostOf(request: IncomingMessage, connection: Connection): string {
+    const header = this.#options.trustProxy ? request.headers["x-forwarded-for"] : undefined
+    return header === undefined ? connection.host : Forwarded.lastHop(`${header}`)
+  }
+
+  #announce(request: IncomingMessage, response: ServerResponse, connection: Connection, text: string): void {
+    const desk = this.#desk
+    const parsed = HttpTracker.parseAnnounce(text)
+    if (Result.isFailure(parsed)) {
+      return this.#refuse(response, connection, "malformed", { text: parsed.failure, retryInMs: undefined })
+    }
+    const query = parsed.success
+    const room = new Uint8Array(HttpTracker.MAX_COMPACT)
+    const length = HttpTracker.writeAddress(this.#hostOf(request, connection), query, room, 0)
+    if (length === 0) return this.#refuse(response, connection, "malformed", REFUSED.address)
+    const compact = room.subarray(0, length)
+    const waitMs = desk.rates.take(compact, desk.elapsed())
+    if (waitMs > 0) return this.#refuse(response, connection, "rate-limited", tooOften(waitMs))
+    if (!desk.admits(query.infoHash)) return this.#refuse(response, connection, "not-tracked", REFUSED.notTracked)
+    if (this.#batch.isFull) return this.#refuse(response, connection, "busy", REFUSED.busy)
+    desk.counters.announces[length === 6 ? "http4" : "http6"]++
+    this.#batch.add(HttpTracker.toAnnouncing(query, compact, desk), { response, connection, query })
+  }
+
+  readonly #answer = ({ connection, query, response }: Asking, asked: Announcing, answer: Answer | undefined): void => {
+    const desk = this.#desk
+    desk.log?.("http", asked, answer)
+    if (answer === undefined) return this.#refuse(response, connection, "store-lost", REFUSED.storeLost)
+    if (answer === "TooManyTorrents") return this.#refuse(response, connection, "table-full", REFUSED.tableFull)
+    const { compact } = asked
+    const whole: HttpTracker.ServerReply = {
+      ...answer,
+      intervalMs: desk.intervalMs(),
+      minIntervalMs: desk.minIntervalMs,
+      externalIp: compact.subarray(0, compact.length - 2)
+    }
+    reply(response, HttpTracker.encodeReply(whole, query))
+    this.#idle(connection)
+  }
+
+  #scrape(request: IncomingMessage, response: ServerResponse, connection: Connection, text: string): void {
+    const desk = this.#desk
+    const infoHashes = HttpTracker.parseScrape(text)
+    if (infoHashes.length === 0) return this.#refuse(response, connection, "malformed", REFUSED.scrapeAll)
+    const length = HttpTracker.writeAddress(this.#hostOf(request, connection), NOWHERE, this.#room, 0)
+    if (length === 0) return this.#refuse(response, connection, "malformed", REFUSED.address)
+    const compact = this.#room.subarray(0, length)
+    const waitMs = desk.rates.take(compact, desk.elapsed())
+    if (waitMs > 0) return this.#refuse(response, connection, "rate-limited", tooOften(waitMs))
+    desk.counters.scrapes[length === 6 ? "http4" : "http6"]++
+    this.#scrapes++
+    desk.scrape(infoHashes, (counts) => {
+      this.#scrapes--
+      if (counts === undefined) return this.#refuse(response, connection, "store-lost", REFUSED.storeLost)
+      const files = new Map(infoHashes.map((infoHash, at) => [infoHash, counts[at]!] as const))
+      reply(response, HttpTracker.encodeScrape(files))
+      this.#idle(connection)
+    })
+  }
+}
+
+const isAt = (target: string, path: string): boolean =>
+  target.startsWith(path) && (target.length === path.length || target.charCodeAt(path.length) === 0x3f)
+
+/** Puts our bound of connections before Node's own way in. */
+const guard = (server: Server, connections: Connections, { counters, elapsed }: Desk): void => {
+  const ways = server.listeners("connection")
+  server.removeAllListeners("connection")
+  server.on("connection", (socket: Socket) => {
+    const admitted = connections.admit(socket, elapsed())
+    if (admitted?.gaveWay !== false) counters.troubles.connections++
+    if (admitted === undefined) {
+      socket.on("error", () => {})
+      socket.end(FULL, () => socket.destroy())
+    } else for (const way of ways) way.call(server, socket)
+  })
+}
+
+const newServer = (handler: Handler, connections: Connections, desk: Desk): Server => {
+  const { troubles } = desk.counters
+  const server = createServer(LIMITS, handler.handle)
+  guard(server, connections, desk)
+  server.on("clientError", (error: Problem, socket: Socket) => {
+    const [answer, trouble] = problemOf(error)
+    if (trouble !== undefined) troubles[trouble]++
+    // Nothing may be put between the halves of an answer that is being written.
+    if (answer === undefined || !socket.writable || (connections.of(socket)?.busy ?? 0) > 0) socket.destroy()
+    else socket.end(answer, () => socket.destroy())
+  })
+  return server
+}
+
+const open = (
+  server: Server,
+  { host, port }: HttpListenerOptions
+): Effect.Effect<AddressInfo, ListenError.TrackerServerError> =>
+  Effect.callback((resume) => {
+    const fail = (cause: Error) => resume(Effect.fail(ListenError.of("TCP", host, port, cause)))
+    server.once("error", fail)
+    server.listen({ port, backlog: BACKLOG, ...(host !== undefined && { host }) }, () => {
+      server.off("error", fail)
+      resume(Effect.succeed(server.address() as AddressInfo))
+    })
+  })
+
+/** Lets those that wait have their answers, but not for long, and closes all that is open. */
+const close = (server: Server, connections: Connections): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    server.close()
+    server.closeIdleConnections()
+    connections.whenQuiet(() => resume(Effect.void))
+  }).pipe(Effect.timeoutOption(PATIENCE), Effect.andThen(Effect.sync(() => server.closeAllConnections())))
+
+/** Listens until the scope closes. */
+export const listen = Effect.fnUntraced(function*(
+  desk: Desk,
+  options: HttpListenerOptions
+): Effect.fn.Return<HttpListener, ListenError.TrackerServerError, Scope.Scope> {
+  const connections = new Connections(options.maxConnections, desk.random)
+  const handler = new Handler(desk, options, connections)
+  const server = newServer(handler, connections, desk)
+  const address = yield* Effect.acquireRelease(open(server, options), () => close(server, connections))
+  // An accept that fails, for want of descriptors most likely, must not end the process.
+  server.on("error", () => desk.counters.troubles.accept++)
+  return {
+    host: address.address,
+    port: address.port,
+    connections: () => connections.size,
+    pending: () => handler.pending
+  }
+})
