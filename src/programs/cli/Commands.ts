@@ -13,7 +13,7 @@ const example = (args: string, description: string) => ({ args, description })
 /** Examples that begin with the words by which the command was called. */
 const withExamples = (...examples: ReadonlyArray<ReturnType<typeof example>>) =>
   Command.withExamples(({ commandPath }) =>
-    examples.map(({ args, description }) => ({ command: `${commandPath.join(" ")} ${args}`, description }))
+    examples.map(({ args, description }) => ({ command: [...commandPath, args].join(" ").trim(), description }))
   )
 
 export const leech = Command.make(

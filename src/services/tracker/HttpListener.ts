@@ -65,6 +65,12 @@ const PATIENCE = "2 seconds"
 
 type Problem = Error & { readonly code?: string; readonly rawPacket?: Uint8Array }
 
+/** Whether it was the request line that did not end; as far as the last packet of the request tells. */
+const isLineLong = (packet: Uint8Array | undefined): boolean => {
+  const end = packet?.indexOf(NEWLINE) ?? 0
+  return end < 0 || end > MAX_TARGET
+}
+
 /** What is said to a request that is none, and what is counted; nothing is said to a connection that is gone. */
 const problemOf = (error: Problem): readonly [answer: string | undefined, trouble: Trouble | undefined] => {
   switch (error.code) {
@@ -74,7 +80,7 @@ const problemOf = (error: Problem): readonly [answer: string | undefined, troubl
     case "ERR_HTTP_REQUEST_TIMEOUT":
       return [rawAnswer("408 Request Timeout", "the request was not there in time\n"), "timeout"]
     case "HPE_HEADER_OVERFLOW":
-      return error.rawPacket?.includes(NEWLINE) === false
+      return isLineLong(error.rawPacket)
         ? [rawAnswer("414 URI Too Long", TOO_LONG), "too-long"]
         : [rawAnswer("431 Request Header Fields Too Large", "the headers are too long\n"), "too-long"]
     default:

@@ -189,7 +189,7 @@ const newSocket = (host: string, ipv6Only: boolean): Socket => {
   const family = net.isIPv6(host) ? 6 : 4
   return createSocket({
     type: `udp${family}`,
-    ipv6Only,
+    ipv6Only: ipv6Only && family === 6,
     recvBufferSize: SOCKET_BUFFER,
     sendBufferSize: SOCKET_BUFFER,
     // All addresses are numbers here; Node would ask its resolver for each of them.
