@@ -6,7 +6,7 @@ import { announce, announceAll, hosts, peer, summary } from "./swarmstore/announ
 import { examples } from "./swarmstore/examples.ts"
 
 describe("SwarmStore in memory", () => {
-  examples(SwarmStore.layerMemory)
+  examples(it, SwarmStore.layerMemory)
 
   it.effect("draws by the Random service", () =>
     Effect.gen(function*() {

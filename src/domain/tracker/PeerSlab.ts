@@ -78,10 +78,15 @@ export class PeerSlab {
 
   /** Takes an id and an address in hand, for {@link heldHash}, {@link isHeld}, {@link hasHeldId} and {@link add}. */
   hold(peerId: string, compact: Uint8Array): void {
-    const { bytes, words } = this.hand
+    const { bytes } = this.hand
     for (let i = 0; i < ID_BYTES; i++) bytes[i] = peerId.charCodeAt(i)
-    for (let word = ADDRESS + 1; word < EXPIRY; word++) words[word] = 0
-    for (let i = 0; i < compact.length; i++) bytes[ADDRESS_BYTE + i] = compact[i]!
+    this.holdAddress(compact)
+  }
+
+  /** The same with the id as bytes. */
+  holdBytes(peerId: Uint8Array, compact: Uint8Array): void {
+    this.hand.bytes.set(peerId)
+    this.holdAddress(compact)
   }
 
   /** Of the address in hand, in one swarm. */
@@ -194,12 +199,22 @@ export class PeerSlab {
 
   /** Puts the whole line in order of expiry again, after peers were added in another. */
   sort(): void {
-    const slots = new Uint32Array(this.count)
-    let at = 0
-    for (let slot = this.head; slot !== NONE; slot = this.get(slot, NEWER)) slots[at++] = slot
-    slots.sort((a, b) => this.expiry(a) - this.expiry(b))
+    if (this.head === NONE) return
+    const least = this.expiry(this.head)
+    // One number for both, since sorting with a comparison takes ten times as long.
+    const line = new Float64Array(this.count)
+    for (let i = 0, slot = this.head; slot !== NONE; slot = this.get(slot, NEWER)) {
+      line[i++] = (this.expiry(slot) - least) * 2 ** 31 + slot
+    }
+    line.sort()
     this.head = this.tail = NONE
-    for (const slot of slots) this.append(slot)
+    for (const entry of line) this.append(entry - Math.floor(entry / 2 ** 31) * 2 ** 31)
+  }
+
+  private holdAddress(compact: Uint8Array): void {
+    const { bytes, words } = this.hand
+    for (let word = ADDRESS + 1; word < EXPIRY; word++) words[word] = 0
+    for (let i = 0; i < compact.length; i++) bytes[ADDRESS_BYTE + i] = compact[i]!
   }
 
   private copy(slot: number, from: number, size: number, out: Uint8Array, to: number): void {

@@ -27,6 +27,14 @@ export interface Bounds {
   readonly lifeMs: number
 }
 
+/** A peer as a snapshot knows it; `role` as in PeerClass.ts. */
+export interface Readmitted {
+  readonly peerId: Uint8Array
+  readonly compact: Uint8Array
+  readonly role: number
+  readonly finished: boolean
+}
+
 /** Peers looked at for the one that has been silent longest, when a torrent is full. */
 const CANDIDATES = 8
 
@@ -84,8 +92,8 @@ export class SwarmTable {
       return this.answer(torrent, nobody(announcing))
     }
     if (role === "seed") torrent.lastSeedAt = now
-    const kind = PeerClass.of(announcing.compact, role)
-    const expiry = Math.ceil((now + this.bounds.lifeMs) / 1000)
+    const kind = PeerClass.of(announcing.compact, PeerClass.roleNumber(role))
+    const expiry = this.expiryAt(now)
     const known = slot === NONE ? this.arrive(torrent, kind, expiry) : this.renew(torrent, slot, kind, expiry)
     if (event === "completed" && role === "seed" && !this.peers.isFinished(known)) {
       this.peers.setFinished(known, true)
@@ -125,23 +133,52 @@ export class SwarmTable {
     return true
   }
 
-  /** The torrent with this info hash, new if need be; `undefined` when there is no room. */
-  open(infoHash: InfoHash.InfoHash): Torrent | undefined {
+  /** A torrent of a snapshot, known or new; `undefined` when there is no room. {@link settleTorrent} has to follow. */
+  recall(infoHash: InfoHash.InfoHash, completed: number, lastSeedAt: number | undefined): Torrent | undefined {
     const known = this.torrents.find(infoHash)
     if (known !== undefined) return known
+    const torrent = this.open(infoHash)
+    if (torrent === undefined) return undefined
+    this.torrents.count(torrent, completed)
+    torrent.lastSeedAt = lastSeedAt
+    return torrent
+  }
+
+  /** A peer of a snapshot, unless its time is over or it is known. {@link settle} has to follow the last. */
+  readmit(torrent: Torrent, peer: Readmitted, expiry: number, now: number): void {
+    this.peers.holdBytes(peer.peerId, peer.compact)
+    if (expiry * 1000 <= now || this.find(torrent) !== NONE) return
+    const slot = this.arrive(torrent, PeerClass.of(peer.compact, peer.role), Math.min(expiry, this.expiryAt(now)))
+    this.peers.setFinished(slot, peer.finished)
+  }
+
+  settleTorrent(torrent: Torrent): void {
+    if (torrent.slots.length === 0) this.torrents.rest(torrent)
+  }
+
+  /** Puts the peers in order of their silence, after some have been readmitted. */
+  settle(): void {
+    this.peers.sort()
+  }
+
+  private expiryAt(now: number): number {
+    return Math.ceil((now + this.bounds.lifeMs) / 1000)
+  }
+
+  private open(infoHash: InfoHash.InfoHash): Torrent | undefined {
     const torrent = this.torrents.add(infoHash)
     if (torrent !== undefined) this.pools.open(torrent.number)
     return torrent
   }
 
   /** The slot of the peer in hand. */
-  find(torrent: Torrent): number {
+  private find(torrent: Torrent): number {
     this.sought = torrent.number
     return this.index.find(this.peers.heldHash(this.key, torrent.number), this.isSought)
   }
 
   /** Takes in the peer in hand, which must not be known yet; where that is one too many, another goes. */
-  arrive(torrent: Torrent, kind: number, expiry: number): number {
+  private arrive(torrent: Torrent, kind: number, expiry: number): number {
     const { maxPeers, maxPeersPerTorrent } = this.bounds
     const slot = this.peers.add(torrent.number, kind, expiry)
     this.index.add(this.peers.heldHash(this.key, torrent.number), slot)

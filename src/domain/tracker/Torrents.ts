@@ -93,6 +93,7 @@ export class Torrents {
 
   /** It has lost its last peer: what is worth remembering stays as long as there is room. */
   rest(torrent: Torrent): void {
+    if (torrent.before !== torrent) return
     if (torrent.completed === 0 && torrent.lastSeedAt === undefined) return this.drop(torrent)
     torrent.before = this.quiet.before
     torrent.after = this.quiet

@@ -4,7 +4,9 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import { randomBytes } from "node:crypto"
+import { KEY_BYTES } from "../../domain/tracker/SwarmSnapshot.ts"
 import { SwarmTable } from "../../domain/tracker/SwarmTable.ts"
+import * as SnapshotFile from "./SnapshotFile.ts"
 import { boundsOf, type Swarms, type SwarmsOptions } from "./Swarms.ts"
 
 /** Peers forgotten at one go: about 0.3 ms. */
@@ -12,7 +14,9 @@ const SWEEP = 1024
 
 const SWEEP_EVERY = "1 second"
 
-const KEY_BYTES = 32
+const SAVE_EVERY = "1 minute"
+
+const newKey = (): Uint8Array => Uint8Array.from(randomBytes(KEY_BYTES))
 
 /** After an hour of silence a million peers leave at once; nobody waits for that. */
 const sweeper = (table: SwarmTable): Effect.Effect<never> =>
@@ -22,29 +26,45 @@ const sweeper = (table: SwarmTable): Effect.Effect<never> =>
     yield* Effect.sleep(SWEEP_EVERY)
   }).pipe(Effect.forever({ disableYield: true }))
 
-export const make = Effect.fnUntraced(function*(options: SwarmsOptions): Effect.fn.Return<Swarms, never, Scope.Scope> {
-  const random = yield* Random.Random
-  const secret = randomBytes(8)
-  const key = Int32Array.of(secret.readInt32LE(0), secret.readInt32LE(4))
-  const table = new SwarmTable(boundsOf(options), () => random.nextDoubleUnsafe(), key)
-  const connectionKey = Uint8Array.from(randomBytes(KEY_BYTES))
-  yield* Effect.forkScoped(sweeper(table))
-  return {
-    announce: (batch, now) =>
-      Effect.sync(() => {
-        table.sweep(now, SWEEP)
-        return batch.map((announcing) => table.announce(announcing, now))
-      }),
-    scrape: (hashes, now) =>
-      Effect.sync(() => {
-        table.sweep(now, SWEEP)
-        return hashes.map((infoHash) => table.scrape(infoHash))
-      }),
-    summary: (now) =>
-      Effect.sync(() => {
-        table.sweep(now, SWEEP)
-        return table.summary()
-      }),
-    connectionKey: Effect.succeed(connectionKey)
-  }
+export interface MemorySwarmsOptions extends SwarmsOptions {
+  /** The file that remembers the swarms and the connection key from one run to the next; none unless given. */
+  readonly snapshot?: string | undefined
+}
+
+/** Restores the snapshot, keeps it fresh, and writes it once more when the scope closes. Gives its connection key. */
+const remember = Effect.fnUntraced(function*(place: string, table: SwarmTable) {
+  const connectionKey = (yield* SnapshotFile.restore(place, table)) ?? newKey()
+  const save = SnapshotFile.save(place, table, connectionKey)
+  yield* Effect.addFinalizer(() => save)
+  yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(SAVE_EVERY), save), { disableYield: true }))
+  return connectionKey
 })
+
+export const make = Effect.fnUntraced(
+  function*(options: MemorySwarmsOptions): Effect.fn.Return<Swarms, never, Scope.Scope> {
+    const random = yield* Random.Random
+    const secret = randomBytes(8)
+    const hashKey = Int32Array.of(secret.readInt32LE(0), secret.readInt32LE(4))
+    const table = new SwarmTable(boundsOf(options), () => random.nextDoubleUnsafe(), hashKey)
+    const connectionKey = options.snapshot === undefined ? newKey() : yield* remember(options.snapshot, table)
+    yield* Effect.forkScoped(sweeper(table))
+    return {
+      announce: (batch, now) =>
+        Effect.sync(() => {
+          table.sweep(now, SWEEP)
+          return batch.map((announcing) => table.announce(announcing, now))
+        }),
+      scrape: (hashes, now) =>
+        Effect.sync(() => {
+          table.sweep(now, SWEEP)
+          return hashes.map((infoHash) => table.scrape(infoHash))
+        }),
+      summary: (now) =>
+        Effect.sync(() => {
+          table.sweep(now, SWEEP)
+          return table.summary()
+        }),
+      connectionKey: Effect.succeed(connectionKey)
+    }
+  }
+)

@@ -1,19 +1,20 @@
 /** What every layer of the swarm store does, by example. */
-import { assert, it } from "@effect/vitest"
+import { assert, type Vitest } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
-import { SwarmStore } from "../../../src/services/SwarmStore.ts"
+import { SwarmStore, type SwarmStoreError } from "../../../src/services/SwarmStore.ts"
 import type { SwarmsOptions } from "../../../src/services/swarmstore/Swarms.ts"
 import { announce, announceAll, compact, hash, hosts, id, named, peer, scrape, summary } from "./announcing.ts"
+import { agrees, BOUNDS, steps } from "./model.ts"
 
-export type LayerOf = (options?: SwarmsOptions) => Layer.Layer<SwarmStore>
+export type LayerOf<R> = (options?: SwarmsOptions) => Layer.Layer<SwarmStore, SwarmStoreError, R>
 
 const LIFE = 100_000
 
-export const examples = (layerOf: LayerOf): void => {
+export const examples = <R>(it: Vitest.MethodsNonLive<R>, layerOf: LayerOf<R>): void => {
   const store = (options: SwarmsOptions = {}) => Effect.provide(layerOf({ lifeMs: LIFE, ...options }))
 
-  it.live("forgets peers that are silent, and torrents that nobody asks for", () =>
+  it.effect("forgets peers that are silent, and torrents that nobody asks for", () =>
     Effect.gen(function*() {
       yield* announce(peer(1, 1), 0)
       yield* announce(peer(1, 2, { role: "seed" }), 60_000)
@@ -25,14 +26,14 @@ export const examples = (layerOf: LayerOf): void => {
       assert.strictEqual((yield* summary(200_000)).peers, 0)
     }).pipe(store()))
 
-  it.live("answers a whole batch in its order", () =>
+  it.effect("answers a whole batch in its order", () =>
     Effect.gen(function*() {
       const answers = yield* SwarmStore.use((store) => store.announce([peer(1, 1), peer(2, 2), peer(1, 3)], 0))
       assert.deepStrictEqual(answers.map(hosts), [[], [], ["203.0.113.1:6881"]])
       assert.deepStrictEqual(yield* SwarmStore.use((store) => store.announce([], 0)), [])
     }).pipe(store()))
 
-  it.live("gives seeds and paused peers to leeches only, and nobody itself", () =>
+  it.effect("gives seeds and paused peers to leeches only, and nobody itself", () =>
     Effect.gen(function*() {
       const twin = peer(1, 9, { peerId: id(4) })
       yield* announceAll(
@@ -52,7 +53,7 @@ export const examples = (layerOf: LayerOf): void => {
       })
     }).pipe(store()))
 
-  it.live("counts completed once per peer, and only of a seed", () =>
+  it.effect("counts completed once per peer, and only of a seed", () =>
     Effect.gen(function*() {
       const event = "completed"
       yield* announceAll([
@@ -66,7 +67,7 @@ export const examples = (layerOf: LayerOf): void => {
       assert.deepStrictEqual([seeders, leechers, completed], [1, 0, 1])
     }).pipe(store()))
 
-  it.live("lets only the peer itself stop, and answers it with nobody", () =>
+  it.effect("lets only the peer itself stop, and answers it with nobody", () =>
     Effect.gen(function*() {
       yield* announceAll([peer(1, 1), peer(1, 2), peer(1, 1, { event: "stopped", peerId: id(7) })], 0)
       assert.strictEqual((yield* scrape(1, 0)).leechers, 2)
@@ -76,7 +77,7 @@ export const examples = (layerOf: LayerOf): void => {
       assert.strictEqual((yield* summary(0)).torrents, 1)
     }).pipe(store()))
 
-  it.live("remembers what was completed, and when a seed was last heard, when all have gone", () =>
+  it.effect("remembers what was completed, and when a seed was last heard, when all have gone", () =>
     Effect.gen(function*() {
       yield* announce(peer(1, 1, { role: "seed", event: "completed" }), 1000)
       yield* announce(peer(1, 1, { role: "seed", event: "stopped" }), 5000)
@@ -87,7 +88,7 @@ export const examples = (layerOf: LayerOf): void => {
       assert.deepStrictEqual(yield* scrape(3, 9000), { ...counts, completed: 0, lastSeedAt: undefined })
     }).pipe(store()))
 
-  it.live("gives the families that are wanted, with ids for those who want them", () =>
+  it.effect("gives the families that are wanted, with ids for those who want them", () =>
     Effect.gen(function*() {
       yield* announceAll([peer(1, 1), peer(1, 2, { compact: compact("[2001:db8::2]:7000") })], 0)
       const asks = (wants: "v4" | "v6" | "both") => Effect.map(announce(peer(1, 3, { wants }), 0), hosts)
@@ -98,7 +99,7 @@ export const examples = (layerOf: LayerOf): void => {
       assert.deepStrictEqual(named(answer), [`203.0.113.1:6881 ${id(1)}`, `[2001:db8::2]:7000 ${id(2)}`])
     }).pipe(store()))
 
-  it.live("sends nobody to an address that it cannot reach", () =>
+  it.effect("sends nobody to an address that it cannot reach", () =>
     Effect.gen(function*() {
       const places = ["203.0.113.1:1", "192.168.0.1:1", "127.0.0.1:1", "[2001:db8::1]:1", "[fe80::1]:1", "[::1]:1"]
       yield* announceAll(places.map((text, n) => peer(1, n, { compact: compact(text) })), 0)
@@ -114,7 +115,7 @@ export const examples = (layerOf: LayerOf): void => {
       assert.deepStrictEqual(heard[2], places.toSorted())
     }).pipe(store()))
 
-  it.live("lets the torrent that has had no peers for longest make room, and no other", () =>
+  it.effect("lets the torrent that has had no peers for longest make room, and no other", () =>
     Effect.gen(function*() {
       for (const torrent of [1, 2, 3]) yield* announce(peer(torrent, 1, { role: "seed", event: "completed" }), 0)
       assert.strictEqual(yield* announce(peer(4, 1), 0), "TooManyTorrents")
@@ -126,7 +127,7 @@ export const examples = (layerOf: LayerOf): void => {
       assert.deepStrictEqual(counts.map(({ completed }) => completed), [1, 0, 1, 0])
     }).pipe(store({ maxTorrents: 3 })))
 
-  it.live("lets the peer that has been silent longest make room", () =>
+  it.effect("lets the peer that has been silent longest make room", () =>
     Effect.gen(function*() {
       for (const [n, at] of [[1, 0], [2, 1000], [3, 2000], [1, 3000], [4, 4000]] as const) {
         yield* announce(peer(1, n), at)
@@ -135,18 +136,27 @@ export const examples = (layerOf: LayerOf): void => {
       assert.deepStrictEqual(hosts(yield* announce(peer(1, 4), 5000)), others)
     }).pipe(store({ maxPeersPerTorrent: 3 })))
 
-  it.live("is bounded in peers of all torrents", () =>
+  it.effect("is bounded in peers of all torrents", () =>
     Effect.gen(function*() {
       for (let n = 1; n <= 6; n++) yield* announce(peer(n, n), 1000 * n)
       assert.strictEqual((yield* summary(6000)).peers, 4)
       assert.deepStrictEqual([(yield* scrape(2, 6000)).leechers, (yield* scrape(3, 6000)).leechers], [0, 1])
     }).pipe(store({ maxPeers: 4 })))
 
-  it.live("has a key", () =>
+  it.effect("has a key", () =>
     Effect.gen(function*() {
       const key = SwarmStore.use((store) => store.connectionKey)
       assert.strictEqual((yield* key).length, 32)
       assert.deepStrictEqual(yield* key, yield* key)
       assert.notDeepEqual(yield* key, new Uint8Array(32))
     }).pipe(store()))
+
+  it.effect.prop(
+    "agrees with the reference",
+    { steps },
+    ({ steps }) => Effect.provide(agrees(steps), layerOf(BOUNDS)),
+    {
+      arbitrary: { runs: 150 }
+    }
+  )
 }

@@ -1,0 +1,103 @@
+/**
+ * Does an announce cost more in a larger tracker? Fills a table with 10,000, 100,000 and 1,000,000 peers, 50 to a torrent, and
+ * announces for known peers, with 30 peers in each answer. Compare the lines of one run, never runs with each other. Memory
+ * is measured, so each size has a process of its own.
+ *
+ *   node bench/swarms.ts
+ */
+import { spawnSync } from "node:child_process"
+import { randomFillSync } from "node:crypto"
+import { performance } from "node:perf_hooks"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+import * as InfoHash from "../src/domain/InfoHash.ts"
+import * as PeerId from "../src/domain/PeerId.ts"
+import type { Announcing } from "../src/domain/tracker/Announcing.ts"
+import { SwarmTable } from "../src/domain/tracker/SwarmTable.ts"
+
+const PER_TORRENT = 50
+const NUM_WANT = 30
+const ROUNDS = 1_000_000
+const NOW = 1.8e12
+
+setFlagsFromString("--expose-gc")
+const collect: () => void = runInNewContext("gc")
+
+/** One announce, changed in place for each peer, as a listener would. */
+class Asker implements Announcing {
+  readonly #hashes: ReadonlyArray<InfoHash.InfoHash>
+  readonly #ids: ReadonlyArray<PeerId.PeerId>
+  infoHash: InfoHash.InfoHash
+  peerId: PeerId.PeerId
+  readonly compact = new Uint8Array(6)
+  role: "leech" | "seed" = "leech"
+  readonly event = undefined
+  readonly numWant = NUM_WANT
+  readonly wants = "v4"
+  readonly withIds = false
+
+  constructor(peers: number) {
+    const bytes = () => randomFillSync(new Uint8Array(20))
+    this.#hashes = Array.from({ length: peers / PER_TORRENT }, () => InfoHash.fromBytes(bytes()))
+    this.#ids = Array.from({ length: 1024 }, () => PeerId.fromBytes(bytes()))
+    this.infoHash = this.#hashes[0]!
+    this.peerId = this.#ids[0]!
+    this.compact.set([1, 0, 0, 0, 0x1a, 0xe1])
+  }
+
+  /** The torrents' peers come mixed, as they do in life. */
+  become(peer: number): void {
+    this.infoHash = this.#hashes[peer % this.#hashes.length]!
+    this.peerId = this.#ids[peer % 1024]!
+    this.role = peer % 3 === 0 ? "seed" : "leech"
+    this.compact[1] = peer >>> 16
+    this.compact[2] = peer >>> 8
+    this.compact[3] = peer
+  }
+}
+
+const rss = (): number => {
+  collect()
+  return process.memoryUsage().rss
+}
+
+const measure = (peers: number) => {
+  const bounds = { maxTorrents: peers, maxPeersPerTorrent: peers, maxPeers: peers, lifeMs: 3_600_000 }
+  const asker = new Asker(peers)
+  const before = rss()
+  const table = new SwarmTable(bounds, Math.random, Int32Array.from([1, 2]))
+  let longest = 0
+  const start = performance.now()
+  for (let peer = 0, last = start; peer < peers; peer++) {
+    asker.become(peer)
+    table.announce(asker, NOW)
+    const now = performance.now()
+    longest = Math.max(longest, now - last)
+    last = now
+  }
+  const filled = performance.now()
+  const after = rss()
+  const again = performance.now()
+  for (let round = 0; round < ROUNDS; round++) {
+    asker.become(Math.floor(Math.random() * peers))
+    table.announce(asker, NOW + 1000)
+  }
+  const ended = performance.now()
+  console.log(JSON.stringify({
+    peers,
+    nsPerNewPeer: Math.round((filled - start) * 1e6 / peers),
+    longestMs: Number(longest.toFixed(2)),
+    nsPerAnnounce: Math.round((ended - again) * 1e6 / ROUNDS),
+    columnBytesPerPeer: Math.round(table.bytes / peers),
+    rssBytesPerPeer: Math.round((after - before) / peers)
+  }))
+}
+
+const [size] = process.argv.slice(2)
+if (size === undefined) {
+  for (const peers of [10_000, 100_000, 1_000_000]) {
+    spawnSync(process.execPath, [...process.execArgv, import.meta.filename, `${peers}`], { stdio: "inherit" })
+  }
+} else {
+  measure(Number(size))
+}

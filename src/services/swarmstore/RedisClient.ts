@@ -1,0 +1,214 @@
+/** A connection to Redis that answers soon or fails soon, and comes back by itself. */
+import * as NodeRedis from "@effect/platform-node/NodeRedis"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as References from "effect/References"
+import type * as Scope from "effect/Scope"
+import { RESP_TYPES } from "redis"
+import * as Bytes from "../../domain/Bytes.ts"
+import * as Digest from "../../domain/Digest.ts"
+import * as SystemCode from "../SystemCode.ts"
+import { SwarmStoreError } from "./SwarmStoreError.ts"
+
+/** After so long without its answer a call has failed. */
+const PATIENCE_MS = 500
+
+/** After so long without any answer the connection is given up for a new one. */
+const LOST_MS = 5000
+
+/** Commands that may wait for their answers: what Redis does in about half a second. */
+const MAX_WAITING = 10_000
+
+const CONNECT_MS = 3000
+
+const MAX_DELAY_MS = 2000
+
+export type Argument = string | Buffer
+
+export interface Script {
+  readonly text: string
+  readonly sha: string
+}
+
+export const script = (text: string): Script => ({ text, sha: Bytes.toHex(Digest.sha1(Bytes.fromUtf8(text))) })
+
+export interface RedisClient {
+  /** Runs a script once with each list of arguments, all sent at once; byte strings come back as Buffers. */
+  readonly run: (
+    script: Script,
+    calls: ReadonlyArray<ReadonlyArray<Argument>>
+  ) => Effect.Effect<ReadonlyArray<unknown>, SwarmStoreError>
+  /** The bytes under a key, which `value` becomes unless there are some; put back when Redis has lost them. */
+  readonly share: (key: string, value: Buffer) => Effect.Effect<Buffer, SwarmStoreError>
+}
+
+type Client = NodeRedis.NodeRedis["Service"]["client"]
+
+const unavailable = (detail: string) => new SwarmStoreError({ reason: "Unavailable", detail })
+
+/** Where it is, without the name and password that the URL may hold. */
+const placeOf = (url: string): string | undefined => {
+  if (!URL.canParse(url)) return undefined
+  const { hostname, port, protocol } = new URL(url)
+  return protocol === "redis:" || protocol === "rediss:" ? `${hostname || "localhost"}:${port || 6379}` : undefined
+}
+
+const textOf = (cause: unknown): string =>
+  SystemCode.of(cause) ?? (cause instanceof Error ? cause.message : "no answer")
+
+const isNoScript = (cause: unknown): boolean => cause instanceof Error && cause.message.startsWith("NOSCRIPT")
+
+/** Fails at once when the first connection does; later ones are tried again and again. */
+const reconnection = () => {
+  let connected = false
+  return {
+    connected: () => {
+      connected = true
+    },
+    strategy: (retries: number, cause: Error): number | Error =>
+      connected ? Math.min(50 * 2 ** Math.min(retries, 10), MAX_DELAY_MS) : cause
+  }
+}
+
+const connect = Effect.fnUntraced(function*(url: string, place: string): Effect.fn.Return<
+  Client,
+  SwarmStoreError,
+  Scope.Scope
+> {
+  const { connected, strategy } = reconnection()
+  const layer = NodeRedis.layer({
+    url,
+    // Commands fail at once while Redis is away, instead of waiting for it in memory.
+    disableOfflineQueue: true,
+    socket: { connectTimeout: CONNECT_MS, reconnectStrategy: strategy }
+  })
+  const built = yield* Layer.build(layer).pipe(
+    // It would tell of every attempt; a call that fails tells enough.
+    Effect.provideService(References.MinimumLogLevel, "None"),
+    Effect.mapError((error) => unavailable(`Redis at ${place}: ${textOf(error.cause)}`))
+  )
+  connected()
+  return Context.get(built, NodeRedis.NodeRedis).client
+})
+
+/** Sends, counts what waits for its answer, and gives up a connection that has gone silent. */
+class Line {
+  private readonly client: Client
+  private readonly elapsed: () => number
+  private readonly sender: Pick<Client, "sendCommand">
+  private waiting = 0
+  private heardAt: number
+
+  constructor(client: Client, elapsed: () => number) {
+    this.client = client
+    this.elapsed = elapsed
+    this.sender = client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer })
+    this.heardAt = elapsed()
+  }
+
+  readonly run = async (
+    { sha, text }: Script,
+    calls: ReadonlyArray<ReadonlyArray<Argument>>
+  ): Promise<ReadonlyArray<unknown>> => {
+    const results = await this.sendAll(calls.map((args) => ["EVALSHA", sha, "0", ...args]))
+    if (!results.some((result) => result.status === "rejected" && isNoScript(result.reason))) return valuesOf(results)
+    await this.send(["SCRIPT", "LOAD", text])
+    // Only those that were refused: the others have had their effect.
+    const again = await Promise.all(
+      results.map((result, index) =>
+        result.status === "rejected" && isNoScript(result.reason)
+          ? this.send(["EVALSHA", sha, "0", ...calls[index]!])
+          : undefined
+      )
+    )
+    return valuesOf(results.map((result, index) =>
+      result.status === "rejected" && isNoScript(result.reason)
+        ? { status: "fulfilled", value: again[index] }
+        : result
+    ))
+  }
+
+  readonly send = async (args: ReadonlyArray<Argument>): Promise<unknown> => {
+    if (this.waiting >= MAX_WAITING) throw new Error("too many commands wait for an answer")
+    if (this.waiting++ === 0) this.heardAt = this.elapsed()
+    try {
+      return await this.sender.sendCommand(args)
+    } finally {
+      this.waiting--
+      this.heardAt = this.elapsed()
+    }
+  }
+
+  /** A call has waited too long. */
+  readonly doubt = (): void => {
+    if (this.waiting === 0 || this.elapsed() - this.heardAt < LOST_MS || !this.client.isOpen) return
+    this.client.destroy()
+    this.client.connect().catch(() => {})
+  }
+
+  /** Nothing is waited for, so that closing takes no time. */
+  readonly hangUp = (): void => {
+    if ((this.waiting > 0 || !this.client.isReady) && this.client.isOpen) this.client.destroy()
+  }
+
+  private sendAll(commands: ReadonlyArray<ReadonlyArray<Argument>>): Promise<Array<PromiseSettledResult<unknown>>> {
+    return Promise.allSettled(commands.map(this.send))
+  }
+}
+
+const valuesOf = (results: ReadonlyArray<PromiseSettledResult<unknown>>): ReadonlyArray<unknown> =>
+  results.map((result) => {
+    if (result.status === "rejected") throw result.reason
+    return result.value
+  })
+
+export const make = Effect.fnUntraced(
+  function*(url: string): Effect.fn.Return<RedisClient, SwarmStoreError, Scope.Scope> {
+    const place = placeOf(url)
+    if (place === undefined) {
+      return yield* unavailable("the URL of Redis must be like redis://name:password@host:6379/0")
+    }
+    const clock = yield* Clock.Clock
+    const client = yield* connect(url, place)
+    const line = new Line(client, () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6)
+    yield* Effect.addFinalizer(() => Effect.sync(line.hangUp))
+    let isLost = false
+    const attempt = <A>(send: () => Promise<A>): Effect.Effect<A, SwarmStoreError> =>
+      Effect.tryPromise({ try: send, catch: (cause) => unavailable(`Redis at ${place}: ${textOf(cause)}`) }).pipe(
+        Effect.timeoutOrElse({
+          duration: PATIENCE_MS,
+          orElse: () => {
+            line.doubt()
+            return Effect.fail(unavailable(`Redis at ${place} does not answer`))
+          }
+        }),
+        Effect.tapError((error) => {
+          if (isLost) return Effect.void
+          isLost = true
+          return Effect.logWarning(error.message)
+        }),
+        Effect.tap(() => {
+          if (!isLost) return Effect.void
+          isLost = false
+          return Effect.logInfo(`Redis at ${place} is back`)
+        })
+      )
+    return {
+      run: (script, calls) => calls.length === 0 ? Effect.succeed([]) : attempt(() => line.run(script, calls)),
+      share: (key, value) =>
+        attempt(async () => {
+          await line.send(["SET", key, value, "NX"])
+          const shared = await line.send(["GET", key])
+          if (!Buffer.isBuffer(shared) || shared.length !== value.length) {
+            throw new Error(`${key} is not what it should be`)
+          }
+          client.on("ready", () => {
+            line.send(["SET", key, shared, "NX"]).catch(() => {})
+          })
+          return shared
+        })
+    }
+  }
+)

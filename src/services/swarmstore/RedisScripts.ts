@@ -1,0 +1,291 @@
+/**
+ * What the Redis store does, as Lua that Redis runs in one go, so that trackers who share it never see each other's work half
+ * done. Nothing here searches: an announce touches its torrent, and of others at most {@link SWEPT} torrents whose time is
+ * over. `P` is the prefix of all keys, `h` an info hash of 20 bytes, `a` an address of BEP 23 or 7.
+ *
+ * ```
+ * P:h:z      sorted set   a → when its time is over, ms
+ * P:h:p      hash         a → id (20 bytes), class (byte, see PeerClass.ts), its completed is counted (byte)
+ * P:h:<k>    set          the addresses of class k
+ * P:h:i      hash         k → peers of class k, c → completed, s → when a seed was last heard
+ * P:totals   hash         k, c as above, of all torrents; n → peers
+ * P:silent   sorted set   torrents with peers → when the first one's time is over
+ * P:quiet    sorted set   torrents without → since when
+ * P:key      the connection key
+ * ```
+ *
+ * The keys with a torrent's peers expire by themselves after two lives without an announce; the counts of at most
+ * `maxTorrents` torrents stay. Keys are made from the prefix, so this is for one Redis and its replicas, not for a cluster.
+ */
+
+/** Torrents cleaned with each announce; it can bring no more than one. */
+const SWEPT = 2
+
+/** Peers forgotten at one go. */
+const AT_ONCE = 100
+
+const PRELUDE = `
+local P, now = ARGV[1], tonumber(ARGV[2])
+local call = redis.call
+local totals, silent, quiet = P .. ":totals", P .. ":silent", P .. ":quiet"
+local KINDS = {}
+for k = 0, 17 do KINDS[k + 1] = k end
+
+local function of(h, part) return P .. ":" .. h .. ":" .. part end
+
+local function count(h, kind, by)
+  call("HINCRBY", of(h, "i"), kind, by)
+  call("HINCRBY", totals, kind, by)
+  call("HINCRBY", totals, "n", by)
+end
+
+local function drop(h, a)
+  local entry = call("HGET", of(h, "p"), a)
+  call("ZREM", of(h, "z"), a)
+  if not entry then return end
+  local kind = string.byte(entry, 21)
+  call("HDEL", of(h, "p"), a)
+  call("SREM", of(h, kind), a)
+  count(h, kind, -1)
+end
+
+-- The keys of its peers have expired by themselves.
+local function lose(h)
+  local counts = call("HMGET", of(h, "i"), unpack(KINDS))
+  for k = 0, 17 do
+    local n = tonumber(counts[k + 1] or "0")
+    if n ~= 0 then
+      count(h, k, -n)
+      call("DEL", of(h, k), of(h, "p"))
+    end
+  end
+end
+
+-- Puts a torrent where it belongs after its peers have changed; \`at\` is when the last of them went, if it did.
+local function settle(h, at)
+  local first = call("ZRANGE", of(h, "z"), 0, 0, "WITHSCORES")
+  if first[1] then
+    call("ZADD", silent, first[2], h)
+    call("ZREM", quiet, h)
+    return
+  end
+  if call("ZREM", silent, h) == 1 then lose(h) end
+  local worth = call("HMGET", of(h, "i"), "c", "s")
+  if worth[1] or worth[2] then
+    call("ZADD", quiet, "NX", at, h)
+  else
+    call("DEL", of(h, "i"))
+  end
+end
+
+-- Says when the last of those that it forgets went.
+local function expire(h)
+  local gone = call("ZRANGEBYSCORE", of(h, "z"), "-inf", now, "WITHSCORES", "LIMIT", 0, ${AT_ONCE})
+  for i = 1, #gone, 2 do drop(h, gone[i]) end
+  return gone[#gone]
+end
+
+-- Says whether there may be more.
+local function sweep(most)
+  local due = call("ZRANGEBYSCORE", silent, "-inf", now, "LIMIT", 0, most)
+  for i = 1, #due do
+    settle(due[i], expire(due[i]) or now)
+  end
+  return #due == most
+end
+
+local function numbers(h)
+  local counts = call("HMGET", of(h, "i"), "c", "s", unpack(KINDS))
+  local kinds = {}
+  local roles = { [0] = 0, 0, 0 }
+  for k = 0, 17 do
+    kinds[k] = tonumber(counts[k + 3] or "0")
+    roles[k % 3] = roles[k % 3] + kinds[k]
+  end
+  return kinds, roles, tonumber(counts[1] or "0"), counts[2]
+end
+`
+
+/**
+ * Arguments after the prefix and `now`: info hash, address, id, class, event ("c", "s" or ""), wanted, families ("4", "6" or
+ * "46"), ids ("1" or ""), life, most torrents, most peers of a torrent, most peers, a random integer. Answers 0 when there is no
+ * room for the torrent, else seeders, leechers, completed, peers of IPv4, of IPv6, and their ids.
+ */
+export const ANNOUNCE = `${PRELUDE}
+local h, a, id, kind, event = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7]
+local want, families, withIds, life = tonumber(ARGV[8]), ARGV[9], ARGV[10], tonumber(ARGV[11])
+local maxTorrents, maxHere, maxPeers = tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14])
+local role = kind % 3
+local info, peers, line = of(h, "i"), of(h, "p"), of(h, "z")
+
+local function makeRoom()
+  if call("ZCARD", silent) + call("ZCARD", quiet) < maxTorrents then return true end
+  sweep(${AT_ONCE})
+  local oldest = call("ZRANGE", quiet, 0, 0)[1]
+  if not oldest then return false end
+  call("HINCRBY", totals, "c", -tonumber(call("HGET", of(oldest, "i"), "c") or "0"))
+  call("DEL", of(oldest, "i"))
+  call("ZREM", quiet, oldest)
+  return true
+end
+
+local function stop(entry)
+  if not entry or string.sub(entry, 1, 20) ~= id then return end
+  if string.byte(entry, 21) % 3 == 2 then call("HSET", info, "s", now) end
+  drop(h, a)
+end
+
+local function enter(entry)
+  local finished = 0
+  local known = entry and string.byte(entry, 21)
+  if entry and string.sub(entry, 1, 20) == id then finished = string.byte(entry, 22) end
+  if known ~= kind then
+    if known then
+      call("SREM", of(h, known), a)
+      count(h, known, -1)
+    end
+    call("SADD", of(h, kind), a)
+    count(h, kind, 1)
+  end
+  if event == "c" and role == 2 and finished == 0 then
+    finished = 1
+    call("HINCRBY", info, "c", 1)
+    call("HINCRBY", totals, "c", 1)
+  end
+  if role == 2 then call("HSET", info, "s", now) end
+  call("HSET", peers, a, id .. string.char(kind, finished))
+  call("ZADD", line, now + life, a)
+  for _, part in ipairs({ "p", "z", kind }) do call("PEXPIRE", of(h, part), 2 * life) end
+end
+
+local function keepBounds()
+  if call("ZCARD", line) > maxHere then
+    local oldest = call("ZRANGE", line, 0, 1)
+    drop(h, oldest[1] == a and oldest[2] or oldest[1])
+    settle(h, now)
+  end
+  if tonumber(call("HGET", totals, "n")) > maxPeers then
+    local other = call("ZRANGE", silent, 0, 0)[1]
+    drop(other, call("ZRANGE", of(other, "z"), 0, 0)[1])
+    settle(other, now)
+  end
+end
+
+-- How many to draw of each class that the asker may hear of, as if all stood in one.
+local function shares(kinds)
+  local allowed, total = {}, 0
+  for family = 0, 1 do
+    if string.find(families, family == 0 and "4" or "6", 1, true) then
+      local reach = math.floor(kind % 9 / 3)
+      for k = family * 9, family * 9 + reach * 3 + 2 do
+        if kinds[k] > 0 and (role == 0 or k % 3 == 0) then
+          allowed[#allowed + 1] = { kind = k, left = kinds[k], share = 0 }
+          total = total + kinds[k]
+        end
+      end
+    end
+  end
+  -- The asker itself, and a few more draws that may be lost on its other addresses.
+  for left = total, math.max(1, total - want - 8), -1 do
+    local lot = math.random(left)
+    for _, one in ipairs(allowed) do
+      if lot <= one.left then
+        one.left = one.left - 1
+        one.share = one.share + 1
+        break
+      end
+      lot = lot - one.left
+    end
+  end
+  return allowed
+end
+
+local function sample(kinds)
+  local drawn = {}
+  for _, one in ipairs(shares(kinds)) do
+    if one.share > 0 then
+      for _, other in ipairs(call("SRANDMEMBER", of(h, one.kind), one.share)) do
+        if other ~= a then drawn[#drawn + 1] = other end
+      end
+    end
+  end
+  if #drawn == 0 then return {}, {} end
+  local entries = call("HMGET", peers, unpack(drawn))
+  local chosen, ids = {}, {}
+  for i = 1, #drawn do
+    local otherId = entries[i] and string.sub(entries[i], 1, 20)
+    if otherId and otherId ~= id then
+      chosen[#chosen + 1] = drawn[i]
+      ids[#ids + 1] = otherId
+    end
+  end
+  while #chosen > want do
+    local lot = math.random(#chosen)
+    chosen[lot], ids[lot] = chosen[#chosen], ids[#ids]
+    chosen[#chosen], ids[#ids] = nil, nil
+  end
+  return chosen, ids
+end
+
+local function answer(chosen, ids, roles, completed)
+  local out = { [4] = {}, [6] = {} }
+  local outIds = { [4] = {}, [6] = {} }
+  for i = 1, #chosen do
+    local family = #chosen[i] == 6 and 4 or 6
+    table.insert(out[family], chosen[i])
+    if withIds == "1" then table.insert(outIds[family], ids[i]) end
+  end
+  return {
+    roles[2], roles[0] + roles[1], completed,
+    table.concat(out[4]), table.concat(out[6]), table.concat(outIds[4]), table.concat(outIds[6])
+  }
+end
+
+sweep(${SWEPT})
+local at = expire(h)
+if at then settle(h, at) end
+local entry = call("HGET", peers, a)
+if event == "s" then
+  stop(entry)
+  settle(h, now)
+  local _, roles, completed = numbers(h)
+  return answer({}, {}, roles, completed)
+end
+if call("EXISTS", info) == 0 and not makeRoom() then return 0 end
+enter(entry)
+settle(h, now)
+if not entry then keepBounds() end
+local kinds, roles, completed = numbers(h)
+if want == 0 then return answer({}, {}, roles, completed) end
+math.randomseed(tonumber(ARGV[15]))
+local chosen, ids = sample(kinds)
+return answer(chosen, ids, roles, completed)
+`
+
+/** Arguments after the prefix and `now`: info hashes. Answers seeders, leechers, downloaders, completed and lastSeedAt of each. */
+export const SCRAPE = `${PRELUDE}
+local out = {}
+for i = 3, #ARGV do
+  local h = ARGV[i]
+  local at = expire(h)
+  if at then settle(h, at) end
+  local _, roles, completed, seed = numbers(h)
+  out[#out + 1] = { roles[2], roles[0] + roles[1], roles[0], completed, seed or "" }
+end
+return out
+`
+
+/** Argument after the prefix and `now`: torrents to clean. Answers 1 when there may be more of them. */
+export const SWEEP = `${PRELUDE}
+return sweep(tonumber(ARGV[3])) and 1 or 0
+`
+
+/** No more arguments. Answers the torrents with peers, the peers of each class in order, and completed. */
+export const SUMMARY = `${PRELUDE}
+sweep(${AT_ONCE})
+local counts = call("HMGET", totals, "c", unpack(KINDS))
+local out = { call("ZCARD", silent) }
+for i = 2, 19 do out[#out + 1] = tonumber(counts[i] or "0") end
+out[#out + 1] = tonumber(counts[1] or "0")
+return out
+`
