@@ -10,6 +10,7 @@ import * as PeerAddress from "../../domain/PeerAddress.ts"
 import * as Monotonic from "../../services/Monotonic.ts"
 import type { Snapshot, Torrent } from "../../services/Torrent.ts"
 import type { TorrentEvent } from "../../services/TorrentEvent.ts"
+import * as Format from "./Format.ts"
 import * as Painter from "./Painter.ts"
 import * as Records from "./Records.ts"
 
@@ -23,6 +24,10 @@ export interface ReporterOptions {
   readonly summaryInterval: number
 }
 
+export type PublishOutcome =
+  | { readonly state: "added" | "known"; readonly name: string }
+  | { readonly state: "failed"; readonly message: string }
+
 export interface Reporter {
   readonly onCheck: (checked: number, total: number) => void
   readonly onEvent: (event: TorrentEvent) => void
@@ -30,6 +35,8 @@ export interface Reporter {
   readonly follow: (torrent: Torrent) => void
   /** Said by the program itself. */
   readonly notice: (text: string) => void
+  /** How publishing at this tracker went. */
+  readonly published: (origin: string, outcome: PublishOutcome) => void
   /** Takes the progress line away, for others to write. */
   readonly makeRoom: () => void
   /** From now on the line says that the end is near. */
@@ -209,6 +216,17 @@ export const make = Effect.fnUntraced(function*(
     },
     follow: (started) => {
       torrent = started
+    },
+    published: (url, outcome) => {
+      const failed = outcome.state === "failed"
+      const name = failed ? null : outcome.name
+      const message = failed ? outcome.message : null
+      write((head) => ({ type: "published", ...head, url, state: outcome.state, name, message }))
+      notice(
+        failed
+          ? `warning: not published at ${url}: ${outcome.message}; sharing goes on`
+          : `published at ${url} as ${Format.printable(outcome.name)}${outcome.state === "known" ? " before" : ""}`
+      )
     },
     makeRoom: () => screen.clear(),
     stopping: () => {
