@@ -35,8 +35,8 @@ export interface Server {
 const tracker = () => {
   const ports = new Set<number>()
   return (request: http.IncomingMessage, response: http.ServerResponse): boolean => {
+    if (!request.url!.startsWith("/announce?")) return false
     const url = new URL(request.url!, "http://tracker")
-    if (url.pathname !== "/announce") return false
     const port = Number(url.searchParams.get("port"))
     if (url.searchParams.get("event") === "stopped") ports.delete(port)
     else ports.add(port)

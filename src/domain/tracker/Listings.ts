@@ -11,6 +11,11 @@ interface Known {
 
 const newestFirst = (a: Known, b: Known): number => b.listing.publishedAt - a.listing.publishedAt
 
+/** Shorter words are looked for in names alone: any few digits begin some info hash. */
+const HASH_WORD = 8
+
+const isHashOf = ({ infoHash }: Listing, word: string): boolean => word.length >= HASH_WORD && infoHash.startsWith(word)
+
 /** The listings of the first of these tests that any passes. */
 const firstThatFit = (
   known: ReadonlyArray<Known>,
@@ -73,12 +78,12 @@ export class Listings {
     ])
   }
 
-  /** Those whose names hold all the words, in any order and case, and those whose info hash begins so. */
+  /** Those whose names hold all the words, in any order and case; a long word may also begin the info hash. */
   search(text: string): ReadonlyArray<Listing> {
     const words = SafePath.fold(text).split(/\s+/).filter((word) => word !== "")
     if (words.length === 0) return this.all()
     return this.sorted().flatMap(({ folded, listing }) =>
-      words.every((word) => folded.includes(word) || listing.infoHash.startsWith(word)) ? [listing] : []
+      words.every((word) => folded.includes(word) || isHashOf(listing, word)) ? [listing] : []
     )
   }
 

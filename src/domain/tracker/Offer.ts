@@ -33,8 +33,8 @@ export interface Counts {
   readonly lastSeedAt: number | undefined
 }
 
-/** The last moment that has a date. */
-const LAST_DATE = 8_640_000_000_000_000
+/** The last moment whose year has four digits. */
+const LAST_DATE = 253_402_300_799_999
 
 const iso = (ms: number): string => new Date(Math.min(ms, LAST_DATE)).toISOString()
 

@@ -58,7 +58,8 @@ td:first-child{display:block;margin-bottom:.25rem}
 td,td:last-child{margin-right:.75rem;font-size:.9rem;color:var(--soft)}
 td:first-child{margin-right:0;font-size:1rem;color:inherit}
 td[data-label]::after{content:" " attr(data-label)}
-td.seen::before{content:"last seed "}
+td.seen::before{content:"seed seen "}
+.alive td.seen{display:none}
 
 td.get{display:block;margin-top:.25rem;font-size:1rem}
 [hidden],tbody tr[hidden]{display:none}
@@ -69,7 +70,7 @@ td.get{display:block;margin-top:.25rem;font-size:1rem}
 export const SCRIPT = `
 "use strict"
 const field = document.querySelector("input[type=search]")
-const rows = Array.from(document.querySelectorAll("tbody tr"), (row) => [row, fold(row.dataset.name) + "\\n" + row.id])
+const rows = Array.from(document.querySelectorAll("tbody tr"), (row) => [row, fold(row.dataset.name)])
 const none = document.querySelector("#none")
 const shown = document.querySelector("#shown")
 function fold(text) {
@@ -79,7 +80,7 @@ function narrow() {
   const words = fold(field.value).split(/\\s+/)
   let count = 0
   for (const [row, text] of rows) {
-    row.hidden = !words.every((word) => text.includes(word))
+    row.hidden = !words.every((word) => text.includes(word) || (word.length > 7 && row.id.startsWith(word)))
     if (!row.hidden) count++
   }
   none.hidden = count > 0
