@@ -14,10 +14,9 @@ import type * as Scope from "effect/Scope"
 import { createServer, type Server } from "node:http"
 import type * as InfoHash from "../domain/InfoHash.ts"
 import * as PeerAddress from "../domain/PeerAddress.ts"
+import type { Counts, Summary } from "../domain/tracker/Announcing.ts"
 import * as HttpTracker from "../domain/tracker/HttpTracker.ts"
-import type * as Swarm from "../domain/tracker/Swarm.ts"
-import * as Monotonic from "./Monotonic.ts"
-import { type Summary, SwarmStore, type SwarmStoreError } from "./SwarmStore.ts"
+import { SwarmStore, type SwarmStoreError } from "./SwarmStore.ts"
 
 export class TrackerServerError extends Schema.TaggedError<TrackerServerError>()("TrackerServerError", {
   reason: Schema.Literals(["PortTaken", "CannotListen"]),
@@ -33,7 +32,7 @@ export interface TrackerServerOptions {
   readonly port: number
   /** The address to listen on; all of both families when absent. */
   readonly host?: string | undefined
-  /** How long peers are asked to wait between announces; those that miss two are forgotten. */
+  /** How long peers are asked to wait between announces; the store forgets them by its own clock. */
   readonly intervalMs?: number | undefined
   /** The most peers in one answer, whatever a peer wants. */
   readonly maxNumWant?: number | undefined
@@ -52,9 +51,6 @@ const NUM_WANT = 50
 
 /** Of the path with its query: an announce takes some 300. */
 const MAX_TARGET = 4096
-
-// Beyond two intervals, for announces that are a little late.
-const GRACE_MS = 60_000
 
 const LIMITS = {
   maxHeaderSize: 8192,
@@ -89,21 +85,27 @@ const announce = Effect.fnUntraced(function*(
   const query = parsed.success
   const address = HttpTracker.addressOf(Option.getOrElse(request.remoteAddress, () => ""), query)
   if (address === undefined) return refuse("the address of this request is not known")
-  const sample = yield* store.announce(query.infoHash, {
-    address,
+  const [sample] = yield* store.announce([{
+    infoHash: query.infoHash,
+    compact: PeerAddress.toCompact(address),
     peerId: query.peerId,
-    left: query.left,
+    role: query.left === 0 ? "seed" : "leech",
     event: query.event,
     numWant: Math.min(query.numWant ?? NUM_WANT, settings.maxNumWant),
-    lifeMs: 2 * settings.intervalMs + GRACE_MS
-  }, now)
+    wants: "both",
+    withIds: !query.compact && !query.noPeerId
+  }], now)
+  if (sample === undefined || sample === "TooManyTorrents") {
+    return refuse("this tracker has no room for another torrent")
+  }
   const reply = { ...sample, intervalMs: settings.intervalMs, externalIp: PeerAddress.hostBytes(address) }
   return HttpServerResponse.uint8Array(HttpTracker.encodeReply(reply, query), TEXT)
 })
 
 const scrape = Effect.fnUntraced(function*(store: SwarmStore["Service"], text: string, now: number) {
-  const files = new Map<InfoHash.InfoHash, Swarm.Counts>()
-  for (const infoHash of HttpTracker.parseScrape(text)) files.set(infoHash, yield* store.scrape(infoHash, now))
+  const hashes = HttpTracker.parseScrape(text)
+  const counts = yield* store.scrape(hashes, now)
+  const files = new Map<InfoHash.InfoHash, Counts>(hashes.map((infoHash, index) => [infoHash, counts[index]!]))
   return files.size === 0
     ? refuse("info_hash must be 20 bytes, percent-encoded; scrapes of everything are not answered")
     : HttpServerResponse.uint8Array(HttpTracker.encodeScrape(files), TEXT)
@@ -117,7 +119,7 @@ const handler = (store: SwarmStore["Service"], clock: Clock.Clock, settings: Set
     const mark = target.indexOf("?")
     const path = mark < 0 ? target : target.slice(0, mark)
     const query = mark < 0 ? "" : target.slice(mark + 1)
-    const now = Monotonic.millis(clock)
+    const now = clock.currentTimeMillisUnsafe()
     const answer = path === "/announce"
       ? announce(store, settings, request, query, now)
       : path === "/scrape"
@@ -177,7 +179,7 @@ export const make = Effect.fnUntraced(
     return {
       port: address.port,
       url: urlOf(address.address, address.port),
-      swarms: Effect.suspend(() => store.summary(Monotonic.millis(clock)))
+      swarms: Effect.suspend(() => store.summary(clock.currentTimeMillisUnsafe()))
     }
   }
 )

@@ -5,6 +5,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as PeerAddress from "../../domain/PeerAddress.ts"
+import { MAX_PEERS } from "../../services/torrent/TorrentOptions.ts"
 
 /** A flag whose text is read by `read`; `undefined` means that it is wrong, and `expected` says what would be right. */
 const parsed = <A>(name: string, metavar: string, expected: string, read: (text: string) => A | undefined) =>
@@ -120,8 +121,8 @@ const common = {
   noTracker: off("no-tracker", "ask no tracker at all"),
   maxPeers: parsed("max-peers", "N", "a number from 1 to 10000", wholeNumber(1, 10_000)).pipe(
     alsoCalled("bt-max-peers"),
-    Flag.withDescription("connected peers at the most (default: 200)"),
-    Flag.withDefault(200)
+    Flag.withDescription(`connected peers at the most (default: ${MAX_PEERS})`),
+    Flag.withDefault(MAX_PEERS)
   ),
   maxUploads: parsed("max-uploads", "N", "a number from 0 to 1000", wholeNumber(0, 1000)).pipe(
     Flag.withDescription("peers served at once; grows while upload capacity stands unused (default: 8)"),

@@ -13,6 +13,7 @@ import type { TorrentEvent } from "../../services/TorrentEvent.ts"
 import * as Format from "./Format.ts"
 import * as Painter from "./Painter.ts"
 import * as Records from "./Records.ts"
+import * as Stderr from "./Stderr.ts"
 
 export interface ReporterOptions {
   readonly metainfo: Metainfo
@@ -50,9 +51,6 @@ const FRAME = "500 millis"
 /** Between two records of progress. */
 const RECORD_MS = 1000
 
-/** Columns of a progress line where there is no terminal. */
-const PLAIN_WIDTH = 160
-
 const NOTHING: Snapshot = {
   done: 0,
   total: 0,
@@ -65,12 +63,6 @@ const NOTHING: Snapshot = {
   isDone: false
 }
 
-/** A terminal that wants to be left alone says so in its environment (no-color.org). */
-const styleOf = (stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): Painter.Style => ({
-  color: stream.isTTY && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb",
-  unicode: /utf-?8/i.test(env["LC_ALL"] || env["LC_CTYPE"] || env["LANG"] || "UTF-8")
-})
-
 const noticeOf = (event: TorrentEvent): string | undefined => {
   switch (event._tag) {
     case "Warning":
@@ -80,7 +72,7 @@ const noticeOf = (event: TorrentEvent): string | undefined => {
     case "PieceCorrupt":
       return `piece ${event.piece} failed its hash and is fetched again`
     case "TrackerFailed":
-      return `tracker: ${event.message}`
+      return event.message
     default:
       return undefined
   }
@@ -92,17 +84,7 @@ export const make = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Reporter, never, Scope.Scope> {
   const { metainfo } = options
   const clock = yield* Clock.Clock
-  const stream = process.stderr
-  const isTerminal = stream.isTTY && process.env["TERM"] !== "dumb"
-  const style = styleOf(stream, process.env)
-  const screen = new Painter.Screen({
-    write: (text) => {
-      stream.write(text)
-    },
-    isTTY: isTerminal,
-    // Some terminals say that they have none.
-    columns: () => stream.columns || 80
-  })
+  const { isTerminal, screen, style } = Stderr.open()
   const startedAt = Monotonic.millis(clock)
   let finishedAt: number | undefined
   let torrent: Torrent | undefined
@@ -167,7 +149,7 @@ export const make = Effect.fnUntraced(function*(
     if (options.quiet || (torrent === undefined && checking === 0)) return
     if (!isTerminal && now - lastLine < options.summaryInterval * 1000) return
     lastLine = now
-    screen.paint(Painter.render(status(), isTerminal ? screen.width : PLAIN_WIDTH, style))
+    screen.paint(Painter.render(status(), screen.width, style))
   }
 
   yield* Effect.forkScoped(

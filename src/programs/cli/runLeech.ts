@@ -154,6 +154,11 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
     })
     reporter.follow(torrent)
     yield* Effect.addFinalizer(() => Effect.sync(reporter.stopping))
+    if (trackers.length === 0 && options.peer.length === 0 && !torrent.swarm.isDone) {
+      reporter.notice(
+        `nobody to ask: name a tracker with --tracker, or a peer with --peer; port ${torrent.port} takes calls`
+      )
+    }
     const scarce = offer === undefined || torrent.swarm.isDone ? undefined : yield* scarcityNow(offer)
     if (scarce !== undefined) reporter.onEvent({ _tag: "Warning", message: scarce })
     const timeout = Option.getOrUndefined(options.stopTimeout)

@@ -14,6 +14,7 @@ import { TorrentMaker, type TorrentMakerError } from "../../services/TorrentMake
 import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 import type { SeedOptions } from "./Flags.ts"
 import * as Format from "./Format.ts"
+import * as Hashing from "./Hashing.ts"
 import { loadDocument } from "./LoadTorrent.ts"
 import { codeOf, messageOf, Run, untilStopped } from "./Main.ts"
 import * as Publish from "./Publish.ts"
@@ -72,13 +73,19 @@ const makeTorrent = Effect.fnUntraced(function*(options: SeedOptions) {
   if (Option.isSome(options.saveTorrent)) yield* checkSaving(options.saveTorrent.value, options.source)
   // A link is followed here, since none is where the files are read: the torrent has the name of what it leads to.
   const source = fs.realpathSync(options.source)
-  const made = yield* maker.make({
-    path: source,
-    trackers: options.tracker.map((url) => [url]),
-    private: options.private,
-    ...(Option.isSome(options.pieceLength) && { pieceLength: options.pieceLength.value }),
-    ...(Option.isSome(options.comment) && { comment: options.comment.value })
-  }).pipe(Effect.mapError(({ message, reason }) => failure(UNMADE[reason], message)))
+  const name = path.basename(source)
+  const made = yield* Effect.scoped(Effect.flatMap(Hashing.progress({ ...options, name }), (onProgress) =>
+    maker.make({
+      path: source,
+      onProgress,
+      trackers: options.tracker.map((url) => [url]),
+      private: options.private,
+      ...(Option.isSome(options.pieceLength) && { pieceLength: options.pieceLength.value }),
+      ...(Option.isSome(options.comment) && { comment: options.comment.value })
+    }))).pipe(Effect.mapError(({ message, reason }) => failure(UNMADE[reason], message)))
+  if (made.unshareable !== undefined) {
+    return yield* failure(ExitCode.usage, `${made.unshareable} has a name that is not UTF-8; rename it to share it`)
+  }
   if (Option.isSome(options.saveTorrent)) yield* saveTorrent(options.saveTorrent.value, made.bytes)
   if (!options.json) process.stdout.write(`${made.metainfo.infoHash}\n`)
   return { metainfo: made.metainfo, document: made.bytes, dir: path.dirname(source), isFresh: true }
@@ -147,6 +154,10 @@ export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
     reporter.follow(torrent)
     yield* Effect.addFinalizer(() => Effect.sync(reporter.stopping))
     reporter.notice(`sharing ${Format.printable(metainfo.name)}, info hash ${metainfo.infoHash}, port ${torrent.port}`)
+    if (trackers.length === 0 && options.peer.length === 0) {
+      const torrentToo = isFresh && Option.isNone(options.saveTorrent) ? ", and the torrent with --save-torrent" : ""
+      reporter.notice(`nobody is told of it: name a tracker with --tracker, or a peer with --peer${torrentToo}`)
+    }
     yield* Effect.forkScoped(Publish.publish(origins, document, options, reporter))
     yield* Sharing.share(torrent, Sharing.policyOf(options, true))
     return ExitCode.ok

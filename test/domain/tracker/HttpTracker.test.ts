@@ -9,7 +9,6 @@ import * as PeerAddress from "../../../src/domain/PeerAddress.ts"
 import * as PeerId from "../../../src/domain/PeerId.ts"
 import type { AnnounceReply, AnnounceRequest } from "../../../src/domain/tracker/Announce.ts"
 import * as HttpTracker from "../../../src/domain/tracker/HttpTracker.ts"
-import type * as Swarm from "../../../src/domain/tracker/Swarm.ts"
 
 const int = (minimum: number, maximum: number) =>
   Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum, maximum })))
@@ -30,7 +29,7 @@ const request: Arbitrary.Arbitrary<AnnounceRequest> = Arbitrary.all({
   trackerId: bytesOf(1, 30).pipe(Arbitrary.map(Bytes.toLatin1))
 })
 
-const peer: Arbitrary.Arbitrary<Swarm.Peer> = Arbitrary.all([
+const peer = Arbitrary.all([
   bytesOf(20, 20),
   bytesOf(4, 4),
   bytesOf(16, 16),
@@ -41,9 +40,18 @@ const peer: Arbitrary.Arbitrary<Swarm.Peer> = Arbitrary.all([
     const portBytes = Uint8Array.of(port >>> 8, port)
     const compact = Bytes.concat([isV4 ? host4 : host6, portBytes])
     const address = PeerAddress.fromCompact(compact, isV4 ? 4 : 6)[0]!
-    return { peerId: PeerId.fromBytes(id), address, compact: PeerAddress.toCompact(address) }
+    return { id, address, compact: PeerAddress.toCompact(address) }
   })
 )
+
+type Peer = typeof peer extends Arbitrary.Arbitrary<infer A> ? A : never
+
+const packed = (peers: ReadonlyArray<Peer>, withIds: boolean) => {
+  const of = (family: 4 | 6) => peers.filter((peer) => peer.address.family === family)
+  const addresses = (family: 4 | 6) => Bytes.concat(of(family).map((peer) => peer.compact))
+  const ids = (family: 4 | 6) => withIds ? Bytes.concat(of(family).map((peer) => peer.id)) : undefined
+  return { peers4: addresses(4), peers6: addresses(6), ids4: ids(4), ids6: ids(6) }
+}
 
 const utf8 = Bytes.fromUtf8
 
@@ -116,7 +124,10 @@ describe("HttpTracker, replies", () => {
     { ...reply, ...form },
     ({ compact, interval, noPeerId, ...rest }) => {
       const externalIp = rest.peers[0]?.compact.slice(0, -2)
-      const bytes = HttpTracker.encodeReply({ ...rest, intervalMs: interval * 1000, externalIp }, { compact, noPeerId })
+      const bytes = HttpTracker.encodeReply(
+        { ...rest, ...packed(rest.peers, !noPeerId), intervalMs: interval * 1000, externalIp },
+        { compact }
+      )
       const back = decoded(bytes)
       assert.deepStrictEqual(texts(back).sort(), rest.peers.map((peer) => PeerAddress.format(peer.address)).sort())
       assert.deepStrictEqual({ ...back, peers: [] }, {
@@ -214,8 +225,8 @@ describe("HttpTracker, replies", () => {
     peers: reply.peers
   }, ({ at, noise, peers }) => {
     const whole = HttpTracker.encodeReply(
-      { seeders: 1, leechers: 1, completed: 0, peers, intervalMs: 1000, externalIp: undefined },
-      { compact: at % 2 === 0, noPeerId: false }
+      { seeders: 1, leechers: 1, completed: 0, ...packed(peers, true), intervalMs: 1000, externalIp: undefined },
+      { compact: at % 2 === 0 }
     )
     const cut = at % whole.length
     const mutated = Bytes.concat([whole.subarray(0, cut), noise, whole.subarray(cut + noise.length)])
