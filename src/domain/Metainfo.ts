@@ -85,6 +85,8 @@ const ROOT_FIELDS = [
 export interface ParseOptions {
   /** Largest document. */
   readonly maxBytes?: number | undefined
+  /** The most keys and values in it; a file takes seven. */
+  readonly maxTokens?: number | undefined
   /** What to change in file names; `posix` finds data that lies on a POSIX disk already. */
   readonly names?: SafePath.Rules | undefined
 }
@@ -260,7 +262,11 @@ export const parse = (bytes: Uint8Array, options: ParseOptions = {}): Parsed<Met
   Result.gen(function*() {
     // A plain view, since `slice` of a Node `Buffer` does not copy.
     const document = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    const limits = { ...Bencode.DOCUMENT, maxBytes: options.maxBytes ?? Bencode.DOCUMENT.maxBytes }
+    const limits = {
+      ...Bencode.DOCUMENT,
+      maxBytes: options.maxBytes ?? Bencode.DOCUMENT.maxBytes,
+      maxTokens: options.maxTokens ?? Bencode.DOCUMENT.maxTokens
+    }
     const root = yield* Result.mapError(Bencode.read(document, limits), fromBencode)
     const fields = Bencode.pick(root, ROOT_FIELDS)
     if (fields.info?.kind !== "Dictionary") return yield* invalid("info is missing or not a dictionary")

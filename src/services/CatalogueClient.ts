@@ -68,7 +68,7 @@ const fromGet = (error: HttpGet.GetError): CatalogueClientError => {
     case "Malformed":
       return problem("Malformed", `its answer makes no sense (${error.detail})`)
     case "Redirects":
-      return problem("Refused", `it redirects ${error.detail}`)
+      return problem("Refused", `it redirects ${error.detail}; give that address`)
     default:
       return problem(error.detail.includes("has no address") ? "NoAddress" : "Unreachable", error.message)
   }

@@ -65,7 +65,8 @@ export class Program {
 
   #tell(record: Records.Record): void {
     this.records.push(record)
-    for (const waiter of this.#waiters) if (waiter.on(record)) this.#waiters.delete(waiter)
+    // A copy: whoever waited may wait anew at once, for the next.
+    for (const waiter of Array.from(this.#waiters)) if (waiter.on(record)) this.#waiters.delete(waiter)
   }
 
   get pid(): number {

@@ -88,7 +88,8 @@ export class Listings {
   }
 
   private sorted(): ReadonlyArray<Known> {
-    this.ordered ??= Array.from(this.known.values()).sort(newestFirst)
+    // Of those of one moment the last to come is the newest.
+    this.ordered ??= Array.from(this.known.values()).toReversed().sort(newestFirst)
     return this.ordered
   }
 }

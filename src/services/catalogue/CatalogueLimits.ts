@@ -25,6 +25,12 @@ export const make = (options: CatalogueOptions = {}): CatalogueLimits => ({
   maxTotalBytes: options.maxTotalBytes ?? 1024 * MIB
 })
 
+/**
+ * Keys and values of one .torrent: room for some 37,000 files. Nobody else is served while one is read, and 8 MiB of the
+ * shortest names take more than a second.
+ */
+const MAX_TOKENS = 256 * 1024
+
 /** Reads a torrent that is to be published. */
 export const read = (
   bytes: Uint8Array,
@@ -35,7 +41,7 @@ export const read = (
       new PublishError({ reason: "TooLarge", detail: `the torrent has more than the ${maxBytes} bytes taken here` })
     )
     : Result.mapError(
-      Metainfo.parse(bytes, { maxBytes }),
+      Metainfo.parse(bytes, { maxBytes, maxTokens: MAX_TOKENS }),
       ({ message, reason }) => new PublishError({ reason, detail: message })
     )
 

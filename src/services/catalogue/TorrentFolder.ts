@@ -42,6 +42,25 @@ const inspect = async (
   return Result.succeed({ listing: Listing.make(read.success, Math.floor(mtimeMs)), bytes: bytes.length })
 }
 
+const remove = (file: string) => fs.rm(file, { force: true }).catch(() => undefined)
+
+/** What is in one file of the folder, if it is a torrent of the catalogue. */
+const look = Effect.fnUntraced(function*(folder: string, name: string, limits: CatalogueLimits.CatalogueLimits) {
+  const file = path.join(folder, name)
+  const isUnfinished = name.endsWith(".new") && infoHashOf(name.slice(0, -".new".length)) !== undefined
+  if (isUnfinished) yield* Effect.promise(() => remove(file))
+  const infoHash = infoHashOf(name)
+  if (infoHash === undefined) return undefined
+  const found = yield* Effect.tryPromise({
+    try: () => inspect(file, infoHash, limits),
+    catch: troubleOf("reading", file)
+  })
+  if (Result.isSuccess(found)) return found.success
+  const isAside = yield* Effect.promise(() => fs.rename(file, `${file}.damaged`).then(() => true, () => false))
+  yield* Effect.logWarning(`${file} ${found.failure}; ${isAside ? `moved to ${name}.damaged` : "left alone"}`)
+  return undefined
+})
+
 /** Lists what is in the folder, which is made when there is none; what cannot be used is renamed, with a warning. */
 const load = Effect.fnUntraced(function*(folder: string, limits: CatalogueLimits.CatalogueLimits) {
   const names = yield* Effect.tryPromise({
@@ -51,28 +70,9 @@ const load = Effect.fnUntraced(function*(folder: string, limits: CatalogueLimits
     },
     catch: troubleOf("reading", folder)
   })
-  const kept: Array<Kept> = []
-  for (const name of names) {
-    const file = path.join(folder, name)
-    const unfinished = name.endsWith(".new") && infoHashOf(name.slice(0, -".new".length)) !== undefined
-    if (unfinished) yield* Effect.promise(() => fs.rm(file, { force: true }).catch(() => undefined))
-    const infoHash = infoHashOf(name)
-    if (infoHash === undefined) continue
-    const found = yield* Effect.tryPromise({
-      try: () => inspect(file, infoHash, limits),
-      catch: troubleOf("reading", file)
-    })
-    if (Result.isSuccess(found)) {
-      kept.push(found.success)
-      continue
-    }
-    const isAside = yield* Effect.promise(() => fs.rename(file, `${file}.damaged`).then(() => true, () => false))
-    yield* Effect.logWarning(`${file} ${found.failure}; ${isAside ? `moved to ${name}.damaged` : "left alone"}`)
-  }
-  return kept
+  const inspected = yield* Effect.forEach(names, (name) => look(folder, name, limits), { concurrency: 16 })
+  return inspected.filter((kept) => kept !== undefined)
 })
-
-const remove = (file: string) => fs.rm(file, { force: true }).catch(() => undefined)
 
 const write = async (file: string, bytes: Uint8Array, publishedAt: number): Promise<void> => {
   try {

@@ -126,6 +126,14 @@ describe("a search", () => {
   })
 })
 
+describe("listings of one moment", () => {
+  it("are in the order in which they came", () => {
+    const listings = new Listings()
+    for (const n of [1, 2, 3]) listings.add({ ...listing("x", n), publishedAt: 5 })
+    assert.deepStrictEqual(named(listings, "x"), [3, 2, 1])
+  })
+})
+
 describe("a listing", () => {
   it("goes, and comes again in its place", () => {
     const listings = of("a", "b")

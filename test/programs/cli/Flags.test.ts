@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
+import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -89,6 +90,29 @@ describe("values", () => {
     }))
 })
 
+describe("the token of a tracker", () => {
+  const seed = Effect.fnUntraced(function*(env: Record<string, string>, ...args: ReadonlyArray<string>) {
+    let seen: Option.Option<string> | undefined
+    const command = Command.make("seed", Flags.seed, (options) => Effect.sync(() => seen = options.publishToken))
+    yield* Command.runWith(command, { version: "1" })(["x", ...args]).pipe(
+      Effect.provideService(CliOutput.Presenter, { present: () => Effect.void }),
+      Effect.provide(NodeServices.layer),
+      Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env })),
+      (effect) => Effect.ignore(effect)
+    )
+    return seen
+  })
+
+  it.effect("is that of the command line, else of the environment, else none", () =>
+    Effect.gen(function*() {
+      const env = { FRESHET_PUBLISH_TOKEN: "of-env" }
+      assert.deepStrictEqual(yield* seed({}), Option.none())
+      assert.deepStrictEqual(yield* seed(env), Option.some("of-env"))
+      assert.deepStrictEqual(yield* seed(env, "--publish-token", "own"), Option.some("own"))
+      assert.isUndefined(yield* seed({}, "--publish-token", "two words"))
+    }))
+})
+
 describe("complaints are one line that names the flag", () => {
   const wrong: ReadonlyArray<readonly [args: string, complaint: string]> = [
     ["", "no torrent is given"],
@@ -106,6 +130,8 @@ describe("complaints are one line that names the flag", () => {
     ["a -t ftp://b", "--tracker: \"ftp://b\" is not a tracker's URL like http://host:6969/announce"],
     ["a --select-file 3-1", "--select-file: \"3-1\" is not a list of file numbers like 1-3,7"],
     ["a --max-download-limit fast", "--max-download-limit: \"fast\" is not a speed like 500K or 2M; 0 is no limit"],
+    ["a --from host:6969", "--from: \"host:6969\" is not a tracker's address like http://host:6969"],
+    ["a --from udp://host:6969", "--from: \"udp://host:6969\" is not a tracker's address like http://host:6969"],
     ["a --seed-ratio -1", "--seed-ratio: \"-1\" is not a ratio like 1.5"]
   ]
   for (const [args, complaint] of wrong) {
