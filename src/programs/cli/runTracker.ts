@@ -45,16 +45,14 @@ const makeFolder = (dir: string): Effect.Effect<void, Failure> =>
 /** Where swarms and published torrents are kept. */
 const storesOf = (settings: Settings) =>
   Layer.unwrap(Effect.gen(function*() {
-    const bounds = {
-      maxTorrents: settings["max-torrents"],
-      maxPeers: settings["max-peers"],
-      lifeMs: 2 * settings.interval * 1000 + GRACE_MS
-    }
+    const { "max-peers": maxPeers, "max-torrents": maxTorrents, store: url } = settings
+    const bounds = { maxTorrents, maxPeers, lifeMs: 2 * settings.interval * 1000 + GRACE_MS }
+    if (url !== "memory") return Layer.merge(SwarmStore.layerRedis({ ...bounds, url }), Catalogue.layerRedis({ url }))
     const dataDir = dataDirOf(settings)
     if (dataDir === undefined) return Layer.merge(SwarmStore.layerMemory(bounds), Catalogue.layerMemory())
     yield* makeFolder(dataDir)
     return Layer.merge(
-      SwarmStore.layerMemory({ ...bounds, ...{ snapshot: path.join(dataDir, "swarms") } }),
+      SwarmStore.layerMemory({ ...bounds, snapshot: path.join(dataDir, "swarms") }),
       Catalogue.layerDisk({ dataDir })
     )
   }))
