@@ -118,12 +118,17 @@ local maxTorrents, maxHere, maxPeers = tonumber(ARGV[12]), tonumber(ARGV[13]), t
 local role = kind % 3
 local info, peers, line = of(h, "i"), of(h, "p"), of(h, "z")
 
+local function hasRoom()
+  return call("ZCARD", silent) + call("ZCARD", quiet) < maxTorrents
+end
+
 local function makeRoom()
-  if call("ZCARD", silent) + call("ZCARD", quiet) < maxTorrents then return true end
+  if hasRoom() then return true end
   sweep(${AT_ONCE})
+  if hasRoom() then return true end
   local oldest = call("ZRANGE", quiet, 0, 0)[1]
   if not oldest then return false end
-  call("HINCRBY", totals, "c", -tonumber(call("HGET", of(oldest, "i"), "c") or "0"))
+  call("HINCRBY", totals, "c", 0 - tonumber(call("HGET", of(oldest, "i"), "c") or "0"))
   call("DEL", of(oldest, "i"))
   call("ZREM", quiet, oldest)
   return true
