@@ -81,12 +81,12 @@ const packHead = (frame: Frame, head: Head): void => {
 }
 
 /** Packs peers from `from` on while there is room, and says where it ended. */
-const packTorrent = (frame: Frame, { peers }: SwarmTable, torrent: Torrent, from: number): number => {
+const packTorrent = (frame: Frame, { peers, pools }: SwarmTable, torrent: Torrent, from: number): number => {
   const { bytes, end: start, view } = frame
   let at = start + TORRENT_HEAD
   let place = from
-  for (const full = FRAME_HEAD + CONTENT - ENTRY6; place < torrent.slots.length && at <= full; place++) {
-    const slot = torrent.slots[place]!
+  for (const full = FRAME_HEAD + CONTENT - ENTRY6; place < torrent.size && at <= full; place++) {
+    const slot = pools.slotAt(torrent, place)
     const kind = peers.kind(slot)
     const size = PeerClass.isIpv4(kind) ? ENTRY4 : ENTRY6
     bytes[at] = PeerClass.roleOf(kind) | (peers.isFinished(slot) ? FINISHED : 0) | (size === ENTRY6 ? IPV6 : 0)
@@ -107,11 +107,11 @@ const packTorrent = (frame: Frame, { peers }: SwarmTable, torrent: Torrent, from
 const parts = function*(frame: Frame, table: SwarmTable, torrent: Torrent): Generator<Uint8Array<ArrayBuffer>, void> {
   let place = 0
   do {
-    const need = TORRENT_HEAD + ENTRY6 * Math.min(torrent.slots.length - place, CONTENT / ENTRY6 / 2)
+    const need = TORRENT_HEAD + ENTRY6 * Math.min(torrent.size - place, CONTENT / ENTRY6 / 2)
     if (frame.room < need) yield frame.seal()
     if (table.torrents.at(torrent.number) !== torrent) return
     place = packTorrent(frame, table, torrent, place)
-  } while (place < torrent.slots.length)
+  } while (place < torrent.size)
 }
 
 /**
