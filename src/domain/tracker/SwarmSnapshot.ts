@@ -7,7 +7,7 @@
  * frame     uint32 length of the content, uint32 number from 0, content, SHA-1 of all before
  * first     "freshsws", uint32 version, float64 when it was written, 32 bytes connection key
  * others    torrents, end to end:
- *             info hash 20, completed uint32, a seed was last heard float64 (0 for never), peers uint32, and each of them:
+ *             info hash 20, completed uint32, a seed was last heard float64 (NaN for never), peers uint32, and each of them:
  *               traits byte (2 bits role, 4 completed is counted, 8 IPv6), id 20, address 6 or 18, over at uint32 seconds
  * last      no content
  * ```
@@ -97,7 +97,7 @@ const packTorrent = (frame: Frame, { peers, pools }: SwarmTable, torrent: Torren
   }
   bytes.set(InfoHash.toBytes(torrent.infoHash), start)
   view.setUint32(start + 20, torrent.completed)
-  view.setFloat64(start + 24, torrent.lastSeedAt ?? 0)
+  view.setFloat64(start + 24, torrent.lastSeedAt ?? Number.NaN)
   view.setUint32(start + 32, place - from)
   frame.end = at
   return place
@@ -165,10 +165,11 @@ export const restore = (content: Uint8Array, table: SwarmTable, now: number): bo
   let at = 0
   while (at < content.length) {
     if (content.length - at < TORRENT_HEAD) return false
+    const lastSeedAt = view.getFloat64(at + 24)
     const torrent = table.recall(
       InfoHash.fromBytes(content.subarray(at, at + InfoHash.BYTES)),
       view.getUint32(at + 20),
-      view.getFloat64(at + 24) || undefined
+      Number.isNaN(lastSeedAt) ? undefined : lastSeedAt
     )
     let left = view.getUint32(at + 32)
     for (at += TORRENT_HEAD; left > 0; left--) {

@@ -153,6 +153,6 @@ export const examples = <R>(it: Vitest.MethodsNonLive<R>, layerOf: LayerOf<R>): 
     }).pipe(store()))
 
   it.effect.prop("agrees with the reference", { seed }, ({ seed }) => Effect.provide(agrees(seed), layerOf(BOUNDS)), {
-    arbitrary: { runs: 20 }
+    arbitrary: { runs: 10 }
   })
 }
