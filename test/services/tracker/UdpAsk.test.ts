@@ -224,7 +224,7 @@ describe("UdpAsk", () => {
         spoofer.send(source, spoofed)
         reply(wrong)
         reply(isConnect ? announced(bytes) : connected(bytes, 9))
-        reply(right.subarray(0, 15))
+        reply(right.subarray(0, 7))
         reply(new Uint8Array(0))
         reply(right)
       })
