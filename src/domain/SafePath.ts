@@ -82,7 +82,7 @@ export const component = (name: string, rules: Rules = "portable"): string => {
 }
 
 /** Equal for all names that some file system takes for one: by case, by normal form, by invisible characters. */
-const fold = (name: string): string =>
+export const fold = (name: string): string =>
   NON_ASCII.test(name)
     ? name.normalize("NFD").replace(/\p{Default_Ignorable_Code_Point}/gu, "").toUpperCase().toLowerCase()
     : name.toLowerCase()

@@ -4,8 +4,10 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
+import { isUtf8 } from "node:buffer"
 import { webcrypto } from "node:crypto"
 import * as nodePath from "node:path"
+import * as Bytes from "../domain/Bytes.ts"
 import * as Digest from "../domain/Digest.ts"
 import * as Metainfo from "../domain/Metainfo.ts"
 import * as MetainfoWriter from "../domain/MetainfoWriter.ts"
@@ -35,10 +37,12 @@ export interface MakeOptions {
 }
 
 export interface Made {
-  /** File names stand as on this disk, as far as POSIX allows. */
+  /** File paths are those on this disk, whatever other systems make of them. */
   readonly metainfo: Metainfo.Metainfo
   /** The document. */
   readonly bytes: Uint8Array
+  /** A file whose name is not UTF-8: the document has it byte for byte, but nobody can share it from here. */
+  readonly unshareable: string | undefined
 }
 
 export class TorrentMaker extends Context.Service<TorrentMaker, {
@@ -150,6 +154,19 @@ const checkOptions = (
   return Effect.succeed({ name, pieceLength })
 }
 
+/**
+ * With the names that the files have: two of them may be one on another system, or hold what is not safe to take from a
+ * stranger, but here they are known to be there.
+ */
+const asOnDisk = (
+  metainfo: Metainfo.Metainfo,
+  name: string,
+  sources: ReadonlyArray<SourceFiles.SourceFile>
+): Metainfo.Metainfo => ({
+  ...metainfo,
+  files: metainfo.files.map((file, i) => ({ ...file, path: [name, ...sources[i]!.names.map(Bytes.toUtf8)] }))
+})
+
 const make = Effect.fnUntraced(function*(options: MakeOptions): Effect.fn.Return<Made, TorrentMakerError> {
   const path = nodePath.resolve(options.path)
   const sources = yield* SourceFiles.find(path, Metainfo.MAX_FILES)
@@ -172,5 +189,10 @@ const make = Effect.fnUntraced(function*(options: MakeOptions): Effect.fn.Return
   })
   const parsed = Metainfo.parse(bytes, { maxBytes: bytes.length, names: "posix" })
   if (Result.isFailure(parsed)) return yield* invalid(path, `${path} makes no valid torrent: ${parsed.failure.message}`)
-  return { metainfo: parsed.success, bytes }
+  const metainfo = parsed.success
+  return {
+    metainfo: name === nodePath.basename(path) ? asOnDisk(metainfo, name, files) : metainfo,
+    bytes,
+    unshareable: files.find(({ path }) => !isUtf8(path))?.path.toString()
+  }
 })

@@ -12,14 +12,11 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { createServer, type Server } from "node:http"
-import * as Bytes from "../domain/Bytes.ts"
 import type * as InfoHash from "../domain/InfoHash.ts"
 import * as PeerAddress from "../domain/PeerAddress.ts"
-import * as PeerId from "../domain/PeerId.ts"
+import type { Counts, Summary } from "../domain/tracker/Announcing.ts"
 import * as HttpTrackerServer from "../domain/tracker/HttpTrackerServer.ts"
-import type * as Swarm from "../domain/tracker/Swarm.ts"
-import * as Monotonic from "./Monotonic.ts"
-import { type Summary, SwarmStore, type SwarmStoreError } from "./SwarmStore.ts"
+import { SwarmStore, type SwarmStoreError } from "./SwarmStore.ts"
 
 export class TrackerServerError extends Schema.TaggedError<TrackerServerError>()("TrackerServerError", {
   reason: Schema.Literals(["PortTaken", "CannotListen"]),
@@ -35,7 +32,7 @@ export interface TrackerServerOptions {
   readonly port: number
   /** The address to listen on; all of both families when absent. */
   readonly host?: string | undefined
-  /** How long peers are asked to wait between announces; those that miss two are forgotten. */
+  /** How long peers are asked to wait between announces; the store forgets them by its own clock. */
   readonly intervalMs?: number | undefined
   /** The most peers in one answer, whatever a peer wants. */
   readonly maxNumWant?: number | undefined
@@ -54,9 +51,6 @@ const NUM_WANT = 50
 
 /** Of the path with its query: an announce takes some 300. */
 const MAX_TARGET = 4096
-
-// Beyond two intervals, for announces that are a little late.
-const GRACE_MS = 60_000
 
 const LIMITS = {
   maxHeaderSize: 8192,
@@ -79,17 +73,6 @@ interface Settings {
   readonly maxNumWant: number
 }
 
-const packed = (peers: ReadonlyArray<Swarm.Peer>, form: HttpTrackerServer.AnnounceQuery) => {
-  const of = (family: 4 | 6) => peers.filter(({ address }) => address.family === family)
-  const ids = (family: 4 | 6) => Bytes.concat(of(family).map(({ peerId }) => PeerId.toBytes(peerId)))
-  return {
-    peers4: Bytes.concat(of(4).map(({ compact }) => compact)),
-    peers6: Bytes.concat(of(6).map(({ compact }) => compact)),
-    ids4: form.noPeerId ? undefined : ids(4),
-    ids6: form.noPeerId ? undefined : ids(6)
-  }
-}
-
 const announce = Effect.fnUntraced(function*(
   store: SwarmStore["Service"],
   settings: Settings,
@@ -102,29 +85,27 @@ const announce = Effect.fnUntraced(function*(
   const query = parsed.success
   const address = HttpTrackerServer.addressOf(Option.getOrElse(request.remoteAddress, () => ""), query)
   if (address === undefined) return refuse("the address of this request is not known")
-  const sample = yield* store.announce(query.infoHash, {
-    address,
+  const [sample] = yield* store.announce([{
+    infoHash: query.infoHash,
+    compact: PeerAddress.toCompact(address),
     peerId: query.peerId,
-    left: query.left,
+    role: HttpTrackerServer.roleOf(query),
     event: query.event,
     numWant: Math.min(query.numWant ?? NUM_WANT, settings.maxNumWant),
-    lifeMs: 2 * settings.intervalMs + GRACE_MS
-  }, now)
-  const { completed, leechers, peers, seeders } = sample
-  const reply = {
-    seeders,
-    leechers,
-    completed,
-    ...packed(peers, query),
-    intervalMs: settings.intervalMs,
-    externalIp: PeerAddress.hostBytes(address)
+    wants: "both",
+    withIds: !query.compact && !query.noPeerId
+  }], now)
+  if (sample === undefined || sample === "TooManyTorrents") {
+    return refuse("this tracker has no room for another torrent")
   }
+  const reply = { ...sample, intervalMs: settings.intervalMs, externalIp: PeerAddress.hostBytes(address) }
   return HttpServerResponse.uint8Array(HttpTrackerServer.encodeReply(reply, query), TEXT)
 })
 
 const scrape = Effect.fnUntraced(function*(store: SwarmStore["Service"], text: string, now: number) {
-  const files = new Map<InfoHash.InfoHash, Swarm.Counts>()
-  for (const infoHash of HttpTrackerServer.parseScrape(text)) files.set(infoHash, yield* store.scrape(infoHash, now))
+  const hashes = HttpTrackerServer.parseScrape(text)
+  const counts = yield* store.scrape(hashes, now)
+  const files = new Map<InfoHash.InfoHash, Counts>(hashes.map((infoHash, index) => [infoHash, counts[index]!]))
   return files.size === 0
     ? refuse("info_hash must be 20 bytes, percent-encoded; scrapes of everything are not answered")
     : HttpServerResponse.uint8Array(HttpTrackerServer.encodeScrape(files), TEXT)
@@ -138,7 +119,7 @@ const handler = (store: SwarmStore["Service"], clock: Clock.Clock, settings: Set
     const mark = target.indexOf("?")
     const path = mark < 0 ? target : target.slice(0, mark)
     const query = mark < 0 ? "" : target.slice(mark + 1)
-    const now = Monotonic.millis(clock)
+    const now = clock.currentTimeMillisUnsafe()
     const answer = path === "/announce"
       ? announce(store, settings, request, query, now)
       : path === "/scrape"
@@ -198,7 +179,7 @@ export const make = Effect.fnUntraced(
     return {
       port: address.port,
       url: urlOf(address.address, address.port),
-      swarms: Effect.suspend(() => store.summary(Monotonic.millis(clock)))
+      swarms: Effect.suspend(() => store.summary(clock.currentTimeMillisUnsafe()))
     }
   }
 )

@@ -176,7 +176,12 @@ describe("files that change under a program", () => {
       assert.deepStrictEqual(wrongFiles(torrent, place.dir), [])
     }))
 
-  it.live("are not served by a seed as far as they are gone", () =>
+  it.live.each(
+    [
+      ["gone", (file: string) => fs.truncateSync(file, PIECE)],
+      ["changed", (file: string) => fs.writeFileSync(file, Payload.noise(4 * PIECE, 99), { flag: "r+" })]
+    ] as const
+  )("are not served by a seed as far as they are %s", ([, spoil]) =>
     Effect.gen(function*() {
       const root = yield* Payload.temporary
       const place = placeIn(root, torrent)
@@ -199,7 +204,7 @@ describe("files that change under a program", () => {
       ])
       const wires = [yield* greedy.wire, yield* modest.wire] as const
       yield* Effect.all(wires.map((wire) => wire.next(RawPeer.Id.unchoke)), { concurrency: "unbounded" })
-      fs.truncateSync(fileAt(torrent, place.dir, 2), PIECE)
+      spoil(fileAt(torrent, place.dir, 2))
       yield* Effect.flip(RawPeer.fetchBlock(wires[0], 10, 0, 16 * KIB))
       const right = Payload.piece(torrent, 1).subarray(0, 16 * KIB)
       assert.strictEqual(Buffer.compare(yield* RawPeer.fetchBlock(wires[1], 1, 0, right.length), right), 0)
@@ -265,7 +270,7 @@ describe("a folder that cannot be used", () => {
     Effect.gen(function*() {
       const { place, run } = yield* stage
       fs.writeFileSync(place.dir, "a file")
-      assertRefused(yield* run(), 15, place.dir)
+      assertRefused(yield* run(), 18, place.dir, "ENOTDIR")
     }))
 
   it.live.skipIf(Mounts.missing !== undefined)(

@@ -151,6 +151,27 @@ describe("seed", () => {
       assert.deepStrictEqual(tracker.announces.map(({ event }) => event), ["started", "stopped"])
     }))
 
+  it.live("shares a folder whose names other systems could not tell apart, or would not take", () =>
+    Effect.gen(function*() {
+      const root = yield* Payload.temporary
+      const tracker = yield* HttpTracker.make()
+      const folder = path.join(root, "odd\\folder")
+      fs.mkdirSync(folder)
+      const names = ["README", "Readme", "back\\slash", "bell\u0007"]
+      names.forEach((name, i) => fs.writeFileSync(path.join(folder, name), Payload.noise(1000, i)))
+      const seed = yield* Programs.start("seed", [
+        folder,
+        ...local({ dir: root, state: path.join(root, "state") }),
+        `--tracker=${tracker.url}`,
+        "--json",
+        "--quiet"
+      ])
+      yield* tracker.heard("started")
+      yield* seed.kill("SIGTERM")
+      const over = yield* seed.ended
+      assert.deepStrictEqual([over.code, over.err], [0, ""])
+    }))
+
   it.live("shares what it may not write", () =>
     Effect.gen(function*() {
       const place = placeIn(yield* Payload.temporary, torrent)

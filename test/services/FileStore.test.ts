@@ -295,7 +295,7 @@ describe("FileStore", () => {
               storage.write(0, new Uint8Array(8)))))
         )
       fs.writeFileSync(path.join(dir, "file"), "")
-      assert.strictEqual(yield* write(path.join(dir, "file")), "NotAFile")
+      assert.strictEqual(yield* write(path.join(dir, "file")), "NoFolder")
       fs.mkdirSync(path.join(dir, "mount"))
       const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "ro", "tmpfs", path.join(dir, "mount")]).status === 0
       if (!mounted) return context.skip("mounting a tmpfs is not permitted here")

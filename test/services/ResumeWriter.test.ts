@@ -96,6 +96,21 @@ describe("ResumeWriter", () => {
       assert.deepStrictEqual(log, ["sync", "synced", "save", "sync", "synced", "save"])
     }).pipe(layers))
 
+  it.effect("rests before the next record, however much is written meanwhile", () =>
+    Effect.gen(function*() {
+      const { saved, writer, written } = yield* scene()
+      yield* written(0, 16 * MIB)
+      yield* TestClock.adjust("0 millis")
+      yield* written(1, 64 * MIB)
+      yield* TestClock.adjust(ResumeWriter.REST_MILLIS - 1)
+      assert.lengthOf(saved, 2)
+      yield* TestClock.adjust("1 millis")
+      assert.lengthOf(saved, 3)
+      yield* written(2, 16 * MIB)
+      yield* writer.flush
+      assert.lengthOf(saved, 4)
+    }).pipe(layers))
+
   it.effect("what is written during a sync waits for the next record, one at a time", () =>
     Effect.gen(function*() {
       const { during, log, masks, saved, writer, written } = yield* scene()

@@ -50,7 +50,7 @@ export interface Counts {
   /** Leeches that are not paused (BEP 21). */
   readonly downloaders: number
   readonly completed: number
-  /** The `now` at which a seed was last heard, to the second. */
+  /** The `now` at which a seed was last heard. */
   readonly lastSeedAt: number | undefined
 }
 

@@ -98,7 +98,9 @@ export interface Bounds {
   readonly maxNumWant: number
 }
 
-const roleOf = (query: AnnounceQuery): Role => query.left === 0 ? "seed" : query.event === "paused" ? "paused" : "leech"
+/** A partial seed says `paused` with every announce (BEP 21). */
+export const roleOf = (query: AnnounceQuery): Role =>
+  query.left === 0 ? "seed" : query.event === "paused" ? "paused" : "leech"
 
 /** What the table of swarms is told; `compact` is what {@link writeAddress} wrote. */
 export const toAnnouncing = (query: AnnounceQuery, compact: Uint8Array, bounds: Bounds): Announcing => ({

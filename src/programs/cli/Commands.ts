@@ -26,7 +26,8 @@ export const leech = Command.make(
     example("debian.torrent --dir ~/Downloads", "fetch into a folder; the same again goes on after a break"),
     example("big.torrent --select-file 1-3,7 --sequential", "some files, in order"),
     example("big.torrent --seed-ratio 1", "stay until as much was given as taken"),
-    example("http://example.org/big.torrent --json | jq .type", "records for a program")
+    example("http://example.org/big.torrent --json | jq .type", "records for a program"),
+    example("--from http://host:6969 photos", "what a tracker lists under that name")
   )
 )
 
@@ -42,6 +43,10 @@ export const seed = Command.make(
     example(
       "./photos --tracker http://host:6969/announce --save-torrent photos.torrent",
       "make a torrent of a folder and share it"
+    ),
+    example(
+      "./photos --tracker http://host:6969/announce --publish",
+      "share a folder, and list it at the tracker for others to find by name"
     )
   )
 )

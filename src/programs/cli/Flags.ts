@@ -2,8 +2,10 @@
 import * as Argument from "effect/cli/Argument"
 import * as CliError from "effect/cli/CliError"
 import * as Flag from "effect/cli/Flag"
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as PeerAddress from "../../domain/PeerAddress.ts"
+import { MAX_PEERS } from "../../services/torrent/TorrentOptions.ts"
 
 /** A flag whose text is read by `read`; `undefined` means that it is wrong, and `expected` says what would be right. */
 const parsed = <A>(name: string, metavar: string, expected: string, read: (text: string) => A | undefined) =>
@@ -51,6 +53,12 @@ export const parseSelection = (text: string): ReadonlySet<number> | undefined =>
 }
 
 const address = (text: string): PeerAddress.PeerAddress | undefined => PeerAddress.make(text, 1)
+
+const webUrl = (text: string): string | undefined =>
+  URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) ? text : undefined
+
+/** Of RFC 6750, and what else a header can hold. */
+const token = (text: string): string | undefined => /^[\x21-\x7e]{1,1024}$/.test(text) ? text : undefined
 
 const trackerUrl = (text: string): string | undefined =>
   URL.canParse(text) && /^(https?|udp):$/.test(new URL(text).protocol) ? text : undefined
@@ -113,8 +121,8 @@ const common = {
   noTracker: off("no-tracker", "ask no tracker at all"),
   maxPeers: parsed("max-peers", "N", "a number from 1 to 10000", wholeNumber(1, 10_000)).pipe(
     alsoCalled("bt-max-peers"),
-    Flag.withDescription("connected peers at the most (default: 200)"),
-    Flag.withDefault(200)
+    Flag.withDescription(`connected peers at the most (default: ${MAX_PEERS})`),
+    Flag.withDefault(MAX_PEERS)
   ),
   maxUploads: parsed("max-uploads", "N", "a number from 0 to 1000", wholeNumber(0, 1000)).pipe(
     Flag.withDescription("peers served at once; grows while upload capacity stands unused (default: 8)"),
@@ -156,9 +164,13 @@ const common = {
 
 export const leech = {
   torrent: Argument.String("torrent").pipe(
-    Argument.withDescription("a .torrent file, - for one on stdin, or its http(s) URL")
+    Argument.withDescription("a .torrent file, - for one on stdin, or its http(s) URL; with --from its name")
   ),
   ...common,
+  from: parsed("from", "URL", "a tracker's address like http://host:6969", webUrl).pipe(
+    Flag.withDescription("find the torrent by its name, or the beginning of it, at this tracker"),
+    Flag.optional
+  ),
   selectFile: parsed("select-file", "LIST", "a list of file numbers like 1-3,7", parseSelection).pipe(
     alsoCalled("s", "select"),
     Flag.withDescription("fetch these files only, by the numbers of --show-files, like 1-3,7"),
@@ -200,6 +212,12 @@ export const seed = {
       ? size
       : undefined
   }).pipe(Flag.withDescription("piece length of the torrent that is made (default: by its size)"), Flag.optional),
+  publish: off("publish", "list the torrent at each http(s) --tracker, for leech --from to find it by name"),
+  publishToken: parsed("publish-token", "TOKEN", "a token without spaces", token).pipe(
+    Flag.withDescription("what the tracker wants of those who publish (default: $FRESHET_PUBLISH_TOKEN)"),
+    Flag.withFallbackConfig(Config.String("FRESHET_PUBLISH_TOKEN")),
+    Flag.optional
+  ),
   private: off("private", "make a private torrent (BEP 27)"),
   comment: Flag.String("comment").pipe(
     Flag.withMetavar("TEXT"),

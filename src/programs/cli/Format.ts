@@ -1,39 +1,9 @@
 /** Numbers and foreign texts as people read them on a terminal. */
+import { sane } from "../../domain/ByteCount.ts"
+import { printable } from "../../domain/Printable.ts"
 
-const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] as const
-
-/** From here on a number is shown in the next unit: three digits at most. */
-const NEXT_UNIT = 999.5
-
-const sane = (n: number): number => n > 0 ? Math.min(n, Number.MAX_SAFE_INTEGER) : 0
-
-const unitOf = (bytes: number): number => {
-  let unit = 0
-  for (let n = bytes; n >= NEXT_UNIT && unit < UNITS.length - 1; n /= 1024) unit++
-  return unit
-}
-
-const scaled = (bytes: number, unit: number, round: (n: number) => number): string => {
-  const n = bytes / 1024 ** unit
-  const tenths = round(n * 10) / 10
-  return unit === 0 || tenths >= 100 ? String(round(n)) : tenths.toFixed(1)
-}
-
-/** A size in bytes: `512 B`, `18.3 MiB`, `320 GiB`. What is not a positive number counts as 0. */
-export const bytes = (size: number): string => {
-  const unit = unitOf(sane(size))
-  return `${scaled(sane(size), unit, Math.round)} ${UNITS[unit]}`
-}
-
-/** Two sizes in the unit of the whole: `18.3/48.0 MiB`. The part is rounded down, so that it looks whole only when it is. */
-export const pair = (part: number, whole: number): string => {
-  const unit = unitOf(sane(whole))
-  const round = part >= whole ? Math.round : Math.floor
-  return `${scaled(sane(part), unit, round)}/${scaled(sane(whole), unit, Math.round)} ${UNITS[unit]}`
-}
-
-/** A rate in bytes/s: `4.5 MiB/s`. */
-export const rate = (bytesPerSecond: number): string => `${bytes(bytesPerSecond)}/s`
+export { bytes, pair, rate } from "../../domain/ByteCount.ts"
+export { printable } from "../../domain/Printable.ts"
 
 /** Keeps 0.29, which no double holds, from becoming 0.28. */
 const EPSILON = 1e-9
@@ -70,31 +40,6 @@ export const duration = (ms: number): string => {
   if (t < DAY) return `${whole(HOUR)}h${two(whole(MINUTE) % 60)}m`
   return t < LONGEST ? `${whole(DAY)}d${whole(HOUR) % 24}h` : ">99d"
 }
-
-/**
- * What moves the cursor, reorders the line, hides or is half a character. The joiners stay: Persian, the scripts of India
- * and emoji are written with them.
- */
-const UNPRINTABLE = /(?!\p{Join_Control})[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
-
-/** Where terminals disagree whether a character with one of these is one column wide or two. */
-const VARIATION_SELECTORS = /[\ufe00-\ufe0f\u{e0100}-\u{e01ef}]/gu
-
-/** No script stacks more signs on one character than this; names that do overflow into the lines around them. */
-const STACKED =
-  /([\p{M}\p{Join_Control}\u1160-\u11ff\ud7b0-\ud7ff]{4})[\p{M}\p{Join_Control}\u1160-\u11ff\ud7b0-\ud7ff]+/gu
-
-const escape = (char: string): string => {
-  const code = char.codePointAt(0)!
-  return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u{${code.toString(16)}}`
-}
-
-/**
- * A text that somebody else chose (a name, a tracker's message), made safe for a terminal: control characters, escape
- * sequences and marks that reverse the direction of writing become visible `\x1b` and `\u{202e}`. One line, idempotent.
- */
-export const printable = (text: string): string =>
-  text.replace(VARIATION_SELECTORS, "").replace(UNPRINTABLE, escape).replace(STACKED, "$1")
 
 /** As `printable`, for terminals that do not speak UTF-8: what is not ASCII becomes `?`. */
 export const ascii = (text: string): string => printable(text).replace(/[^\x20-\x7e]/gu, "?")

@@ -104,7 +104,12 @@ const readBytes = Effect.fnUntraced(function*(options: LoadOptions): Effect.fn.R
   return yield* fromStream(fs.createReadStream(source), source, maxBytes)
 })
 
-const parse = (bytes: Uint8Array, { maxBytes, source }: LoadOptions, names: Rules) =>
+/** Reads a torrent; `source` is where it came from. */
+export const parseTorrent = (
+  bytes: Uint8Array,
+  { maxBytes, source }: Pick<LoadOptions, "maxBytes" | "source">,
+  names: Rules = "portable"
+): Result.Result<Metainfo.Metainfo, Failure> =>
   Result.mapError(
     Metainfo.parse(bytes, { maxBytes, names }),
     (error) =>
@@ -117,19 +122,29 @@ const parse = (bytes: Uint8Array, { maxBytes, source }: LoadOptions, names: Rule
 /** By the names under which the files are there; by the common ones when there are none. */
 const parseFor = (bytes: Uint8Array, options: LoadOptions) => {
   const { dataIn } = options
-  if (dataIn === undefined) return parse(bytes, options, "portable")
+  if (dataIn === undefined) return parseTorrent(bytes, options)
   const found = (metainfo: Metainfo.Metainfo) =>
     metainfo.files.filter((file) => fs.existsSync(path.join(dataIn, ...file.path))).length
   return Result.flatMap(
-    parse(bytes, options, "posix"),
-    (posix) =>
-      Result.map(parse(bytes, options, "portable"), (portable) => found(portable) > found(posix) ? portable : posix)
+    parseTorrent(bytes, options, "posix"),
+    (posix) => Result.map(parseTorrent(bytes, options), (portable) => found(portable) > found(posix) ? portable : posix)
   )
 }
 
+export interface Loaded {
+  readonly metainfo: Metainfo.Metainfo
+  /** The document as it came. */
+  readonly bytes: Uint8Array
+}
+
 /** Reads and checks a torrent; every failure is one line and one of aria2's codes. */
-export const loadTorrent = (options: LoadOptions): Effect.Effect<Metainfo.Metainfo, Failure> =>
+export const loadDocument = (options: LoadOptions): Effect.Effect<Loaded, Failure> =>
   readBytes(options).pipe(
-    Effect.flatMap((bytes) => Effect.fromResult(parseFor(bytes, options))),
+    Effect.flatMap((bytes) =>
+      Effect.fromResult(Result.map(parseFor(bytes, options), (metainfo) => ({ metainfo, bytes })))
+    ),
     Effect.provide(Layer.fresh(Resolver.layer))
   )
+
+export const loadTorrent = (options: LoadOptions): Effect.Effect<Metainfo.Metainfo, Failure> =>
+  Effect.map(loadDocument(options), ({ metainfo }) => metainfo)

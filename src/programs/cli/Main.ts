@@ -12,6 +12,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Runtime from "effect/Runtime"
+import * as SystemCode from "../../services/SystemCode.ts"
 import { ExitCode } from "./ExitCode.ts"
 import * as Format from "./Format.ts"
 import * as Usage from "./Usage.ts"
@@ -93,16 +94,21 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const
 
 /**
  * Waits for the first signal to stop; the second one ends the process at once. A reader of stdout that goes away, like
- * `head`, has seen enough and counts as a signal; one of stderr is not missed.
+ * `head`, has seen enough and counts as a signal, a full disk behind it is an error; stderr is not missed.
  */
-const stopAsked = Effect.callback<void>((resume) => {
+const stopAsked = Effect.callback<ExitCode | undefined>((resume) => {
   let asked = false
-  const ask = () => {
+  const ask = (code?: ExitCode) => {
     asked = true
-    resume(Effect.void)
+    resume(Effect.succeed(code))
   }
   for (const signal of SIGNALS) process.on(signal, () => asked ? process.exit(ExitCode.secondSignal) : ask())
-  process.stdout.on("error", ask)
+  process.stdout.on("error", (cause) => {
+    const code = SystemCode.of(cause)
+    if (code === "EPIPE") return ask()
+    if (!asked) complain(`cannot write to the standard output (${code ?? cause.message})`)
+    ask(code === "ENOSPC" ? ExitCode.diskFull : ExitCode.fileError)
+  })
   process.stderr.on("error", () => {})
 })
 
@@ -124,11 +130,14 @@ const recordFailure = Effect.fnUntraced(function*(cause: Cause.Cause<unknown>) {
   process.stdout.write(`${Records.encode({ type: "error", time, infoHash: null, message, exitCode })}\n`)
 })
 
-/** Runs a command on these arguments to its exit code; fails with what the user has to be told. */
+/**
+ * Runs a command on these arguments to its exit code; fails with what the user has to be told. `stopAsked` ends it, with
+ * the code that it gives or else the one that the command has for such an end.
+ */
 export const runWith = Effect.fnUntraced(function*<Name extends string, Input, ContextInput, E>(
   command: Command.Command<Name, Input, ContextInput, E, Run | Command.Environment>,
   args: ReadonlyArray<string>,
-  stopAsked: Effect.Effect<void>
+  stopAsked: Effect.Effect<ExitCode | undefined>
 ) {
   const run = Run.of({ code: ExitCode.ok, toldOfEnd: false, whenStopped: () => ExitCode.unfinished })
   const program = Command.runWith(command, { version: VERSION })(Usage.expand(args)).pipe(
@@ -136,7 +145,7 @@ export const runWith = Effect.fnUntraced(function*<Name extends string, Input, C
     Effect.tapCause((cause) => args.includes("--json") && !run.toldOfEnd ? recordFailure(cause) : Effect.void),
     Effect.provideService(Run, run)
   )
-  return yield* Effect.raceFirst(program, Effect.map(stopAsked, () => run.whenStopped()))
+  return yield* Effect.raceFirst(program, Effect.map(stopAsked, (code) => code ?? run.whenStopped()))
 }, Effect.provide(CliConfig.layer({ builtIns })))
 
 /** Runs a command on the process's arguments, and ends the process. */

@@ -3,10 +3,10 @@ import * as Format from "./Format.ts"
 
 /** How a torrent stands. Sizes in bytes, rates in bytes/s. */
 export interface Status {
-  readonly phase: "checking" | "downloading" | "seeding" | "stopping"
+  readonly phase: "hashing" | "checking" | "downloading" | "seeding" | "stopping"
   /** As the torrent has it: it is made safe here. */
   readonly name: string
-  /** Of `total`, while files on the disk are checked. */
+  /** Of `total`, while files on the disk are checked or a torrent is made of them. */
   readonly checked: number
   readonly done: number
   readonly total: number
@@ -21,6 +21,21 @@ export interface Status {
   readonly etaMs: number | undefined
   /** Bytes uploaded for each byte of the torrent. */
   readonly ratio: number
+}
+
+/** Nothing has happened yet. */
+export const IDLE = {
+  checked: 0,
+  done: 0,
+  total: 0,
+  downRate: 0,
+  upRate: 0,
+  downloaded: 0,
+  uploaded: 0,
+  peers: 0,
+  seeds: 0,
+  etaMs: undefined,
+  ratio: 0
 }
 
 export interface Style {
@@ -103,7 +118,7 @@ const peersOf = ({ peers, seeds }: Status, detail: Detail): Array<Column> => {
 }
 
 const checking = (status: Status, detail: Detail, style: Style): Array<Column> => [
-  gauge("checking ", status.checked, status.total, detail, style),
+  gauge(`${status.phase} `, status.checked, status.total, detail, style),
   ...detail.sizes ? [[{ text: Format.pair(status.checked, status.total) }]] : []
 ]
 
@@ -130,7 +145,7 @@ const downloading = (status: Status, detail: Detail, style: Style): Array<Column
   ...detail.eta && status.etaMs !== undefined && status.phase !== "stopping" ? [etaOf(status.etaMs)] : []
 ]
 
-const SHAPES = { checking, downloading, stopping: downloading, seeding } as const
+const SHAPES = { hashing: checking, checking, downloading, stopping: downloading, seeding } as const
 
 const plain = (columns: ReadonlyArray<Column>): string =>
   columns.map((column) => column.map(({ text }) => text).join("")).join(GAP)
@@ -190,14 +205,16 @@ export const summary = (outcome: Outcome): string => {
   const whole = done >= total
   const facts = [
     whole ? "complete" : `incomplete, ${Format.percent(done, total)} of ${Format.bytes(total)}`,
-    downloaded > 0
-      ? `downloaded ${Format.bytes(downloaded)} in ${lasted(downloadMs)} ${meanOf(downloaded, downloadMs)}`
-      : "downloaded 0 B",
+    ...downloaded > 0
+      ? [`downloaded ${Format.bytes(downloaded)} in ${lasted(downloadMs)} ${meanOf(downloaded, downloadMs)}`]
+      : whole
+      ? []
+      : ["downloaded 0 B"],
     uploaded > 0 ? `uploaded ${Format.bytes(uploaded)} ${meanOf(uploaded, elapsedMs)}` : "uploaded 0 B",
     `ratio ${Format.ratio(outcome.ratio)}`,
     `${lasted(elapsedMs)} in all`
   ]
-  const where = whole ? "saved in" : "run it again to go on; what is there lies in"
+  const where = whole ? downloaded > 0 ? "saved in" : "it lies in" : "run it again to go on; what is there lies in"
   return `${Format.printable(outcome.name)}: ${facts.join(", ")}\n${where} ${Format.printable(outcome.path)}`
 }
 

@@ -83,6 +83,19 @@ const Tracker = Schema.Struct({
   message: documented(Schema.NullOr(Schema.String), "Why it failed; null: it did not")
 })
 
+const Published = Schema.Struct({
+  type: Schema.tag("published"),
+  time,
+  infoHash,
+  url: documented(Schema.String, "Origin of the tracker"),
+  state: documented(
+    Schema.Literals(["added", "known", "failed"]),
+    "added: it lists the torrent now; known: it did already; failed: it does not"
+  ),
+  name: documented(Schema.NullOr(Schema.String), "What it is listed as; null: it is not"),
+  message: documented(Schema.NullOr(Schema.String), "Why it failed; null: it did not")
+})
+
 const Peer = Schema.Struct({
   type: Schema.tag("peer"),
   time,
@@ -137,6 +150,7 @@ export const Record = Schema.Union([
   Progress,
   Piece,
   Tracker,
+  Published,
   Peer,
   Warning,
   Failure,

@@ -10,8 +10,10 @@ import * as PeerAddress from "../../domain/PeerAddress.ts"
 import * as Monotonic from "../../services/Monotonic.ts"
 import type { Snapshot, Torrent } from "../../services/Torrent.ts"
 import type { TorrentEvent } from "../../services/TorrentEvent.ts"
+import * as Format from "./Format.ts"
 import * as Painter from "./Painter.ts"
 import * as Records from "./Records.ts"
+import * as Stderr from "./Stderr.ts"
 
 export interface ReporterOptions {
   readonly metainfo: Metainfo
@@ -23,6 +25,10 @@ export interface ReporterOptions {
   readonly summaryInterval: number
 }
 
+export type PublishOutcome =
+  | { readonly state: "added" | "known"; readonly name: string }
+  | { readonly state: "failed"; readonly message: string }
+
 export interface Reporter {
   readonly onCheck: (checked: number, total: number) => void
   readonly onEvent: (event: TorrentEvent) => void
@@ -30,6 +36,8 @@ export interface Reporter {
   readonly follow: (torrent: Torrent) => void
   /** Said by the program itself. */
   readonly notice: (text: string) => void
+  /** How publishing at this tracker went. */
+  readonly published: (origin: string, outcome: PublishOutcome) => void
   /** Takes the progress line away, for others to write. */
   readonly makeRoom: () => void
   /** From now on the line says that the end is near. */
@@ -43,9 +51,6 @@ const FRAME = "500 millis"
 /** Between two records of progress. */
 const RECORD_MS = 1000
 
-/** Columns of a progress line where there is no terminal. */
-const PLAIN_WIDTH = 160
-
 const NOTHING: Snapshot = {
   done: 0,
   total: 0,
@@ -58,12 +63,6 @@ const NOTHING: Snapshot = {
   isDone: false
 }
 
-/** A terminal that wants to be left alone says so in its environment (no-color.org). */
-const styleOf = (stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): Painter.Style => ({
-  color: stream.isTTY && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb",
-  unicode: /utf-?8/i.test(env["LC_ALL"] || env["LC_CTYPE"] || env["LANG"] || "UTF-8")
-})
-
 const noticeOf = (event: TorrentEvent): string | undefined => {
   switch (event._tag) {
     case "Warning":
@@ -73,7 +72,7 @@ const noticeOf = (event: TorrentEvent): string | undefined => {
     case "PieceCorrupt":
       return `piece ${event.piece} failed its hash and is fetched again`
     case "TrackerFailed":
-      return `tracker: ${event.message}`
+      return event.message
     default:
       return undefined
   }
@@ -85,17 +84,7 @@ export const make = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Reporter, never, Scope.Scope> {
   const { metainfo } = options
   const clock = yield* Clock.Clock
-  const stream = process.stderr
-  const isTerminal = stream.isTTY && process.env["TERM"] !== "dumb"
-  const style = styleOf(stream, process.env)
-  const screen = new Painter.Screen({
-    write: (text) => {
-      stream.write(text)
-    },
-    isTTY: isTerminal,
-    // Some terminals say that they have none.
-    columns: () => stream.columns || 80
-  })
+  const { isTerminal, screen, style } = Stderr.open()
   const startedAt = Monotonic.millis(clock)
   let finishedAt: number | undefined
   let torrent: Torrent | undefined
@@ -160,7 +149,7 @@ export const make = Effect.fnUntraced(function*(
     if (options.quiet || (torrent === undefined && checking === 0)) return
     if (!isTerminal && now - lastLine < options.summaryInterval * 1000) return
     lastLine = now
-    screen.paint(Painter.render(status(), isTerminal ? screen.width : PLAIN_WIDTH, style))
+    screen.paint(Painter.render(status(), screen.width, style))
   }
 
   yield* Effect.forkScoped(
@@ -209,6 +198,17 @@ export const make = Effect.fnUntraced(function*(
     },
     follow: (started) => {
       torrent = started
+    },
+    published: (url, outcome) => {
+      const failed = outcome.state === "failed"
+      const name = failed ? null : outcome.name
+      const message = failed ? outcome.message : null
+      write((head) => ({ type: "published", ...head, url, state: outcome.state, name, message }))
+      notice(
+        failed
+          ? `warning: not published at ${url}: ${outcome.message}; sharing goes on`
+          : `published at ${url} as ${Format.printable(outcome.name)}${outcome.state === "known" ? " before" : ""}`
+      )
     },
     makeRoom: () => screen.clear(),
     stopping: () => {

@@ -7,6 +7,7 @@ import { defaultStateDir } from "../../services/ResumeStore.ts"
 import * as Torrent from "../../services/Torrent.ts"
 import * as Engine from "./Engine.ts"
 import { ExitCode, type Failure, failure } from "./ExitCode.ts"
+import { findByName, type Found, scarcityNow } from "./FindByName.ts"
 import type { CommonOptions, LeechOptions } from "./Flags.ts"
 import * as Format from "./Format.ts"
 import { loadTorrent } from "./LoadTorrent.ts"
@@ -34,16 +35,29 @@ export const engineOf = (options: CommonOptions) =>
     stateDir: Option.getOrElse(options.stateDir, () => defaultStateDir(process.env))
   })
 
-/** The tiers to announce to: the torrent's own, and one for each of the user's. */
+/** Trackers that a torrent may be announced to besides its own (BEP 27). */
+const allowed = (metainfo: Metainfo, tracker: string | undefined): ReadonlyArray<string> =>
+  tracker === undefined || (metainfo.private && metainfo.trackers.length > 0) ||
+    metainfo.trackers.flat().includes(tracker)
+    ? []
+    : [tracker]
+
+/**
+ * The tiers to announce to: the torrent's own, and one for each of the user's.
+ *
+ * @param lister the tracker that lists the torrent, which the torrent may know by a name that does not lead there from here
+ */
 export const trackersOf = (
   metainfo: Metainfo,
-  options: CommonOptions
+  options: CommonOptions,
+  lister?: string
 ): Effect.Effect<ReadonlyArray<ReadonlyArray<string>>, Failure> => {
   if (options.noTracker) return Effect.succeed([])
   if (metainfo.private && options.tracker.length > 0) {
     return failure(ExitCode.usage, "this torrent is private (BEP 27): it takes no other trackers; leave out --tracker")
   }
-  return Effect.succeed([...metainfo.trackers, ...options.tracker.map((url) => [url])])
+  const others = [...allowed(metainfo, lister), ...options.tracker]
+  return Effect.succeed([...metainfo.trackers, ...others.map((url) => [url])])
 }
 
 /** Prints what `--select-file` chooses from. */
@@ -93,12 +107,17 @@ const stall = Effect.fnUntraced(function*({ swarm }: Torrent.Torrent, seconds: n
   return yield* failure(ExitCode.timedOut, `nothing arrived for ${seconds} seconds; run again to go on`)
 })
 
-export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
-  const metainfo = yield* loadTorrent({
-    source: options.torrent,
-    maxBytes: options.maxTorrentSize,
-    bind: bindOf(options.bind)
+/** The torrent, by its name at a tracker or from where it is. */
+const load = (options: LeechOptions): Effect.Effect<Pick<Found, "metainfo"> & Partial<Found>, Failure> => {
+  const how = { maxBytes: options.maxTorrentSize, bind: bindOf(options.bind) }
+  return Option.match(options.from, {
+    onSome: (from) => findByName({ ...how, from, name: options.torrent }),
+    onNone: () => Effect.map(loadTorrent({ ...how, source: options.torrent }), (metainfo) => ({ metainfo }))
   })
+}
+
+export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
+  const { metainfo, offer, tracker } = yield* load(options)
   if (options.showFiles) return showFiles(metainfo)
   const selected = Option.getOrUndefined(options.selectFile)
   yield* checkSelection(metainfo, selected)
@@ -106,7 +125,7 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
   if (hook !== undefined && OnComplete.split(hook) === undefined) {
     return yield* failure(ExitCode.usage, `--on-complete ${hook} has no program, or a quote that is not closed`)
   }
-  const trackers = yield* trackersOf(metainfo, options)
+  const trackers = yield* trackersOf(metainfo, options, tracker)
   const dir = path.resolve(options.dir)
   let isDone = false
   const stopped = () => isDone ? ExitCode.ok : ExitCode.unfinished
@@ -135,6 +154,13 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
     })
     reporter.follow(torrent)
     yield* Effect.addFinalizer(() => Effect.sync(reporter.stopping))
+    if (trackers.length === 0 && options.peer.length === 0 && !torrent.swarm.isDone) {
+      reporter.notice(
+        `nobody to ask: name a tracker with --tracker, or a peer with --peer; port ${torrent.port} takes calls`
+      )
+    }
+    const scarce = offer === undefined || torrent.swarm.isDone ? undefined : yield* scarcityNow(offer)
+    if (scarce !== undefined) reporter.onEvent({ _tag: "Warning", message: scarce })
     const timeout = Option.getOrUndefined(options.stopTimeout)
     yield* timeout === undefined ? torrent.completed : Effect.raceFirst(torrent.completed, stall(torrent, timeout))
     isDone = true

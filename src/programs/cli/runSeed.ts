@@ -6,6 +6,7 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import * as Bitfield from "../../domain/Bitfield.ts"
 import * as Metainfo from "../../domain/Metainfo.ts"
+import { CatalogueClient } from "../../services/CatalogueClient.ts"
 import * as SystemCode from "../../services/SystemCode.ts"
 import * as Torrent from "../../services/Torrent.ts"
 import type { Incomplete } from "../../services/TorrentError.ts"
@@ -13,14 +14,18 @@ import { TorrentMaker, type TorrentMakerError } from "../../services/TorrentMake
 import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 import type { SeedOptions } from "./Flags.ts"
 import * as Format from "./Format.ts"
-import { loadTorrent } from "./LoadTorrent.ts"
+import * as Hashing from "./Hashing.ts"
+import { loadDocument } from "./LoadTorrent.ts"
 import { codeOf, messageOf, Run, untilStopped } from "./Main.ts"
+import * as Publish from "./Publish.ts"
 import * as Reporter from "./Reporter.ts"
 import { bindOf, engineOf, trackersOf } from "./runLeech.ts"
 import * as Sharing from "./Sharing.ts"
 
 interface Source {
   readonly metainfo: Metainfo.Metainfo
+  /** The .torrent. */
+  readonly document: Uint8Array
   /** The folder that holds the data. */
   readonly dir: string
   /** The data was hashed a moment ago. */
@@ -63,30 +68,38 @@ const UNMADE: Readonly<Record<TorrentMakerError["reason"], ExitCode>> = {
 
 const makeTorrent = Effect.fnUntraced(function*(options: SeedOptions) {
   const maker = yield* TorrentMaker
+  // Before the work of hashing.
+  yield* Publish.originsOf(options, [])
   if (Option.isSome(options.saveTorrent)) yield* checkSaving(options.saveTorrent.value, options.source)
   // A link is followed here, since none is where the files are read: the torrent has the name of what it leads to.
   const source = fs.realpathSync(options.source)
-  const made = yield* maker.make({
-    path: source,
-    trackers: options.tracker.map((url) => [url]),
-    private: options.private,
-    ...(Option.isSome(options.pieceLength) && { pieceLength: options.pieceLength.value }),
-    ...(Option.isSome(options.comment) && { comment: options.comment.value })
-  }).pipe(Effect.mapError(({ message, reason }) => failure(UNMADE[reason], message)))
+  const name = path.basename(source)
+  const made = yield* Effect.scoped(Effect.flatMap(Hashing.progress({ ...options, name }), (onProgress) =>
+    maker.make({
+      path: source,
+      onProgress,
+      trackers: options.tracker.map((url) => [url]),
+      private: options.private,
+      ...(Option.isSome(options.pieceLength) && { pieceLength: options.pieceLength.value }),
+      ...(Option.isSome(options.comment) && { comment: options.comment.value })
+    }))).pipe(Effect.mapError(({ message, reason }) => failure(UNMADE[reason], message)))
+  if (made.unshareable !== undefined) {
+    return yield* failure(ExitCode.usage, `${made.unshareable} has a name that is not UTF-8; rename it to share it`)
+  }
   if (Option.isSome(options.saveTorrent)) yield* saveTorrent(options.saveTorrent.value, made.bytes)
   if (!options.json) process.stdout.write(`${made.metainfo.infoHash}\n`)
-  return { metainfo: made.metainfo, dir: path.dirname(source), isFresh: true }
+  return { metainfo: made.metainfo, document: made.bytes, dir: path.dirname(source), isFresh: true }
 })
 
 const sourceOf = Effect.fnUntraced(function*(options: SeedOptions) {
   if (!isTorrent(options.source)) return yield* makeTorrent(options)
-  const metainfo = yield* loadTorrent({
+  const { bytes, metainfo } = yield* loadDocument({
     source: options.source,
     maxBytes: options.maxTorrentSize,
     bind: bindOf(options.bind),
     dataIn: path.resolve(options.dir)
   })
-  return { metainfo, dir: path.resolve(options.dir), isFresh: false }
+  return { metainfo, document: bytes, dir: path.resolve(options.dir), isFresh: false }
 })
 
 /** `3-5, 9 and 12 more`: the pieces that are not there. */
@@ -111,8 +124,9 @@ const incomplete = (location: string, { have, pieces }: Incomplete): Failure =>
 
 export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
   const work = Effect.gen(function*() {
-    const { dir, isFresh, metainfo }: Source = yield* sourceOf(options)
+    const { dir, document, isFresh, metainfo }: Source = yield* sourceOf(options)
     const trackers = isFresh && !options.noTracker ? metainfo.trackers : yield* trackersOf(metainfo, options)
+    const origins = yield* Publish.originsOf(options, metainfo.trackers)
     const location = path.join(dir, metainfo.name)
     const reporter = yield* Reporter.make({ ...options, metainfo, path: location })
     const run = yield* Run
@@ -140,11 +154,18 @@ export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
     reporter.follow(torrent)
     yield* Effect.addFinalizer(() => Effect.sync(reporter.stopping))
     reporter.notice(`sharing ${Format.printable(metainfo.name)}, info hash ${metainfo.infoHash}, port ${torrent.port}`)
+    if (trackers.length === 0 && options.peer.length === 0) {
+      const torrentToo = isFresh && Option.isNone(options.saveTorrent) ? ", and the torrent with --save-torrent" : ""
+      reporter.notice(`nobody is told of it: name a tracker with --tracker, or a peer with --peer${torrentToo}`)
+    }
+    yield* Effect.forkScoped(Publish.publish(origins, document, options, reporter))
     yield* Sharing.share(torrent, Sharing.policyOf(options, true))
     return ExitCode.ok
   })
   yield* untilStopped(
-    Effect.scoped(Effect.provide(work, engineOf(options))).pipe(Effect.provide(TorrentMaker.layer)),
+    Effect.scoped(Effect.provide(work, engineOf(options))).pipe(
+      Effect.provide([TorrentMaker.layer, CatalogueClient.layer({ localAddress: bindOf(options.bind) })])
+    ),
     () => ExitCode.ok
   )
 })

@@ -8,8 +8,8 @@ import * as Digest from "../../domain/Digest.ts"
 import type * as InfoHash from "../../domain/InfoHash.ts"
 import type * as Metainfo from "../../domain/Metainfo.ts"
 import * as ResumeCodec from "../../domain/ResumeCodec.ts"
+import * as AtomicFile from "../storage/AtomicFile.ts"
 import { codeOf } from "../storage/FileStoreError.ts"
-import * as SafePlace from "../storage/SafePlace.ts"
 import { ResumeWarning } from "./ResumeError.ts"
 import type { Loaded, ResumeHandle } from "./ResumeHandle.ts"
 
@@ -35,37 +35,6 @@ const describe = ResumeCodec.Damage.$match({
   OtherTorrent: () => "belongs to another torrent",
   Corrupt: () => "is damaged"
 })
-
-/** The whole file, unless it is longer than a record can be; `undefined` when there is none. */
-const readBounded = async (file: string, limit: number): Promise<Uint8Array | undefined> => {
-  let handle: fs.FileHandle
-  try {
-    handle = await fs.open(file, "r")
-  } catch (cause) {
-    if (["ENOENT", "ENOTDIR"].includes(codeOf(cause))) return undefined
-    throw cause
-  }
-  try {
-    const { size } = await handle.stat()
-    return size > limit ? Bytes.empty : await handle.readFile()
-  } finally {
-    await handle.close()
-  }
-}
-
-/** After a crash at any point either the old file or the new one is there, whole. */
-const replace = async (file: string, bytes: Uint8Array): Promise<void> => {
-  const temporary = `${file}.new`
-  const handle = await fs.open(temporary, "w", 0o600)
-  try {
-    await handle.writeFile(bytes)
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-  await fs.rename(temporary, file)
-  await SafePlace.syncFolder(path.dirname(file))
-}
 
 /** How much longer than the record before it, in bytes, a record may be when the disk is full. */
 const GROWTH = 65_536
@@ -94,12 +63,12 @@ const makeReplace = (folder: string) => {
   }
   return async (file: string, bytes: Uint8Array): Promise<void> => {
     try {
-      await replace(file, bytes)
+      await AtomicFile.replace(file, bytes)
     } catch (cause) {
       if (!["ENOSPC", "EDQUOT"].includes(codeOf(cause))) throw cause
       room = 0
       await fs.rm(spare, { force: true })
-      await replace(file, bytes)
+      await AtomicFile.replace(file, bytes)
       return
     }
     await keepRoom(bytes.length)
@@ -113,7 +82,7 @@ export const make = (folder: string, warning: ResumeWarning | undefined): Resume
   const save = makeReplace(folder)
 
   const load = async (metainfo: Metainfo.Metainfo): Promise<Loaded> => {
-    const bytes = await readBounded(file, ResumeCodec.maxLength(metainfo))
+    const bytes = await AtomicFile.read(file, ResumeCodec.maxLength(metainfo))
     if (bytes === undefined) return { record: undefined, warning: undefined }
     const decoded = ResumeCodec.decode(metainfo, bytes)
     if (Result.isSuccess(decoded)) return { record: decoded.success, warning: undefined }

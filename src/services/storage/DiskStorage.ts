@@ -32,6 +32,14 @@ const attempt = <A>(what: string, run: () => Promise<A>): Effect.Effect<A, Error
     Effect.tryPromise({ try: run, catch: (cause) => FileStoreError.from(cause, what, "opening") })
   )
 
+const makeRoot = (root: string): Effect.Effect<ReadonlyArray<string>, Error> =>
+  Effect.uninterruptible(
+    Effect.tryPromise({
+      try: () => SafePlace.makeRoot(root),
+      catch: (cause) => FileStoreError.fromRoot(cause, root)
+    })
+  )
+
 const isInTheWay = ({ reason }: Error): boolean => reason._tag === "Link" || reason._tag === "NotAFile"
 
 export const make = Effect.fnUntraced(function*(
@@ -39,7 +47,7 @@ export const make = Effect.fnUntraced(function*(
   options: OpenOptions
 ): Effect.fn.Return<Storage, Error, Scope.Scope> {
   const root = path.resolve(options.dir)
-  const parents = options.readOnly === true ? [] : yield* attempt(root, () => SafePlace.makeRoot(root))
+  const parents = options.readOnly === true ? [] : yield* makeRoot(root)
   const disk = yield* Effect.acquireRelease(
     Effect.sync(() => new Disk(descriptors, options, root)),
     (disk) => disk.close

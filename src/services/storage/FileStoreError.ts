@@ -9,9 +9,13 @@ export type Reason = Data.TaggedEnum<{
   /** The file system, or this store, is read only. */
   ReadOnly: { readonly path: string }
   Denied: { readonly path: string }
+  /** The download folder is none and cannot be made. */
+  NoFolder: { readonly path: string; readonly code: string }
   Missing: { readonly path: string }
   /** The file ends before the bytes that were asked for. */
   ShortRead: { readonly path: string }
+  /** A finished file is not as it was when it was verified. */
+  Changed: { readonly path: string }
   /** A symbolic link where a file or a folder should be: never followed. */
   Link: { readonly path: string }
   /** A folder, a device or a pipe where a file should be, or a file where a folder should be. */
@@ -28,8 +32,10 @@ const explain = Reason.$match({
   NoSpace: ({ path }) => `no space left for ${path} (ENOSPC): free some, then start again; what is verified is kept`,
   ReadOnly: ({ path }) => `cannot write ${path}: it is read only (EROFS); choose another folder`,
   Denied: ({ path }) => `no permission for ${path} (EACCES): change its owner or mode, or choose another folder`,
+  NoFolder: ({ path, code }) => `${path} cannot be used as a folder (${code}): choose another`,
   Missing: ({ path }) => `${path} is missing (ENOENT): put it back, or start again to download it anew`,
   ShortRead: ({ path }) => `${path} ends too early: it was truncated; start again with --check-integrity`,
+  Changed: ({ path }) => `${path} was changed and is not shared any more: start again with --check-integrity`,
   Link: ({ path }) => `${path} is a symbolic link (ELOOP), which is never followed: remove it or choose another folder`,
   NotAFile: ({ path }) => `${path} is not of the kind the torrent says (file or folder): move it away`,
   TooLong: ({ path }) => `the name ${path} is too long for this file system (ENAMETOOLONG): choose another folder`,
@@ -49,6 +55,8 @@ const exitCode = (reason: Reason): number => {
     case "Denied":
     case "TooLong":
       return 16
+    case "NoFolder":
+      return 18
     default:
       return 17
   }
@@ -94,6 +102,15 @@ const toReason = (code: string, path: string, operation: string): Reason => {
 export const codeOf = (cause: unknown): string => {
   if (cause instanceof FileStoreError) return cause.reason._tag === "Io" ? cause.reason.code : cause.reason._tag
   return SystemCode.of(cause) ?? "unknown"
+}
+
+/** Why a folder to download into cannot be had. */
+export const fromRoot = (cause: unknown, path: string): FileStoreError => {
+  const error = from(cause, path, "opening")
+  const { _tag } = error.reason
+  return _tag === "NoSpace" || _tag === "ReadOnly" || _tag === "Denied" || _tag === "TooLong"
+    ? error
+    : make(Reason.NoFolder({ path, code: _tag === "NotAFile" ? "ENOTDIR" : codeOf(cause) }))
 }
 
 /** Names what the system said about `path`; one of ours passes through. */

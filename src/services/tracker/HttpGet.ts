@@ -127,19 +127,45 @@ const locationOf = (response: HttpClientResponse.HttpClientResponse, url: URL): 
   return URL.canParse(location, url.href) ? new URL(location, url) : undefined
 }
 
-/** One request, redirects not followed. */
+/** One request, redirects not followed: where it leads, or the answer. */
 const hop = Effect.fnUntraced(
-  function*(url: URL, ips: ReadonlyArray<Ip>, localAddress: string | undefined, options: HttpGetOptions) {
+  function*(
+    request: HttpClientRequest.HttpClientRequest,
+    url: URL,
+    ips: ReadonlyArray<Ip>,
+    localAddress: string | undefined,
+    options: HttpGetOptions
+  ) {
     const client = yield* clientFor(ips, localAddress)
-    const headers = { "accept-encoding": "gzip", "user-agent": options.userAgent }
-    const response = yield* client.execute(HttpClientRequest.get(url.href, { headers })).pipe(
-      Effect.mapError(toReason)
-    )
+    const response = yield* client.execute(request).pipe(Effect.mapError(toReason))
     return locationOf(response, url) ?? (yield* toAnswer(response, options.maxBytes))
   },
   Effect.scoped,
   Effect.provideService(HttpClient.TracerDisabledWhen, () => true)
 )
+
+const headersOf = (options: HttpGetOptions) => ({ "accept-encoding": "gzip", "user-agent": options.userAgent })
+
+/** Sends a request by each route in turn, until one reaches anybody. */
+const send = Effect.fnUntraced(function*(
+  request: HttpClientRequest.HttpClientRequest,
+  url: URL,
+  ips: ReadonlyArray<Ip>,
+  options: HttpGetOptions
+) {
+  const [first, ...others] = Route.routesOf(ips, options.localAddress)
+  if (first === undefined) {
+    return yield* Route.noRoute(url.hostname)
+  }
+  const over = (route: Route.Route) => hop(request, url, route.ips, route.localAddress, options)
+  return yield* others.reduce(
+    (attempt, route) => Effect.catchTag(attempt, "Unreachable", () => over(route)),
+    over(first)
+  )
+})
+
+const resolveWith = (resolver: Resolver["Service"]) => (url: URL) =>
+  Effect.mapError(resolver.lookup(hostOf(url)), (error) => new Unreachable({ detail: error.message }))
 
 /** Torrents come from strangers, and their URLs must not reach what else listens on this machine. */
 const isForeignService = (url: URL, ips: ReadonlyArray<Ip>): boolean =>
@@ -148,26 +174,17 @@ const isForeignService = (url: URL, ips: ReadonlyArray<Ip>): boolean =>
 
 /**
  * Gets an http(s) URL. Fails when redirects are too many, lead to another scheme, or from outside into the local
- * network, and when a URL on this machine begins with neither `/announce` nor
- * `/scrape`. Any status is an answer.
+ * network, and when the path of a URL on this machine begins with neither `/announce` nor `/scrape`. Any status is an
+ * answer.
  */
 export const make = (resolver: Resolver["Service"], options: HttpGetOptions) => {
-  const resolve = (url: URL) =>
-    Effect.mapError(resolver.lookup(hostOf(url)), (error) => new Unreachable({ detail: error.message }))
+  const resolve = resolveWith(resolver)
 
   const ask = Effect.fnUntraced(function*(url: URL, ips: ReadonlyArray<Ip>) {
     if (options.anywhere !== true && isForeignService(url, ips)) {
       return yield* new Unsupported({ detail: "a tracker on this machine must be at /announce" })
     }
-    const [first, ...others] = Route.routesOf(ips, options.localAddress)
-    if (first === undefined) {
-      return yield* Route.noRoute(url.hostname)
-    }
-    const over = (route: Route.Route) => hop(url, route.ips, route.localAddress, options)
-    return yield* others.reduce(
-      (attempt, route) => Effect.catchTag(attempt, "Unreachable", () => over(route)),
-      over(first)
-    )
+    return yield* send(HttpClientRequest.get(url.href, { headers: headersOf(options) }), url, ips, options)
   })
 
   return Effect.fnUntraced(function*(start: URL): Effect.fn.Return<Answer, GetError> {
@@ -183,5 +200,29 @@ export const make = (resolver: Resolver["Service"], options: HttpGetOptions) => 
       if (isOutside && leadsInside(ips)) return yield* new Redirects({ detail: "into the local network" })
     }
     return yield* new Redirects({ detail: `more than ${MAX_REDIRECTS} times` })
+  })
+}
+
+export interface Posted {
+  readonly body: Uint8Array
+  readonly contentType: string
+  /** Of `Authorization: Bearer`. */
+  readonly token?: string | undefined
+}
+
+/**
+ * Posts to an http(s) URL that the user chose. What is sent may arrive twice, when a connection is cut. No redirect is
+ * followed, so that the token goes nowhere else.
+ */
+export const makePost = (resolver: Resolver["Service"], options: HttpGetOptions) => {
+  const resolve = resolveWith(resolver)
+  return Effect.fnUntraced(function*(url: URL, posted: Posted): Effect.fn.Return<Answer, GetError> {
+    const { body, contentType, token } = posted
+    const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` }
+    const request = HttpClientRequest.post(url.href, { headers: { ...headersOf(options), ...authorization } }).pipe(
+      HttpClientRequest.bodyUint8Array(body, contentType)
+    )
+    const next = yield* send(request, url, yield* resolve(url), options)
+    return next instanceof URL ? yield* new Redirects({ detail: `to ${next.origin}` }) : next
   })
 }

@@ -14,8 +14,11 @@ const silent = Layer.merge(
   CliOutput.layerPresenter({ present: () => Effect.void })
 )
 
-const start = <E>(work: Effect.Effect<void, E, Run>, stopAsked: Effect.Effect<void>, ...args: ReadonlyArray<string>) =>
-  runWith(Command.make("work", {}, () => work), args, stopAsked).pipe(Effect.provide(silent))
+const start = <E>(
+  work: Effect.Effect<void, E, Run>,
+  stopAsked: Effect.Effect<ExitCode | undefined>,
+  ...args: ReadonlyArray<string>
+) => runWith(Command.make("work", {}, () => work), args, stopAsked).pipe(Effect.provide(silent))
 
 describe("the exit code", () => {
   it.effect("is what the command says", () =>
@@ -40,10 +43,10 @@ describe("the exit code", () => {
 
 describe("a signal", () => {
   /** Runs until the work has begun, then asks it to stop; what happened, in order, and the exit code. */
-  const stopped = (known: boolean) =>
+  const stopped = (known: boolean, trouble?: ExitCode) =>
     Effect.gen(function*() {
       const begun = yield* Deferred.make<void>()
-      const stop = yield* Deferred.make<void>()
+      const stop = yield* Deferred.make<ExitCode | undefined>()
       const seen: Array<string> = []
       const work = Effect.scoped(Effect.gen(function*() {
         yield* Effect.addFinalizer(() => Effect.andThen(Effect.yieldNow, Effect.sync(() => seen.push("closed"))))
@@ -54,7 +57,7 @@ describe("a signal", () => {
         start(known ? untilStopped(work, () => ExitCode.ok) : work, Deferred.await(stop))
       )
       yield* Deferred.await(begun)
-      yield* Deferred.succeed(stop, undefined)
+      yield* Deferred.succeed(stop, trouble)
       const code = yield* Fiber.join(running)
       seen.push("ended")
       return [...seen, code]
@@ -63,6 +66,11 @@ describe("a signal", () => {
   it.effect("closes what is open before the end, and the command says with what code", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* stopped(true), ["closed", "ended", ExitCode.ok])
+    }))
+
+  it.effect("that comes from trouble ends with its code", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* stopped(true, ExitCode.diskFull), ["closed", "ended", ExitCode.diskFull])
     }))
 
   it.effect("before anything has begun leaves it unfinished", () =>

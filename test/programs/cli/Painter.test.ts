@@ -207,6 +207,13 @@ describe("summary", () => {
     )
   })
 
+  it("does not speak of a download where nothing was missing", () => {
+    assert.strictEqual(
+      Painter.summary({ ...outcome, downloaded: 0, downloadMs: 0 }),
+      "sample.bin: complete, uploaded 24.0 MiB (410 KiB/s), ratio 0.50, 1m00s in all\nit lies in /home/me/sample.bin"
+    )
+  })
+
   it("says how to go on", () => {
     const stopped = { ...outcome, done: 12 * MIB, downloaded: 0, uploaded: 0, ratio: 0, name: "a\x1bc" }
     assert.strictEqual(

@@ -1,0 +1,254 @@
+/**
+ * The peers of all swarms as records of 60 bytes, about a cache line each, in segments that are never copied. A peer
+ * keeps its slot for as long as it is known. All peers stand in one line, the one that has been silent longest first.
+ *
+ * ```
+ * 0   peer id                       20 bytes
+ * 20  address as in BEP 23 or 7     18 bytes, zeros behind the 6 of IPv4
+ * 38  class                         byte, see PeerClass.ts
+ * 39  its completed is counted      byte
+ * 40  when its time is over         uint32, seconds
+ *     number of its swarm, place among the swarm's peers, neighbours in the line     int32 each
+ * ```
+ */
+import * as AddressHash from "./AddressHash.ts"
+
+const SEGMENT_BITS = 13
+const SEGMENT = 1 << SEGMENT_BITS
+const MASK = SEGMENT - 1
+
+const WORDS = 15
+
+/** Offsets in words. */
+const ADDRESS = 5
+const EXPIRY = 10
+const SWARM = 11
+const PLACE = 12
+const OLDER = 13
+const NEWER = 14
+
+/** Offsets in bytes. */
+const ADDRESS_BYTE = 20
+const PORT_BYTE = 36
+const CLASS_BYTE = 38
+const FINISHED_BYTE = 39
+
+const ID_BYTES = 20
+
+export const NONE = -1
+
+interface Records {
+  readonly words: Int32Array
+  readonly bytes: Uint8Array
+}
+
+const newRecords = (count: number): Records => {
+  const words = new Int32Array(count * WORDS)
+  return { words, bytes: new Uint8Array(words.buffer) }
+}
+
+const hashOf = (key: Int32Array, { bytes, words }: Records, at: number, swarm: number): number => {
+  const port6 = (bytes[4 * at + PORT_BYTE]! << 8) | bytes[4 * at + PORT_BYTE + 1]!
+  const count = port6 === 0 ? 2 : 4
+  return AddressHash.of(key, words, at + ADDRESS, count, swarm, (count << 16) | port6)
+}
+
+export class PeerSlab {
+  /** The id and address that the next calls are about. */
+  private readonly hand = newRecords(1)
+  private readonly segments: Array<Records> = []
+  private top = 0
+  private free = NONE
+  private head = NONE
+  private tail = NONE
+  private count = 0
+
+  get size(): number {
+    return this.count
+  }
+
+  get bytes(): number {
+    return this.segments.length * SEGMENT * WORDS * 4
+  }
+
+  /** Who has been silent longest, or {@link NONE}. */
+  get oldest(): number {
+    return this.head
+  }
+
+  /** Takes an id and an address in hand, for {@link heldHash}, {@link isHeld}, {@link hasHeldId} and {@link add}. */
+  hold(peerId: string, compact: Uint8Array): void {
+    const { bytes, words } = this.hand
+    for (let i = 0; i < ID_BYTES; i++) bytes[i] = peerId.charCodeAt(i)
+    for (let word = ADDRESS + 1; word < EXPIRY; word++) words[word] = 0
+    for (let i = 0; i < compact.length; i++) bytes[ADDRESS_BYTE + i] = compact[i]!
+  }
+
+  /** Of the address in hand, in one swarm. */
+  heldHash(key: Int32Array, swarm: number): number {
+    return hashOf(key, this.hand, 0, swarm)
+  }
+
+  hash(key: Int32Array, slot: number): number {
+    const records = this.segments[slot >>> SEGMENT_BITS]!
+    const at = (slot & MASK) * WORDS
+    return hashOf(key, records, at, records.words[at + SWARM]!)
+  }
+
+  /** Is this the swarm's peer at the address in hand? Ports are never 0, so no IPv4 address looks like one of IPv6. */
+  isHeld(slot: number, swarm: number): boolean {
+    const { bytes, words } = this.segments[slot >>> SEGMENT_BITS]!
+    const hand = this.hand
+    const at = (slot & MASK) * WORDS
+    if (words[at + SWARM] !== swarm) return false
+    for (let word = ADDRESS; word < ADDRESS + 4; word++) if (words[at + word] !== hand.words[word]) return false
+    const byte = 4 * at + PORT_BYTE
+    return bytes[byte] === hand.bytes[PORT_BYTE] && bytes[byte + 1] === hand.bytes[PORT_BYTE + 1]
+  }
+
+  /** Backwards, since ids begin with the name of the client. */
+  hasHeldId(slot: number): boolean {
+    const { words } = this.segments[slot >>> SEGMENT_BITS]!
+    const at = (slot & MASK) * WORDS
+    for (let word = ADDRESS - 1; word >= 0; word--) if (words[at + word] !== this.hand.words[word]) return false
+    return true
+  }
+
+  /** A new peer with the id and the address in hand, at the end of the line. */
+  add(swarm: number, kind: number, expiry: number): number {
+    const slot = this.allot()
+    const { bytes, words } = this.segments[slot >>> SEGMENT_BITS]!
+    const at = (slot & MASK) * WORDS
+    words.set(this.hand.words, at)
+    words[at + SWARM] = swarm
+    words[at + EXPIRY] = expiry
+    bytes[4 * at + CLASS_BYTE] = kind
+    bytes[4 * at + FINISHED_BYTE] = 0
+    this.append(slot)
+    this.count++
+    return slot
+  }
+
+  remove(slot: number): void {
+    this.unlink(slot)
+    this.put(slot, NEWER, this.free)
+    this.put(slot, SWARM, NONE)
+    this.free = slot
+    this.count--
+  }
+
+  /** Moves a peer to the end of the line. */
+  touch(slot: number, expiry: number): void {
+    this.put(slot, EXPIRY, expiry)
+    if (slot === this.tail) return
+    this.unlink(slot)
+    this.append(slot)
+  }
+
+  /** The id in hand takes the place of another. */
+  takeId(slot: number): void {
+    const { words } = this.segments[slot >>> SEGMENT_BITS]!
+    words.set(this.hand.words.subarray(0, ADDRESS), (slot & MASK) * WORDS)
+  }
+
+  expiry(slot: number): number {
+    return this.get(slot, EXPIRY) >>> 0
+  }
+
+  swarm(slot: number): number {
+    return this.get(slot, SWARM)
+  }
+
+  place(slot: number): number {
+    return this.get(slot, PLACE)
+  }
+
+  setPlace(slot: number, place: number): void {
+    this.put(slot, PLACE, place)
+  }
+
+  kind(slot: number): number {
+    return this.byte(slot, CLASS_BYTE)
+  }
+
+  setKind(slot: number, kind: number): void {
+    this.putByte(slot, CLASS_BYTE, kind)
+  }
+
+  isFinished(slot: number): boolean {
+    return this.byte(slot, FINISHED_BYTE) !== 0
+  }
+
+  setFinished(slot: number, finished: boolean): void {
+    this.putByte(slot, FINISHED_BYTE, finished ? 1 : 0)
+  }
+
+  /** Copies the first `size` bytes of the address. */
+  copyAddress(slot: number, size: number, out: Uint8Array, to: number): void {
+    this.copy(slot, ADDRESS_BYTE, size, out, to)
+  }
+
+  copyId(slot: number, out: Uint8Array, to: number): void {
+    this.copy(slot, 0, ID_BYTES, out, to)
+  }
+
+  /** Puts the whole line in order of expiry again, after peers were added in another. */
+  sort(): void {
+    const slots = new Uint32Array(this.count)
+    let at = 0
+    for (let slot = this.head; slot !== NONE; slot = this.get(slot, NEWER)) slots[at++] = slot
+    slots.sort((a, b) => this.expiry(a) - this.expiry(b))
+    this.head = this.tail = NONE
+    for (const slot of slots) this.append(slot)
+  }
+
+  private copy(slot: number, from: number, size: number, out: Uint8Array, to: number): void {
+    const { bytes } = this.segments[slot >>> SEGMENT_BITS]!
+    const at = 4 * WORDS * (slot & MASK) + from
+    // A loop, since TypedArray.set takes several times as long for so few bytes.
+    for (let i = 0; i < size; i++) out[to + i] = bytes[at + i]!
+  }
+
+  private allot(): number {
+    const slot = this.free
+    if (slot !== NONE) {
+      this.free = this.get(slot, NEWER)
+      return slot
+    }
+    if (this.top === this.segments.length * SEGMENT) this.segments.push(newRecords(SEGMENT))
+    return this.top++
+  }
+
+  private append(slot: number): void {
+    this.put(slot, OLDER, this.tail)
+    this.put(slot, NEWER, NONE)
+    if (this.tail === NONE) this.head = slot
+    else this.put(this.tail, NEWER, slot)
+    this.tail = slot
+  }
+
+  private unlink(slot: number): void {
+    const older = this.get(slot, OLDER)
+    const newer = this.get(slot, NEWER)
+    if (older === NONE) this.head = newer
+    else this.put(older, NEWER, newer)
+    if (newer === NONE) this.tail = older
+    else this.put(newer, OLDER, older)
+  }
+
+  private get(slot: number, word: number): number {
+    return this.segments[slot >>> SEGMENT_BITS]!.words[(slot & MASK) * WORDS + word]!
+  }
+
+  private put(slot: number, word: number, value: number): void {
+    this.segments[slot >>> SEGMENT_BITS]!.words[(slot & MASK) * WORDS + word] = value
+  }
+
+  private byte(slot: number, byte: number): number {
+    return this.segments[slot >>> SEGMENT_BITS]!.bytes[4 * WORDS * (slot & MASK) + byte]!
+  }
+
+  private putByte(slot: number, byte: number, value: number): void {
+    this.segments[slot >>> SEGMENT_BITS]!.bytes[4 * WORDS * (slot & MASK) + byte] = value
+  }
+}

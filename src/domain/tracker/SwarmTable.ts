@@ -1,0 +1,201 @@
+/**
+ * Who is in which swarm. An announce costs the same in a table of a hundred peers and in one of a million: there is no
+ * object per peer, and nothing is ever searched. Plain mutable data: the store that made it owns it. Times are
+ * milliseconds of a wall clock that never goes back.
+ *
+ * A peer is known by its swarm, address and port, so that a client that starts anew takes its own old place, and nobody can
+ * take another's.
+ */
+import * as Bytes from "../Bytes.ts"
+import type * as InfoHash from "../InfoHash.ts"
+import { type Announcing, type Answer, type Counts, NOBODY, type Sample, type Summary } from "./Announcing.ts"
+import * as Dice from "./Dice.ts"
+import { Lots } from "./Lots.ts"
+import * as PeerClass from "./PeerClass.ts"
+import { PeerIndex } from "./PeerIndex.ts"
+import { NONE, PeerSlab } from "./PeerSlab.ts"
+import { Pools } from "./Pools.ts"
+import { type Packed, Sampler } from "./Sampler.ts"
+import { type Torrent, Torrents } from "./Torrents.ts"
+
+export interface Bounds {
+  readonly maxTorrents: number
+  readonly maxPeersPerTorrent: number
+  /** Of all torrents together. */
+  readonly maxPeers: number
+  /** When a peer is forgotten after its last announce. */
+  readonly lifeMs: number
+}
+
+/** Peers looked at for the one that has been silent longest, when a torrent is full. */
+const CANDIDATES = 8
+
+const nobody = ({ withIds }: Announcing): Packed => ({
+  peers4: Bytes.empty,
+  peers6: Bytes.empty,
+  ids4: withIds ? Bytes.empty : undefined,
+  ids6: withIds ? Bytes.empty : undefined
+})
+
+export class SwarmTable {
+  readonly bounds: Bounds
+  readonly peers = new PeerSlab()
+  readonly torrents: Torrents
+  readonly pools = new Pools(this.peers)
+  private readonly index = new PeerIndex()
+  private readonly lots: Lots
+  private readonly sampler: Sampler
+  private readonly key: Int32Array
+  /** The number of the torrent that {@link isSought} is about. */
+  private sought = NONE
+  private readonly isSought = (slot: number): boolean => this.peers.isHeld(slot, this.sought)
+
+  /**
+   * @param random numbers in [0, 1), for the draws
+   * @param key two words that nobody outside can guess
+   */
+  constructor(bounds: Bounds, random: () => number, key: Int32Array) {
+    this.bounds = bounds
+    this.key = key
+    this.torrents = new Torrents(bounds.maxTorrents)
+    this.lots = new Lots(Dice.make(random))
+    this.sampler = new Sampler(this.peers, this.pools, this.lots)
+  }
+
+  /** Of the columns; the torrents' own objects not counted. */
+  get bytes(): number {
+    return this.peers.bytes + this.index.bytes + this.pools.bytes
+  }
+
+  /** Takes a peer in, or out when it stops, and answers with others. */
+  announce(announcing: Announcing, now: number): Answer {
+    const { event, infoHash, role } = announcing
+    const stops = event === "stopped"
+    const torrent = this.torrents.find(infoHash) ?? (stops ? undefined : this.open(infoHash))
+    if (torrent === undefined) {
+      return stops
+        ? { seeders: 0, leechers: 0, completed: 0, ...nobody(announcing) }
+        : "TooManyTorrents"
+    }
+    this.peers.hold(announcing.peerId, announcing.compact)
+    const slot = this.find(torrent)
+    if (stops) {
+      if (slot !== NONE && this.peers.hasHeldId(slot)) this.stop(torrent, slot, now)
+      return this.answer(torrent, nobody(announcing))
+    }
+    if (role === "seed") torrent.lastSeedAt = now
+    const kind = PeerClass.of(announcing.compact, role)
+    const expiry = Math.ceil((now + this.bounds.lifeMs) / 1000)
+    const known = slot === NONE ? this.arrive(torrent, kind, expiry) : this.renew(torrent, slot, kind, expiry)
+    if (event === "completed" && role === "seed" && !this.peers.isFinished(known)) {
+      this.peers.setFinished(known, true)
+      this.torrents.count(torrent, 1)
+    }
+    return this.answer(torrent, this.sampler.sample(torrent, announcing, kind, this.peers.place(known)))
+  }
+
+  scrape(infoHash: InfoHash.InfoHash): Counts {
+    const torrent = this.torrents.find(infoHash)
+    if (torrent === undefined) return NOBODY
+    const { completed, lastSeedAt } = torrent
+    return { ...this.pools.counts(torrent.number), completed, lastSeedAt }
+  }
+
+  summary(): Summary {
+    const total = { peers4: 0, peers6: 0, seeders: 0, leechers: 0 }
+    this.pools.totals.forEach((count, kind) => {
+      total[PeerClass.isIpv4(kind) ? "peers4" : "peers6"] += count
+      total[PeerClass.roleOf(kind) === PeerClass.SEED ? "seeders" : "leechers"] += count
+    })
+    return {
+      torrents: this.torrents.active,
+      peers: this.peers.size,
+      ...total,
+      completed: this.torrents.completed
+    }
+  }
+
+  /** Forgets up to `most` peers whose time is over; says whether there may be more. */
+  sweep(now: number, most: number): boolean {
+    for (let left = most; left > 0; left--) {
+      const { oldest } = this.peers
+      if (oldest === NONE || this.peers.expiry(oldest) * 1000 > now) return false
+      this.forget(oldest)
+    }
+    return true
+  }
+
+  /** The torrent with this info hash, new if need be; `undefined` when there is no room. */
+  open(infoHash: InfoHash.InfoHash): Torrent | undefined {
+    const known = this.torrents.find(infoHash)
+    if (known !== undefined) return known
+    const torrent = this.torrents.add(infoHash)
+    if (torrent !== undefined) this.pools.open(torrent.number)
+    return torrent
+  }
+
+  /** The slot of the peer in hand. */
+  find(torrent: Torrent): number {
+    this.sought = torrent.number
+    return this.index.find(this.peers.heldHash(this.key, torrent.number), this.isSought)
+  }
+
+  /** Takes in the peer in hand, which must not be known yet; where that is one too many, another goes. */
+  arrive(torrent: Torrent, kind: number, expiry: number): number {
+    const { maxPeers, maxPeersPerTorrent } = this.bounds
+    const slot = this.peers.add(torrent.number, kind, expiry)
+    this.index.add(this.peers.heldHash(this.key, torrent.number), slot)
+    this.torrents.wake(torrent)
+    this.pools.enter(torrent.number, torrent.slots, slot, kind)
+    if (torrent.slots.length > maxPeersPerTorrent) this.forget(this.silentOne(torrent, slot))
+    if (this.peers.size > maxPeers) this.forget(this.peers.oldest)
+    return slot
+  }
+
+  private renew(torrent: Torrent, slot: number, kind: number, expiry: number): number {
+    const { peers } = this
+    if (!peers.hasHeldId(slot)) {
+      peers.takeId(slot)
+      peers.setFinished(slot, false)
+    }
+    peers.touch(slot, expiry)
+    const old = peers.kind(slot)
+    if (old !== kind) {
+      this.pools.leave(torrent.number, torrent.slots, slot, old)
+      this.pools.enter(torrent.number, torrent.slots, slot, kind)
+      peers.setKind(slot, kind)
+    }
+    return slot
+  }
+
+  private stop(torrent: Torrent, slot: number, now: number): void {
+    if (PeerClass.roleOf(this.peers.kind(slot)) === PeerClass.SEED) torrent.lastSeedAt = now
+    this.forget(slot)
+  }
+
+  private forget(slot: number): void {
+    const { peers } = this
+    const torrent = this.torrents.at(peers.swarm(slot))!
+    this.index.remove(peers.hash(this.key, slot), slot)
+    this.pools.leave(torrent.number, torrent.slots, slot, peers.kind(slot))
+    peers.remove(slot)
+    if (torrent.slots.length === 0) this.torrents.rest(torrent)
+  }
+
+  /** Who of a few, drawn by chance, has been silent longest; never `newcomer`. */
+  private silentOne({ slots }: Torrent, newcomer: number): number {
+    let silent = NONE
+    for (let i = 0; i < Math.min(CANDIDATES, slots.length); i++) {
+      const slot = slots[slots.length <= CANDIDATES ? i : this.lots.below(slots.length)]!
+      if (slot === newcomer) continue
+      if (silent === NONE || this.peers.expiry(slot) < this.peers.expiry(silent)) silent = slot
+    }
+    return silent === NONE ? slots[slots[0] === newcomer ? 1 : 0]! : silent
+  }
+
+  private answer(torrent: Torrent, packed: Packed): Sample {
+    const { leechers, seeders } = this.pools.counts(torrent.number)
+    const { ids4, ids6, peers4, peers6 } = packed
+    return { seeders, leechers, completed: torrent.completed, peers4, peers6, ids4, ids6 }
+  }
+}

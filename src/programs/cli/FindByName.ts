@@ -1,0 +1,97 @@
+/** Gets a torrent by its name from the tracker that lists it. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type { Metainfo } from "../../domain/Metainfo.ts"
+import * as Offer from "../../domain/tracker/Offer.ts"
+import { CatalogueClient, type CatalogueClientError } from "../../services/CatalogueClient.ts"
+import type { LocalAddress } from "../../services/tracker/Route.ts"
+import { ExitCode, type Failure, failure } from "./ExitCode.ts"
+import * as Format from "./Format.ts"
+import { parseTorrent } from "./LoadTorrent.ts"
+
+export interface FindOptions {
+  /** http(s); its path does not count. */
+  readonly from: string
+  readonly name: string
+  readonly maxBytes: number
+  readonly bind: LocalAddress
+}
+
+export interface Found {
+  readonly metainfo: Metainfo
+  readonly offer: Offer.Offer
+  /** Where the tracker that lists it takes announces. */
+  readonly tracker: string
+}
+
+const CODES: Readonly<Record<CatalogueClientError["reason"], ExitCode>> = {
+  NoAddress: ExitCode.nameResolution,
+  Unreachable: ExitCode.network,
+  TimedOut: ExitCode.timedOut,
+  Unauthorized: ExitCode.unauthorized,
+  NotFound: ExitCode.notFound,
+  TooLarge: ExitCode.badTorrent,
+  Refused: ExitCode.network,
+  Malformed: ExitCode.network
+}
+
+/** Lines to choose from. */
+export const listing = (offers: ReadonlyArray<Offer.Offer>): string => {
+  const line = ({ infoHash, name, seeds, size }: Offer.Offer) =>
+    `${infoHash}  ${Format.bytes(size).padStart(9)}  ${String(seeds).padStart(4)} ${seeds === 1 ? "seed " : "seeds"}  ${
+      Format.printable(name)
+    }`
+  return offers.map((offer) => `${line(offer)}\n`).join("")
+}
+
+/** What a user is told about a torrent that nobody can give now; `undefined` when there are seeds. */
+export const scarcity = ({ lastSeen, leeches, name, seeds }: Offer.Offer, now: number): string | undefined => {
+  if (seeds > 0) return undefined
+  const who = leeches === 0
+    ? `nobody has ${Format.printable(name)} now`
+    : `no seed of ${Format.printable(name)} is there now, only ${leeches === 1 ? "a leech" : `${leeches} leeches`}`
+  const when = lastSeen === null
+    ? "and none was ever seen"
+    : `a seed was last seen ${Format.duration(now - Date.parse(lastSeen))} ago`
+  return `${who}, ${when}; waiting for one`
+}
+
+const choose = (
+  offers: ReadonlyArray<Offer.Offer>,
+  { name }: FindOptions,
+  origin: string
+): Effect.Effect<Offer.Offer, Failure> => {
+  const [offer, ...others] = offers
+  if (offer === undefined) {
+    return failure(ExitCode.notFound, `there is no torrent of that name at ${origin}: ${Format.printable(name)}`)
+  }
+  if (others.length === 0) return Effect.succeed(offer)
+  process.stderr.write(listing(offers))
+  return failure(
+    ExitCode.usage,
+    `${offers.length} torrents at ${origin} answer to ${Format.printable(name)}; give a whole name or an info hash`
+  )
+}
+
+/** Finds and reads it; every failure is one line and one of aria2's codes. Several of the name are listed on stderr. */
+export const findByName = Effect.fnUntraced(function*(
+  options: FindOptions
+): Effect.fn.Return<Found, Failure, CatalogueClient> {
+  const client = yield* CatalogueClient
+  const { origin } = new URL(options.from)
+  const toFailure = (error: CatalogueClientError) =>
+    failure(CODES[error.reason], `cannot look at ${origin}: ${error.message}`)
+  const offers = yield* Effect.mapError(client.find(new URL(origin), options.name), toFailure)
+  const offer = yield* choose(offers, options, origin)
+  const infoHash = Offer.infoHashOf(offer)
+  const bytes = yield* Effect.mapError(client.fetch(new URL(origin), infoHash, options.maxBytes), toFailure)
+  const source = `${origin}/torrents/${infoHash}.torrent`
+  const metainfo = yield* Effect.fromResult(parseTorrent(bytes, { source, maxBytes: options.maxBytes }))
+  return metainfo.infoHash === infoHash
+    ? { metainfo, offer, tracker: `${origin}/announce` }
+    : yield* failure(ExitCode.badTorrent, `${source} is another torrent than the one that is listed`)
+}, (effect, options) => Effect.provide(effect, CatalogueClient.layer({ localAddress: options.bind })))
+
+/** Tells when the torrent may have to be waited for. */
+export const scarcityNow = (offer: Offer.Offer): Effect.Effect<string | undefined> =>
+  Effect.map(Clock.currentTimeMillis, (now) => scarcity(offer, now))

@@ -1,0 +1,37 @@
+/** Small files that are read and replaced as a whole. Failures are Node's own. */
+import * as fs from "node:fs/promises"
+import * as path from "node:path"
+import * as Bytes from "../../domain/Bytes.ts"
+import { codeOf } from "./FileStoreError.ts"
+import * as SafePlace from "./SafePlace.ts"
+
+/** The whole file, unless it is longer than `limit` bytes: then nothing of it. `undefined` when there is none. */
+export const read = async (file: string, limit: number): Promise<Uint8Array | undefined> => {
+  let handle: fs.FileHandle
+  try {
+    handle = await fs.open(file, "r")
+  } catch (cause) {
+    if (["ENOENT", "ENOTDIR"].includes(codeOf(cause))) return undefined
+    throw cause
+  }
+  try {
+    const { size } = await handle.stat()
+    return size > limit ? Bytes.empty : await handle.readFile()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** After a crash at any point either the old file or the new one is there, whole. */
+export const replace = async (file: string, bytes: Uint8Array): Promise<void> => {
+  const temporary = `${file}.new`
+  const handle = await fs.open(temporary, "w", 0o600)
+  try {
+    await handle.writeFile(bytes)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  await fs.rename(temporary, file)
+  await SafePlace.syncFolder(path.dirname(file))
+}

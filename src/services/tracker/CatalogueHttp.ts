@@ -1,0 +1,213 @@
+/**
+ * The catalogue over HTTP: `/` for people, `/torrents` for programs, `/torrents/<info hash>.torrent`, and publishing with
+ * `POST /torrents`. It answers every path, so it is mounted behind those that are the tracker's own.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Bytes from "../../domain/Bytes.ts"
+import * as Digest from "../../domain/Digest.ts"
+import * as InfoHash from "../../domain/InfoHash.ts"
+import type { Listing } from "../../domain/tracker/Listing.ts"
+import * as Offer from "../../domain/tracker/Offer.ts"
+import { Catalogue, type CatalogueError, type PublishError } from "../Catalogue.ts"
+import type { SwarmStoreError } from "../SwarmStore.ts"
+import * as CataloguePage from "./CataloguePage.ts"
+import * as Publishing from "./Publishing.ts"
+
+export interface CatalogueHttpOptions {
+  /** Who has these, in their order: `SwarmStore.scrape` at this moment. */
+  readonly counts: (
+    infoHashes: ReadonlyArray<InfoHash.InfoHash>
+  ) => Effect.Effect<ReadonlyArray<Offer.Counts>, SwarmStoreError>
+  /** What publishers must know; everyone may publish without. */
+  readonly publishToken?: string | undefined
+  /** Announce URLs for magnet links; the address that the asker has used, when absent. */
+  readonly trackers?: ReadonlyArray<string> | undefined
+}
+
+type Response = HttpServerResponse.HttpServerResponse
+type Request = HttpServerRequest.HttpServerRequest
+type Answer = Effect.Effect<Response, CatalogueError | SwarmStoreError>
+
+interface Shop {
+  readonly catalogue: Catalogue["Service"]
+  readonly clock: Clock.Clock
+  readonly options: CatalogueHttpOptions
+}
+
+const PAGE_SIZE = 200
+
+/** Of `GET /torrents`. */
+const LIMIT = { usual: 100, most: 1000 }
+
+/** For a torrent that is sent at 56 kbit/s, as far as the listener lets it. */
+const BODY_TIME = "20 minutes"
+
+const SAFE = { "x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "cache-control": "no-cache" }
+
+const json = (body: string, status = 200, headers: Readonly<Record<string, string>> = {}): Response =>
+  HttpServerResponse.text(body, { status, contentType: "application/json", headers: { ...SAFE, ...headers } })
+
+const problem = (status: number, error: string, headers?: Readonly<Record<string, string>>): Response =>
+  json(JSON.stringify({ error }), status, headers)
+
+/** The rest of the request is not read, so nothing can follow it. */
+const CLOSING = { connection: "close" }
+
+const notFound = problem(404, "there is nothing here; see / and /torrents")
+
+const notAllowed = (allow: string): Response => problem(405, `only ${allow} is answered here`, { allow, ...CLOSING })
+
+const unavailable = problem(503, "the tracker has lost its memory for now; it will be back", { "retry-after": "30" })
+
+/** An authority as browsers send it; others could put anything into the links. */
+const AUTHORITY = /^(?:[a-z\d.-]{1,253}|\[[\da-f:.]{2,45}\])(?::\d{1,5})?$/i
+
+const trackersOf = ({ options }: Shop, request: Request): ReadonlyArray<string> => {
+  if (options.trackers !== undefined) return options.trackers
+  const host = request.headers["host"] ?? ""
+  return AUTHORITY.test(host) ? [`${request.protocol ?? "http"}://${host}/announce`] : []
+}
+
+const offersOf = ({ options }: Shop, listings: ReadonlyArray<Listing>) =>
+  listings.length === 0 ? Effect.succeed([]) : Effect.map(
+    options.counts(listings.map(({ infoHash }) => infoHash)),
+    (counts) => listings.map((listing, at) => Offer.make(listing, counts[at]!))
+  )
+
+/** A number of a query, from `least` on; `undefined` when it is none. */
+const numberIn = (query: URLSearchParams, name: string, usual: number, least: number): number | undefined => {
+  const text = query.get(name)
+  if (text === null || text === "") return usual
+  return /^\d{1,9}$/.test(text) && Number(text) >= least ? Number(text) : undefined
+}
+
+const page = Effect.fnUntraced(function*(shop: Shop, request: Request, query: URLSearchParams) {
+  const all = yield* shop.catalogue.listings
+  const search = (query.get("search") ?? "").trim().slice(0, 255)
+  const found = all.search(search)
+  const pages = Math.max(1, Math.ceil(found.length / PAGE_SIZE))
+  const page = Math.min(numberIn(query, "page", 1, 1) ?? 1, pages)
+  const offers = yield* offersOf(shop, found.slice((page - 1) * PAGE_SIZE, page * PAGE_SIZE))
+  const content = CataloguePage.render({
+    offers,
+    found: found.length,
+    listed: all.count,
+    search,
+    page,
+    pages,
+    trackers: trackersOf(shop, request),
+    now: shop.clock.currentTimeMillisUnsafe()
+  })
+  return HttpServerResponse.text(content, {
+    contentType: "text/html",
+    headers: { ...SAFE, "content-security-policy": CataloguePage.POLICY }
+  })
+})
+
+const list = Effect.fnUntraced(function*(shop: Shop, query: URLSearchParams) {
+  const limit = numberIn(query, "limit", LIMIT.usual, 1)
+  const offset = numberIn(query, "offset", 0, 0)
+  if (limit === undefined) return problem(400, `limit is not a number from 1 to ${LIMIT.most}`)
+  if (offset === undefined) return problem(400, "offset is not a number from 0 on")
+  const all = yield* shop.catalogue.listings
+  const name = query.get("name")
+  const found = name === null ? all.search(query.get("search") ?? "") : all.named(name)
+  const offers = yield* offersOf(shop, found.slice(offset, offset + Math.min(limit, LIMIT.most)))
+  return json(Offer.encodeAll(offers), 200, { "x-total-count": String(found.length) })
+})
+
+/** RFC 6266, with a name that old browsers understand too. */
+const disposition = (name: string): string => {
+  const file = `${name}.torrent`
+  const encoded = encodeURIComponent(file).replace(/['()*]/g, (char) => `%${char.charCodeAt(0).toString(16)}`)
+  return `attachment; filename="${file.replace(/[^ -~]|["\\%]/g, "_")}"; filename*=UTF-8''${encoded}`
+}
+
+const torrent = Effect.fnUntraced(function*({ catalogue }: Shop, request: Request, infoHash: InfoHash.InfoHash) {
+  const all = yield* catalogue.listings
+  const listing = all.get(infoHash)
+  const bytes = yield* catalogue.get(infoHash)
+  if (listing === undefined || bytes === undefined) return problem(404, "no such torrent is listed here")
+  const etag = `"${Bytes.toHex(Digest.sha1(bytes))}"`
+  if (request.headers["if-none-match"]?.includes(etag) === true) {
+    return HttpServerResponse.empty({ status: 304, headers: { ...SAFE, etag } })
+  }
+  return HttpServerResponse.uint8Array(bytes, {
+    contentType: "application/x-bittorrent",
+    headers: { ...SAFE, etag, "content-disposition": disposition(listing.name) }
+  })
+})
+
+const REFUSALS: Readonly<Record<PublishError["reason"], number>> = {
+  TooLarge: 413,
+  NotBencode: 422,
+  Invalid: 422,
+  Full: 507
+}
+
+const take = ({ catalogue }: Shop, bytes: Uint8Array): Effect.Effect<Response, CatalogueError> =>
+  catalogue.publish(bytes).pipe(
+    Effect.map(({ _tag, listing }) => {
+      const location = `/torrents/${listing.infoHash}.torrent`
+      const body = JSON.stringify({ name: listing.name, infoHash: listing.infoHash })
+      return json(body, _tag === "Added" ? 201 : 200, { location })
+    }),
+    Effect.catchTag("PublishError", ({ message, reason }) => Effect.succeed(problem(REFUSALS[reason], message)))
+  )
+
+const publish = Effect.fnUntraced(function*(shop: Shop, request: Request): Effect.fn.Return<Response, CatalogueError> {
+  const { authorization, host, origin } = request.headers
+  const { publishToken } = shop.options
+  if (Publishing.isFromElsewhere(origin, host)) {
+    return problem(403, "pages of other sites may not publish here", CLOSING)
+  }
+  if (publishToken !== undefined && !Publishing.isAuthorized(authorization, publishToken)) {
+    return problem(401, "publishing here takes the tracker's token", { "www-authenticate": "Bearer", ...CLOSING })
+  }
+  const { maxBytes } = shop.catalogue
+  const body = yield* Publishing.readBody(request, maxBytes).pipe(
+    Effect.timeoutOrElse({ duration: BODY_TIME, orElse: () => Effect.succeed("Broken" as const) })
+  )
+  if (body === "TooLarge") return problem(413, `a torrent may have ${maxBytes} bytes here`, CLOSING)
+  if (body === "Broken") return problem(400, "the torrent did not come whole", CLOSING)
+  return yield* take(shop, body)
+})
+
+const isReading = ({ method }: Request): boolean => method === "GET" || method === "HEAD"
+
+const route = (shop: Shop, request: Request): Answer => {
+  const [path = "", search = ""] = splitAt(request.url, "?")
+  const query = new URLSearchParams(search)
+  if (path === "/") return isReading(request) ? page(shop, request, query) : Effect.succeed(notAllowed("GET, HEAD"))
+  if (path === "/torrents") {
+    if (isReading(request)) return list(shop, query)
+    return request.method === "POST" ? publish(shop, request) : Effect.succeed(notAllowed("GET, HEAD, POST"))
+  }
+  const infoHash = InfoHash.parse(/^\/torrents\/([^/]{40})\.torrent$/.exec(path)?.[1] ?? "")
+  if (infoHash === undefined) return Effect.succeed(notFound)
+  return isReading(request) ? torrent(shop, request, infoHash) : Effect.succeed(notAllowed("GET, HEAD"))
+}
+
+const splitAt = (text: string, mark: string): readonly [string, string] => {
+  const at = text.indexOf(mark)
+  return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)]
+}
+
+const answer = (shop: Shop, request: Request): Effect.Effect<Response> =>
+  Effect.catchTag(route(shop, request), ["CatalogueError", "SwarmStoreError"], () => Effect.succeed(unavailable))
+
+/** The handler of requests; `NodeHttpServer.makeHandler` makes one for `node:http` of it. */
+export const make = (
+  options: CatalogueHttpOptions
+): Effect.Effect<Effect.Effect<Response, never, HttpServerRequest.HttpServerRequest>, never, Catalogue> =>
+  Effect.map(
+    Effect.all([Catalogue, Clock.Clock]),
+    ([catalogue, clock]) =>
+      Effect.flatMap(
+        HttpServerRequest.HttpServerRequest,
+        (request) => answer({ catalogue, clock, options }, request)
+      )
+  )

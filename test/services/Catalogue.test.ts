@@ -1,0 +1,260 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import type * as Scope from "effect/Scope"
+import * as TestClock from "effect/testing/TestClock"
+import * as fs from "node:fs"
+import * as path from "node:path"
+import * as Bytes from "../../src/domain/Bytes.ts"
+import { Catalogue, type CatalogueOptions } from "../../src/services/Catalogue.ts"
+import { temporary } from "../support/payload.ts"
+import { document } from "../support/torrents.ts"
+import * as RedisServer from "./catalogue/redisServer.ts"
+
+const open = (layer: Layer.Layer<Catalogue, unknown>) =>
+  Effect.map(Effect.orDie(Layer.build(Layer.fresh(layer))), (context) => Catalogue.pipe(Effect.provide(context))).pipe(
+    Effect.flatten
+  )
+
+type Open = (options?: CatalogueOptions) => Effect.Effect<Catalogue["Service"], never, Scope.Scope>
+
+const a = document("a", 1)
+const b = document("b", 2)
+const c = document("c", 3)
+
+const names = (catalogue: Catalogue["Service"]) =>
+  Effect.map(catalogue.listings, (listings) => listings.all().map(({ name }) => name))
+
+/** What every layer does; `make` gives a new kind of place each time, to be opened with bounds. */
+const everyLayer = (make: Effect.Effect<Open, never, Scope.Scope>) => {
+  it.live("lists a torrent once, and gives back its bytes", () =>
+    Effect.gen(function*() {
+      const catalogue = yield* (yield* make)()
+      const added = yield* catalogue.publish(a.bytes)
+      assert.strictEqual(added._tag, "Added")
+      assert.deepInclude(added.listing, { name: "a", size: 1, files: 1, infoHash: a.infoHash })
+      const known = yield* catalogue.publish(document("a", 1, { comment: "again" }).bytes)
+      assert.deepStrictEqual(known, { _tag: "Known", listing: added.listing })
+      assert.deepStrictEqual(new Uint8Array((yield* catalogue.get(a.infoHash))!), a.bytes)
+      assert.isUndefined(yield* catalogue.get(b.infoHash))
+      assert.isTrue(catalogue.has(a.infoHash))
+      assert.isFalse(catalogue.has(b.infoHash))
+      assert.deepStrictEqual(yield* names(catalogue), ["a"])
+    }).pipe(Effect.scoped))
+
+  it.live("keeps torrents of one name apart", () =>
+    Effect.gen(function*() {
+      const catalogue = yield* (yield* make)()
+      yield* catalogue.publish(document("same", 1).bytes)
+      yield* catalogue.publish(document("same", 2).bytes)
+      const listings = yield* catalogue.listings
+      assert.deepStrictEqual(new Set(listings.named("same").map(({ size }) => size)), new Set([1, 2]))
+    }).pipe(Effect.scoped))
+
+  it.live("refuses what is too large, no torrent, or too many", () =>
+    Effect.gen(function*() {
+      const openWith = yield* make
+      const catalogue = yield* openWith({ maxBytes: a.bytes.length + 10, maxTorrents: 2 })
+      const refusal = (bytes: Uint8Array) => Effect.flip(catalogue.publish(bytes))
+      const large = yield* refusal(document("a".repeat(50)).bytes)
+      assert.deepInclude(large, { _tag: "PublishError", reason: "TooLarge" })
+      const noise = yield* refusal(Bytes.fromUtf8("<html>"))
+      assert.deepInclude(noise, { _tag: "PublishError", reason: "NotBencode" })
+      assert.match(noise.message, /^not a torrent file: [^\n]+$/)
+      const damaged = yield* refusal(Bytes.fromUtf8("d4:infodee"))
+      assert.deepInclude(damaged, { _tag: "PublishError", reason: "Invalid" })
+      assert.match(damaged.message, /^info\.?[^\n]+$/)
+      yield* catalogue.publish(a.bytes)
+      yield* catalogue.publish(b.bytes)
+      assert.deepInclude(yield* refusal(c.bytes), { _tag: "PublishError", reason: "Full" })
+      assert.strictEqual((yield* catalogue.publish(a.bytes))._tag, "Known")
+      assert.strictEqual((yield* catalogue.listings).count, 2)
+    }).pipe(Effect.scoped))
+
+  it.live("is full when the bytes are too many", () =>
+    Effect.gen(function*() {
+      const catalogue = yield* (yield* make)({ maxTotalBytes: a.bytes.length + b.bytes.length - 1 })
+      yield* catalogue.publish(a.bytes)
+      const full = yield* Effect.flip(catalogue.publish(b.bytes))
+      assert.deepInclude(full, { _tag: "PublishError", reason: "Full" })
+      assert.isUndefined(yield* catalogue.get(b.infoHash))
+    }).pipe(Effect.scoped))
+
+  it.live("takes many at once, and none twice", () =>
+    Effect.gen(function*() {
+      const catalogue = yield* (yield* make)({ maxTorrents: 5 })
+      const torrents = Array.from({ length: 8 }, (_, n) => document("x", n % 4 + 1).bytes)
+      const published = yield* Effect.forEach(torrents, catalogue.publish, { concurrency: "unbounded" })
+      assert.strictEqual(published.filter(({ _tag }) => _tag === "Added").length, 4)
+      assert.strictEqual((yield* catalogue.listings).count, 4)
+    }).pipe(Effect.scoped))
+}
+
+describe("in memory", () => {
+  everyLayer(Effect.succeed((options) => open(Catalogue.layerMemory(options))))
+
+  it.effect("remembers when a torrent was published, and lists the newest first", () =>
+    Effect.gen(function*() {
+      const catalogue = yield* open(Catalogue.layerMemory())
+      yield* TestClock.setTime(1000)
+      yield* catalogue.publish(a.bytes)
+      yield* TestClock.setTime(2000)
+      yield* catalogue.publish(b.bytes)
+      const all = (yield* catalogue.listings).all()
+      assert.deepStrictEqual(all.map(({ name, publishedAt }) => [name, publishedAt]), [["b", 2000], ["a", 1000]])
+    }))
+
+  it.effect("keeps bytes of its own", () =>
+    Effect.gen(function*() {
+      const catalogue = yield* open(Catalogue.layerMemory())
+      const bytes = a.bytes.slice()
+      yield* catalogue.publish(bytes)
+      bytes.fill(0)
+      assert.deepStrictEqual(yield* catalogue.get(a.infoHash), a.bytes)
+    }))
+})
+
+describe("on disk", () => {
+  const openIn = (dataDir: string): Open => (options) => open(Catalogue.layerDisk({ ...options, dataDir }))
+  const fileOf = (dataDir: string, { infoHash }: { readonly infoHash: string }) =>
+    path.join(dataDir, "torrents", `${infoHash}.torrent`)
+
+  everyLayer(Effect.map(temporary, openIn))
+
+  it.live("is there again after the end of the process, with its times", () =>
+    Effect.gen(function*() {
+      const dir = yield* temporary
+      const first = yield* Effect.scoped(Effect.gen(function*() {
+        const catalogue = yield* openIn(dir)()
+        return [yield* catalogue.publish(a.bytes), yield* catalogue.publish(b.bytes)]
+      }))
+      assert.deepStrictEqual(new Uint8Array(fs.readFileSync(fileOf(dir, a))), a.bytes)
+      assert.strictEqual(fs.readdirSync(path.join(dir, "torrents")).length, 2)
+      const catalogue = yield* openIn(dir)()
+      const listings = yield* catalogue.listings
+      for (const { listing } of first) {
+        const again = listings.get(listing.infoHash)!
+        assert.deepInclude(again, { name: listing.name, size: listing.size, files: 1 })
+        // File systems round.
+        assert.approximately(again.publishedAt, listing.publishedAt, 1)
+      }
+      assert.deepStrictEqual(new Uint8Array((yield* catalogue.get(a.infoHash))!), a.bytes)
+      const known = yield* catalogue.publish(a.bytes)
+      assert.strictEqual(known._tag, "Known")
+    }).pipe(Effect.scoped))
+
+  it.live("sets damaged files aside, with a warning, and leaves those of others alone", () =>
+    Effect.gen(function*() {
+      const dir = yield* temporary
+      yield* Effect.scoped(Effect.flatMap(openIn(dir)(), (catalogue) => catalogue.publish(a.bytes)))
+      fs.writeFileSync(fileOf(dir, b), b.bytes.subarray(0, 40))
+      fs.writeFileSync(fileOf(dir, c), a.bytes)
+      fs.writeFileSync(`${fileOf(dir, c)}.new`, "half")
+      fs.writeFileSync(path.join(dir, "torrents", "README"), "mine")
+      const warnings: Array<string> = []
+      const logger = Logger.layer([Logger.make(({ message }) => void warnings.push(String(message)))])
+      const catalogue = yield* Effect.provide(openIn(dir)(), logger)
+      assert.deepStrictEqual(yield* names(catalogue), ["a"])
+      const folder = [
+        `${a.infoHash}.torrent`,
+        `${b.infoHash}.torrent.damaged`,
+        `${c.infoHash}.torrent.damaged`,
+        "README"
+      ]
+      assert.deepStrictEqual(fs.readdirSync(path.join(dir, "torrents")).sort(), folder.sort())
+      assert.strictEqual(warnings.length, 2)
+      assert.match(warnings.join("\n"), new RegExp(`${b.infoHash}\\.torrent is damaged: not a torrent file`))
+      assert.match(warnings.join("\n"), new RegExp(`${c.infoHash}\\.torrent is the torrent ${a.infoHash}`))
+    }).pipe(Effect.scoped))
+
+  it.live("forgets a torrent whose file was taken away, which makes room", () =>
+    Effect.gen(function*() {
+      const dir = yield* temporary
+      const catalogue = yield* openIn(dir)({ maxTorrents: 1, maxTotalBytes: a.bytes.length + 1 })
+      yield* catalogue.publish(a.bytes)
+      fs.rmSync(fileOf(dir, a))
+      assert.isUndefined(yield* catalogue.get(a.infoHash))
+      assert.deepStrictEqual(yield* names(catalogue), [])
+      assert.strictEqual((yield* catalogue.publish(b.bytes))._tag, "Added")
+    }).pipe(Effect.scoped))
+
+  it.live("says what is wrong with its folder", () =>
+    Effect.gen(function*() {
+      const dir = yield* temporary
+      fs.writeFileSync(path.join(dir, "torrents"), "a file")
+      const error = yield* Effect.flip(Layer.build(Catalogue.layerDisk({ dataDir: dir })))
+      assert.match(error.message, /^the catalogue is out of reach: reading \S+torrents failed \(EEXIST\)$/)
+    }).pipe(Effect.scoped))
+
+  it.live("says what is wrong when a torrent cannot be written, and lists nothing", () =>
+    Effect.gen(function*() {
+      const dir = yield* temporary
+      const catalogue = yield* openIn(dir)()
+      fs.rmSync(path.join(dir, "torrents"), { recursive: true })
+      const error = yield* Effect.flip(catalogue.publish(a.bytes))
+      assert.deepInclude(error, { _tag: "CatalogueError", reason: "Unavailable" })
+      assert.deepStrictEqual(yield* names(catalogue), [])
+    }).pipe(Effect.scoped))
+})
+
+const missing = RedisServer.unavailable()
+const required = process.env["FRESHET_INTEROP"] === "required"
+if (missing !== undefined && !required) console.warn(`skipped: the catalogue in Redis needs ${missing}`)
+
+describe.skipIf(missing !== undefined && !required)("in Redis", () => {
+  const openAt = (url: string): Open => (options) => open(Catalogue.layerRedis({ ...options, url }))
+  const redis = Effect.flatMap(temporary, RedisServer.serve)
+
+  everyLayer(Effect.map(redis, ({ url }) => openAt(url)))
+
+  it.live("is one for all that share it", () =>
+    Effect.gen(function*() {
+      const { url } = yield* redis
+      const one = yield* openAt(url)()
+      const other = yield* openAt(url)()
+      const { listing } = yield* one.publish(a.bytes)
+      assert.deepStrictEqual((yield* other.listings).get(a.infoHash), listing)
+      assert.isTrue(other.has(a.infoHash))
+      assert.deepStrictEqual(new Uint8Array((yield* other.get(a.infoHash))!), a.bytes)
+      assert.deepStrictEqual(yield* other.publish(a.bytes), { _tag: "Known", listing })
+      yield* other.publish(b.bytes)
+      assert.strictEqual((yield* one.listings).count, 2)
+    }).pipe(Effect.scoped))
+
+  it.live("passes over what is no listing, and trusts no name", () =>
+    Effect.gen(function*() {
+      const server = yield* redis
+      const catalogue = yield* openAt(server.url)()
+      const forged = { infoHash: b.infoHash, name: "../x\u202e", size: 1, files: 1, publishedAt: 5 }
+      server.run("RPUSH", "freshet:catalogue:listings", "nonsense", "{}", JSON.stringify(forged))
+      assert.deepStrictEqual(yield* names(catalogue), [".._x_"])
+      yield* catalogue.publish(a.bytes)
+      assert.deepStrictEqual(yield* names(catalogue), ["a", ".._x_"])
+      server.run("FLUSHALL")
+      assert.deepStrictEqual(yield* names(catalogue), [])
+    }).pipe(Effect.scoped))
+
+  it.live("fails while Redis is away, and works again when it is back", () =>
+    Effect.gen(function*() {
+      const server = yield* redis
+      const catalogue = yield* openAt(server.url)()
+      yield* catalogue.publish(a.bytes)
+      yield* server.stop
+      const error = yield* Effect.flip(catalogue.publish(b.bytes))
+      assert.deepInclude(error, { _tag: "CatalogueError", reason: "Unavailable" })
+      assert.isTrue(catalogue.has(a.infoHash))
+      yield* server.start
+      // Of its own, now and then, it asks what others have published.
+      yield* server.heard("freshet:catalogue:listings")
+      assert.strictEqual((yield* catalogue.listings).count, 1)
+      assert.strictEqual((yield* catalogue.publish(b.bytes))._tag, "Added")
+    }).pipe(Effect.scoped))
+
+  it.live("says so when there is none", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(Layer.build(Catalogue.layerRedis({ url: "redis://:secret@127.0.0.1:1" })))
+      assert.match(error.message, /^the catalogue is out of reach: Redis: /)
+      assert.notInclude(error.message, "secret")
+    }).pipe(Effect.scoped))
+})
