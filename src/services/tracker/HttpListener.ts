@@ -13,7 +13,7 @@ import * as Forwarded from "../../domain/tracker/Forwarded.ts"
 import * as HttpTracker from "../../domain/tracker/HttpTrackerServer.ts"
 import { AnnounceBatch } from "./AnnounceBatch.ts"
 import { type Connection, Connections } from "./Connections.ts"
-import { type Desk, type Refusal, REFUSED, tooOften } from "./Desk.ts"
+import { type Desk, type Refusal, REFUSED, tooOften, waitOf } from "./Desk.ts"
 import * as ListenError from "./ListenError.ts"
 
 export interface HttpListenerOptions {
@@ -124,9 +124,11 @@ class Handler {
   readonly #options: HttpListenerOptions
   readonly #connections: Connections
   readonly #batch: AnnounceBatch<Asking>
-  /** For the address of a scrape. */
+  /** For the address of the request at hand. */
   readonly #room = new Uint8Array(HttpTracker.MAX_COMPACT)
   #scrapes = 0
+  /** When the questions of this turn came, ms. */
+  #now = 0
 
   constructor(desk: Desk, options: HttpListenerOptions, connections: Connections) {
     this.#desk = desk
@@ -149,17 +151,21 @@ class Handler {
     const target = request.url ?? ""
     const connection = this.#connections.of(request.socket)
     if (connection === undefined) return
+    if (this.#batch.isEmpty) this.#now = this.#desk.elapsed()
     this.#connections.begin(connection)
     if (target.length > MAX_TARGET) return this.#tooLong(response, connection)
     if (isAt(target, "/announce")) return this.#announce(request, response, connection, target.slice(10))
     if (isAt(target, "/scrape")) return this.#scrape(request, response, connection, target.slice(8))
     this.#desk.counters.others++
-    response.once("close", () => this.#idle(connection))
+    response.once("close", () => {
+      this.#now = this.#desk.elapsed()
+      this.#idle(connection)
+    })
     this.#options.otherwise(request, response)
   }
 
   #idle(connection: Connection): void {
-    this.#connections.end(connection, this.#desk.elapsed())
+    this.#connections.end(connection, this.#now)
   }
 
   #tooLong(response: ServerResponse, connection: Connection): void {
@@ -187,11 +193,10 @@ class Handler {
       return this.#refuse(response, connection, "malformed", { text: parsed.failure, retryInMs: undefined })
     }
     const query = parsed.success
-    const room = new Uint8Array(HttpTracker.MAX_COMPACT)
-    const length = HttpTracker.writeAddress(this.#hostOf(request, connection), query, room, 0)
+    const length = HttpTracker.writeAddress(this.#hostOf(request, connection), query, this.#room, 0)
     if (length === 0) return this.#refuse(response, connection, "malformed", REFUSED.address)
-    const compact = room.subarray(0, length)
-    const waitMs = desk.rates.take(compact, desk.elapsed())
+    const compact = this.#room.slice(0, length)
+    const waitMs = waitOf(desk, compact)
     if (waitMs > 0) return this.#refuse(response, connection, "rate-limited", tooOften(waitMs))
     if (!desk.admits(query.infoHash)) return this.#refuse(response, connection, "not-tracked", REFUSED.notTracked)
     if (this.#batch.isFull) return this.#refuse(response, connection, "busy", REFUSED.busy)
@@ -206,7 +211,14 @@ class Handler {
     if (answer === "TooManyTorrents") return this.#refuse(response, connection, "table-full", REFUSED.tableFull)
     const { compact } = asked
     const whole: HttpTracker.ServerReply = {
-      ...answer,
+      // One by one, since spreading an answer takes as long as writing it.
+      seeders: answer.seeders,
+      leechers: answer.leechers,
+      completed: answer.completed,
+      peers4: answer.peers4,
+      peers6: answer.peers6,
+      ids4: answer.ids4,
+      ids6: answer.ids6,
       intervalMs: desk.intervalMs(),
       minIntervalMs: desk.minIntervalMs,
       externalIp: compact.subarray(0, compact.length - 2)
@@ -222,7 +234,7 @@ class Handler {
     const length = HttpTracker.writeAddress(this.#hostOf(request, connection), NOWHERE, this.#room, 0)
     if (length === 0) return this.#refuse(response, connection, "malformed", REFUSED.address)
     const compact = this.#room.subarray(0, length)
-    const waitMs = desk.rates.take(compact, desk.elapsed())
+    const waitMs = waitOf(desk, compact)
     if (waitMs > 0) return this.#refuse(response, connection, "rate-limited", tooOften(waitMs))
     desk.counters.scrapes[length === 6 ? "http4" : "http6"]++
     this.#scrapes++
