@@ -119,6 +119,8 @@ describe("HttpListener", () => {
         (socket) => Effect.sync(() => socket.destroy())
       )
       yield* Effect.forEach(Array.from({ length: HALF_OPEN }), () => open, { concurrency: 100, discard: true })
+      // Connections are taken in the order in which they came: when this one is refused, all others have been seen.
+      assert.match(yield* (yield* tcp(port)).closed, /^HTTP\/1\.1 (?:503|408) /)
       yield* TestClock.adjust("2 seconds")
       for (let n = 1; n <= 20; n++) {
         const client = yield* tcp(port)
