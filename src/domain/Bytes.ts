@@ -11,6 +11,10 @@ export const toHex = (bytes: ArrayLike<number>, from = 0, to = bytes.length): st
   return out
 }
 
+/** The value of a hexadecimal digit's character code, or -1. */
+export const hexDigit = (code: number): number =>
+  code >= 0x30 && code <= 0x39 ? code - 0x30 : (code | 32) >= 0x61 && (code | 32) <= 0x66 ? (code | 32) - 0x57 : -1
+
 /** The bytes of a hexadecimal text of any case, or `undefined` when it is not one. */
 export const fromHex = (text: string): Uint8Array | undefined => {
   if (text.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(text)) return undefined

@@ -2,12 +2,10 @@
  * The bytes of an IP address, straight from the text that the system gives for the source of a packet: a tracker reads
  * more than a hundred thousand of them a second.
  */
+import * as Bytes from "./Bytes.ts"
 
 const DOT = 0x2e
 const COLON = 0x3a
-
-const hexDigit = (code: number): number =>
-  code >= 0x30 && code <= 0x39 ? code - 0x30 : (code | 32) >= 0x61 && (code | 32) <= 0x66 ? (code | 32) - 0x57 : -1
 
 /** Four numbers and the dots between them, from `from` to `end`. */
 const write4 = (text: string, from: number, end: number, out: Uint8Array, at: number): boolean => {
@@ -50,7 +48,7 @@ const write6 = (text: string, end: number, out: Uint8Array, at: number): boolean
   while (i < end) {
     const start = i
     let value = 0
-    for (let digit; i < end && i - start < 4 && (digit = hexDigit(text.charCodeAt(i))) >= 0; i++) {
+    for (let digit; i < end && i - start < 4 && (digit = Bytes.hexDigit(text.charCodeAt(i))) >= 0; i++) {
       value = value * 16 + digit
     }
     if (i < end && text.charCodeAt(i) === DOT) {

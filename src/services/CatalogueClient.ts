@@ -11,6 +11,7 @@ import { printable } from "../domain/Printable.ts"
 import * as Offer from "../domain/tracker/Offer.ts"
 import { Resolver } from "./Resolver.ts"
 import * as HttpGet from "./tracker/HttpGet.ts"
+import type { LocalAddress } from "./tracker/Route.ts"
 
 export class CatalogueClientError extends Schema.TaggedError<CatalogueClientError>()("CatalogueClientError", {
   reason: Schema.Literals([
@@ -32,7 +33,7 @@ export class CatalogueClientError extends Schema.TaggedError<CatalogueClientErro
 
 export interface CatalogueClientOptions {
   /** Where requests leave from (`--bind`). */
-  readonly localAddress?: HttpGet.LocalAddress | undefined
+  readonly localAddress?: LocalAddress | undefined
   readonly userAgent?: string | undefined
 }
 

@@ -15,9 +15,11 @@ import * as PeerAddress from "../../src/domain/PeerAddress.ts"
 import type { PeerId } from "../../src/domain/PeerId.ts"
 import type { AnnounceRequest } from "../../src/domain/tracker/Announce.ts"
 import * as HttpTracker from "../../src/domain/tracker/HttpTracker.ts"
+import * as HttpTrackerServer from "../../src/domain/tracker/HttpTrackerServer.ts"
 import { type Ip, Resolver, ResolverError } from "../../src/services/Resolver.ts"
 import { TIMEOUT_MS, Tracker } from "../../src/services/Tracker.ts"
 import * as HttpGet from "../../src/services/tracker/HttpGet.ts"
+import type { LocalAddress } from "../../src/services/tracker/Route.ts"
 
 const REQUEST: AnnounceRequest = {
   infoHash: InfoHash.parse("ff00".repeat(10))!,
@@ -224,7 +226,7 @@ describe("Tracker", () => {
     Effect.gen(function*() {
       for (
         const url of [
-          "udp://127.0.0.1:6969/announce",
+          "ftp://127.0.0.1:6969/announce",
           "wss://t.example",
           "nonsense",
           "http://t example/",
@@ -238,6 +240,34 @@ describe("Tracker", () => {
       const missing = yield* reasonOf("http://nowhere.example/announce")
       assert.match(missing.message, /nowhere\.example has no address/)
     }).pipe(Effect.provide(Tracker.layerNoDeps().pipe(Layer.provide(names({ "127.0.0.1": [V4] }))))))
+
+  it.live("scrapes beside the announce, in as many questions as it takes", () =>
+    Effect.gen(function*() {
+      const questions: Array<string> = []
+      const known = Array.from({ length: 60 }, (_, i) => InfoHash.parse(i.toString(16).padStart(40, "0"))!)
+      const origin = yield* web((request, response) => {
+        const [path, query] = request.url!.split("?") as [string, string]
+        questions.push(path)
+        if (path === "/scrape-closed") return response.writeHead(403).end(HttpTrackerServer.encodeFailure("closed"))
+        if (path === "/scrape.html") return response.end("<html>")
+        const asked = HttpTrackerServer.parseScrape(query).filter((hash) => hash !== known[3])
+        return response.end(
+          HttpTrackerServer.encodeScrape(
+            new Map(asked.map((hash) => [hash, { seeders: 1, leechers: 2, completed: 3, downloaders: 1 }]))
+          )
+        )
+      })
+      const scrape = (path: string) => Tracker.use((tracker) => tracker.scrape(`${origin}${path}`, known))
+      const found = yield* scrape("/announce?passkey=x")
+      assert.deepStrictEqual(questions, ["/scrape", "/scrape"])
+      assert.strictEqual(found.size, 59)
+      assert.deepStrictEqual(found.get(known[59]!), { seeders: 1, leechers: 2, completed: 3, downloaders: 1 })
+      const reason = (path: string) => Effect.map(Effect.flip(scrape(path)), (error) => error.reason.message)
+      assert.match(yield* reason("/announce.html"), /not a tracker's reply/)
+      assert.strictEqual(yield* reason("/announce-closed"), "refused: closed")
+      assert.match(yield* reason("/x/none"), /does not end in announce/)
+      assert.match(yield* reason("/announce/x"), /does not end in announce/)
+    }).pipe(Effect.provide(Tracker.layer())))
 
   const slow = (answer: (response: http.ServerResponse) => void) =>
     Effect.gen(function*() {
@@ -267,7 +297,7 @@ describe("Tracker", () => {
       const address = PeerAddress.make(response.socket!.remoteAddress!, 7)!
       response.end(Bencode.encode({ peers: [{ ip: Bytes.fromUtf8(address.host), port: 7 }] }))
     }
-    const bound = (localAddress: HttpGet.LocalAddress, known: Record<string, ReadonlyArray<Ip>>) =>
+    const bound = (localAddress: LocalAddress, known: Record<string, ReadonlyArray<Ip>>) =>
       Effect.provide(Tracker.layerNoDeps({ localAddress }).pipe(Layer.provide(names(known))))
     const NAMES = { "two.example": [V6, V4], "six.example": [V6], "127.0.0.1": [V4], "::1": [V6] }
 

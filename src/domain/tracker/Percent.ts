@@ -1,4 +1,5 @@
 /** Percent-encoding of raw bytes (RFC 3986), kept as latin1 text; ordinary URL tools take everything for UTF-8. */
+import * as Bytes from "../Bytes.ts"
 
 const UNRESERVED = /[A-Za-z0-9._~-]/
 
@@ -14,16 +15,13 @@ export const encode = (latin1: string): string => {
   return out
 }
 
-const hexDigit = (code: number): number =>
-  code >= 0x30 && code <= 0x39 ? code - 0x30 : (code | 32) >= 0x61 && (code | 32) <= 0x66 ? (code | 32) - 0x57 : -1
-
 /** A broken escape stays as it is, and `+` is itself: it means a space in forms alone. */
 export const decode = (text: string): string => {
   let out = ""
   let from = 0
   for (let at = text.indexOf("%"); at >= 0; at = text.indexOf("%", at + 1)) {
-    const high = hexDigit(text.charCodeAt(at + 1))
-    const low = hexDigit(text.charCodeAt(at + 2))
+    const high = Bytes.hexDigit(text.charCodeAt(at + 1))
+    const low = Bytes.hexDigit(text.charCodeAt(at + 2))
     if (high < 0 || low < 0) continue
     out += text.slice(from, at) + String.fromCharCode(high * 16 + low)
     from = at + 3

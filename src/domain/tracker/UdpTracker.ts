@@ -112,24 +112,29 @@ export const encodeScrape = (
   return out
 }
 
-/** The reply's own action when it answers this transaction with that action or an error. */
-const actionOf = (bytes: Uint8Array, transaction: number, action: number, least: number): number | undefined => {
+const NO_REASON = "no reason given"
+
+/** What opentracker sends about torrents that are not on its list. */
+const EMPTY = "an empty reply; it may not serve this torrent"
+
+const refused = (detail: string): Refusal => ({ _tag: "Refused", detail, retryInMs: undefined })
+
+/**
+ * Whether the packet answers this transaction with that action and at least so many bytes; a refusal when it answers
+ * with an error or with less.
+ */
+const check = (bytes: Uint8Array, transaction: number, action: number, least: number): true | Refusal | undefined => {
   if (bytes.length < 8 || Bytes.readUint32(bytes, 4) !== transaction) return undefined
   const found = Bytes.readUint32(bytes, 0)
-  return found === ERROR || (found === action && bytes.length >= least) ? found : undefined
+  if (found === ERROR) return refused(toText(bytes.subarray(8)) || NO_REASON)
+  if (found !== action) return undefined
+  return bytes.length >= least || refused(EMPTY)
 }
-
-const refusal = (bytes: Uint8Array): Refusal => ({
-  _tag: "Refused",
-  detail: toText(bytes.subarray(8)) || "no reason given",
-  retryInMs: undefined
-})
 
 /** The connection id, 8 bytes. */
 export const decodeConnect = (bytes: Uint8Array, transaction: number): Uint8Array | Refusal | undefined => {
-  const action = actionOf(bytes, transaction, CONNECT, 16)
-  if (action === undefined) return undefined
-  return action === ERROR ? refusal(bytes) : Uint8Array.from(bytes.subarray(8, 16))
+  const checked = check(bytes, transaction, CONNECT, 16)
+  return checked === true ? Uint8Array.from(bytes.subarray(8, 16)) : checked
 }
 
 /** @param family of the socket, which decides the form of the peers */
@@ -138,9 +143,8 @@ export const decodeAnnounce = (
   transaction: number,
   family: 4 | 6
 ): AnnounceReply | Refusal | undefined => {
-  const action = actionOf(bytes, transaction, ANNOUNCE, 20)
-  if (action === undefined) return undefined
-  if (action === ERROR) return refusal(bytes)
+  const checked = check(bytes, transaction, ANNOUNCE, 20)
+  if (checked !== true) return checked
   const seconds = Bytes.readUint32(bytes, 8)
   return {
     peers: PeerAddress.fromCompact(bytes.subarray(20, 20 + MAX_PEERS * (family === 4 ? 6 : 18)), family),
@@ -159,9 +163,8 @@ export const decodeScrape = (
   bytes: Uint8Array,
   transaction: number
 ): ReadonlyArray<Scraped> | Refusal | undefined => {
-  const action = actionOf(bytes, transaction, SCRAPE, 8)
-  if (action === undefined) return undefined
-  if (action === ERROR) return refusal(bytes)
+  const checked = check(bytes, transaction, SCRAPE, 8)
+  if (checked !== true) return checked
   const out: Array<Scraped> = []
   for (let at = 8; at + 12 <= bytes.length && out.length < MAX_SCRAPE; at += 12) {
     out.push({

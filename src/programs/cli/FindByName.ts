@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import type { Metainfo } from "../../domain/Metainfo.ts"
 import * as Offer from "../../domain/tracker/Offer.ts"
 import { CatalogueClient, type CatalogueClientError } from "../../services/CatalogueClient.ts"
-import type * as HttpGet from "../../services/tracker/HttpGet.ts"
+import type { LocalAddress } from "../../services/tracker/Route.ts"
 import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 import * as Format from "./Format.ts"
 import { parseTorrent } from "./LoadTorrent.ts"
@@ -14,7 +14,7 @@ export interface FindOptions {
   readonly from: string
   readonly name: string
   readonly maxBytes: number
-  readonly bind: HttpGet.LocalAddress
+  readonly bind: LocalAddress
 }
 
 export interface Found {

@@ -10,12 +10,13 @@ import type { Rules } from "../../domain/SafePath.ts"
 import { Resolver } from "../../services/Resolver.ts"
 import * as SystemCode from "../../services/SystemCode.ts"
 import * as HttpGet from "../../services/tracker/HttpGet.ts"
+import type { LocalAddress } from "../../services/tracker/Route.ts"
 import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 
 export interface LoadOptions {
   readonly source: string
   readonly maxBytes: number
-  readonly bind?: HttpGet.LocalAddress | undefined
+  readonly bind?: LocalAddress | undefined
   /**
    * The folder where the data lies already: file names are then made safe in whatever way they are found there. Another
    * client keeps names that we would change.

@@ -15,18 +15,14 @@ import { gunzip } from "node:zlib"
 import * as Bytes from "../../domain/Bytes.ts"
 import type { Ip, Resolver } from "../Resolver.ts"
 import * as SystemCode from "../SystemCode.ts"
+import * as Route from "./Route.ts"
 import { Malformed, Redirects, TooLarge, Unreachable, Unsupported } from "./TrackerError.ts"
 
 export const MAX_REDIRECTS = 5
 
-export interface LocalAddress {
-  readonly v4?: string | undefined
-  readonly v6?: string | undefined
-}
-
 export interface HttpGetOptions {
   /** Where requests leave from; when given, a family without an address is not used at all. */
-  readonly localAddress?: LocalAddress | undefined
+  readonly localAddress?: Route.LocalAddress | undefined
   readonly userAgent: string
   /** Of the body, as sent and as inflated. */
   readonly maxBytes: number
@@ -44,15 +40,6 @@ export type GetError = Malformed | Redirects | TooLarge | Unreachable | Unsuppor
 // Node gives up on an address after 250 ms by default when it has another; a far tracker takes longer than that.
 const ATTEMPT_MS = 3000
 
-const COMMON: Record<string, string> = {
-  ECONNREFUSED: "connection refused",
-  ECONNRESET: "the connection was cut",
-  EHOSTUNREACH: "no route to the host",
-  ENETUNREACH: "no route to its network",
-  EADDRNOTAVAIL: "the local address to bind to is not on this machine",
-  ETIMEDOUT: "the connection timed out"
-}
-
 /** Node's own error for a connection: the last one tried, where several addresses were. */
 const rootOf = (error: HttpClientError.HttpClientError): unknown => {
   const cause = "cause" in error.reason ? error.reason.cause : undefined
@@ -63,8 +50,7 @@ const toReason = (error: HttpClientError.HttpClientError): Malformed | Unreachab
   const cause = rootOf(error)
   const code = SystemCode.of(cause) ?? ""
   if (code.startsWith("HPE_")) return new Malformed({ detail: "not HTTP" })
-  const detail = COMMON[code] ?? (cause instanceof Error ? cause.message : error.message)
-  return new Unreachable({ detail: detail.replace(/[\p{Cc}]+/gu, " ").slice(0, 200) })
+  return Route.unreachable(cause, error.message)
 }
 
 /** Answers Node with addresses that are known already, so that no look-up of its own happens. */
@@ -160,21 +146,6 @@ const hop = Effect.fnUntraced(
 
 const headersOf = (options: HttpGetOptions) => ({ "accept-encoding": "gzip", "user-agent": options.userAgent })
 
-interface Route {
-  readonly ips: ReadonlyArray<Ip>
-  readonly localAddress: string | undefined
-}
-
-const routesOf = (ips: ReadonlyArray<Ip>, local: LocalAddress | undefined): ReadonlyArray<Route> =>
-  local?.v4 === undefined && local?.v6 === undefined
-    ? [{ ips, localAddress: undefined }]
-    : [{ family: 4, localAddress: local.v4 }, { family: 6, localAddress: local.v6 }].flatMap((bound) => {
-      const reached = ips.filter((ip) => ip.family === bound.family)
-      return bound.localAddress === undefined || reached.length === 0
-        ? []
-        : [{ ips: reached, localAddress: bound.localAddress }]
-    })
-
 /** Sends a request by each route in turn, until one reaches anybody. */
 const send = Effect.fnUntraced(function*(
   request: HttpClientRequest.HttpClientRequest,
@@ -182,11 +153,11 @@ const send = Effect.fnUntraced(function*(
   ips: ReadonlyArray<Ip>,
   options: HttpGetOptions
 ) {
-  const [first, ...others] = routesOf(ips, options.localAddress)
+  const [first, ...others] = Route.routesOf(ips, options.localAddress)
   if (first === undefined) {
-    return yield* new Unreachable({ detail: `${url.hostname} has no address of the family that is bound` })
+    return yield* Route.noRoute(url.hostname)
   }
-  const over = (route: Route) => hop(request, url, route.ips, route.localAddress, options)
+  const over = (route: Route.Route) => hop(request, url, route.ips, route.localAddress, options)
   return yield* others.reduce(
     (attempt, route) => Effect.catchTag(attempt, "Unreachable", () => over(route)),
     over(first)
@@ -198,12 +169,13 @@ const resolveWith = (resolver: Resolver["Service"]) => (url: URL) =>
 
 /** Torrents come from strangers, and their URLs must not reach what else listens on this machine. */
 const isForeignService = (url: URL, ips: ReadonlyArray<Ip>): boolean =>
-  !url.pathname.startsWith("/announce") &&
+  !/^\/(?:announce|scrape)/.test(url.pathname) &&
   ips.some((ip) => NetAddress.isLoopback(NetAddress.ipFromStringUnsafe(ip.address)))
 
 /**
  * Gets an http(s) URL. Fails when redirects are too many, lead to another scheme, or from outside into the local
- * network, and when a URL on this machine is not below `/announce`. Any status is an answer.
+ * network, and when the path of a URL on this machine begins with neither `/announce` nor `/scrape`. Any status is an
+ * answer.
  */
 export const make = (resolver: Resolver["Service"], options: HttpGetOptions) => {
   const resolve = resolveWith(resolver)

@@ -117,8 +117,13 @@ describe("UdpTracker", () => {
       reply[3] = action + 1 === UdpTracker.ERROR ? 0 : action + 1
       assert.isUndefined(decode(reply, TRANSACTION))
     }
-    assert.isUndefined(UdpTracker.decodeConnect(hex("00000000 deadbeef 01020304050607"), TRANSACTION))
-    assert.isUndefined(UdpTracker.decodeAnnounce(hex("00000001 deadbeef 00000708 00000007 000000"), TRANSACTION, 4))
+  })
+
+  it("takes a reply without content for a refusal", () => {
+    const refusal = { _tag: "Refused", detail: "an empty reply; it may not serve this torrent", retryInMs: undefined }
+    const connected = UdpTracker.decodeConnect(hex("00000000 deadbeef 01020304050607"), TRANSACTION)
+    const announced = UdpTracker.decodeAnnounce(hex("00000001 deadbeef 00000708 00000007 000000"), TRANSACTION, 4)
+    assert.deepEqual([connected, announced], [refusal, refusal] as never)
   })
 
   it.prop("never throws on a packet, and keeps a bounded number of peers", {

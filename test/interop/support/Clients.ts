@@ -127,7 +127,7 @@ const freshetFlags = (stage: Stage, { dir, flags = [], ip, peers = [], port }: P
   ...flags
 ]
 
-export const program = (name: "leech" | "seed"): string => path.join(root, "dist/programs", `${name}.js`)
+export const program = (name: "leech" | "seed" | "tracker"): string => path.join(root, "dist/programs", `${name}.js`)
 
 export type Peer = Pick<Client, "name" | "makesEmptyFiles" | "seed" | "leech">
 
