@@ -65,7 +65,7 @@ export interface Scraped {
   /** How many peers have finished there. */
   readonly completed: number
   /** Leeches that are no partial seeds (BEP 21); `undefined` when the tracker does not tell them apart. */
-  readonly downloaders?: number | undefined
+  readonly downloaders: number | undefined
 }
 
 /** A tracker's text as it may be shown on a terminal: no control or direction characters, one short line. */
