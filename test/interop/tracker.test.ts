@@ -5,7 +5,6 @@
 import { assert, describe, layer, vi } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fs from "node:fs"
-import * as http from "node:http"
 import * as path from "node:path"
 import * as Clients from "./support/Clients.ts"
 import * as Fixtures from "./support/Fixtures.ts"
@@ -15,7 +14,13 @@ import * as Stage from "./support/Stage.ts"
 
 vi.setConfig({ testTimeout: 180_000 })
 
-const everybody: ReadonlyArray<Clients.Peer> = [Clients.ours, ...Clients.foreign]
+/** aria2 asks UDP trackers only through the socket of its DHT. */
+const everybody = (protocol: Protocol): ReadonlyArray<Clients.Peer> => [
+  Clients.ours,
+  protocol === "udp" ? Clients.aria2WithDht : Clients.aria2,
+  Clients.transmission,
+  Clients.libtorrent
+]
 
 const urls = {
   http: Stage.trackerUrl(),
@@ -51,7 +56,7 @@ const meet = Effect.fnUntraced(function*(from: Clients.Peer, protocol: Protocol)
     const dir = stage.folder("seed")
     fs.cpSync(fixture.dir, dir, { recursive: true })
     yield* from.seed(stage, { torrent, dir, ...spot(0) })
-    const leeches = everybody.filter((client) => client !== from)
+    const leeches = everybody(protocol).filter((client) => client !== from)
     yield* Effect.forEach(leeches, (client, n) =>
       Effect.gen(function*() {
         const at = stage.folder(`leech ${n}`)
@@ -115,35 +120,60 @@ const restart = Effect.gen(function*() {
   }))
 })
 
-/** The reply of a tracker on loopback to an announce, without its times. */
-const ask = (port: number, query: string): Promise<string> =>
-  new Promise((resolve, reject) => {
-    http.get(`http://127.0.0.1:${port}/announce?${query}`, (response) => {
-      let body = ""
-      response.setEncoding("latin1").on("data", (chunk: string) => body += chunk).on("end", () => resolve(body))
-    }).on("error", reject)
-  })
-
-const field = (reply: string, name: string): number =>
-  Number(new RegExp(`${name.length}:${name}i(\\d+)e`).exec(reply)?.[1] ?? Number.NaN)
-
-/** Ports of the packed peers; all are at one address. */
-const portsOf = (reply: string): ReadonlyArray<number> => {
-  const at = /5:peers(\d+):/.exec(reply)!
-  const packed = reply.slice(at.index + at[0].length).slice(0, Number(at[1]))
-  const ports: Array<number> = []
-  for (let i = 0; i < packed.length; i += 6) ports.push(packed.charCodeAt(i + 4) * 256 + packed.charCodeAt(i + 5))
-  return ports.sort((a, b) => a - b)
+interface Heard {
+  readonly asker: string
+  readonly seed: boolean
+  readonly stopped: boolean
+  readonly complete: number
+  readonly incomplete: number
+  readonly downloaded: number | undefined
+  readonly peers: ReadonlyArray<string>
 }
 
-void ask
-void field
-void portsOf
+/** What a tracker answers to the series of announces. */
+const answers = Effect.fnUntraced(function*(stage: Stage.Stage, port: number) {
+  const child = yield* stage.spawn(`announces to ${port}`, [
+    Stage.pinnedNode,
+    Stage.script("announces.ts"),
+    Stage.trackerUrl(port)
+  ])
+  yield* child.prints(/^end$/m)
+  return child.log().split("\n").filter((line) => line.startsWith("{")).map((line): Heard => JSON.parse(line))
+})
+
+const otherPort = 6970
+
+/** The hash that announces.ts asks for, in the list without which Debian's opentracker serves nobody. */
+const asked = `${Array.from({ length: 20 }, (_, i) => (i + 65).toString(16)).join("")}\n`
+
+/** The same counts, and the same peers but for the asker himself and seeds for a seed. */
+const likeOpentracker = Stage.play(Effect.fnUntraced(function*(stage) {
+  const list = path.join(stage.dir, "list")
+  fs.writeFileSync(list, asked)
+  const at = Namespace.address(1)
+  const port = String(otherPort)
+  yield* stage.spawn("opentracker", ["opentracker", "-i", at, "-p", port, "-P", port, "-w", list])
+  yield* tracker(stage)
+  const theirs = yield* answers(stage, otherPort)
+  const ours = yield* answers(stage, 6969)
+  const seeds = new Set<string>()
+  assert.strictEqual(ours.length, theirs.length)
+  theirs.forEach(({ asker, complete, downloaded, incomplete, peers, seed, stopped }, i) => {
+    if (seed && !stopped) seeds.add(asker)
+    const others = peers.filter((peer) => peer !== asker && !(seed && seeds.has(peer)))
+    const own = ours[i]!
+    assert.deepStrictEqual([own.asker, own.complete, own.incomplete, own.peers], [asker, complete, incomplete, others])
+    // It leaves this count out when it sends no peers.
+    if (downloaded !== undefined) assert.strictEqual(own.downloaded, downloaded)
+  })
+}))
 
 const lacking = [
   Namespace.unavailable(),
   ...Clients.foreign.map(Lacking.debian)
 ].filter((need) => need !== undefined)
+
+const opentracker = Lacking.command("opentracker")
 
 const clients = layer(Fixtures.Fixtures.layer, { excludeTestServices: true, concurrent: true })
 
@@ -151,11 +181,13 @@ if (lacking.length > 0) describe("the tracker", () => void Lacking.report(lackin
 else {
   clients("the tracker", (it) => {
     for (const protocol of ["http", "udp"] as const) {
-      for (const client of everybody) {
+      for (const client of everybody(protocol)) {
         it.effect(`everybody finds ${client.name} over ${protocol}`, () => meet(client, protocol))
       }
     }
     it.effect("a folder travels by its name alone", () => byName)
     it.effect("a restart loses nobody", () => restart)
+    if (opentracker !== undefined) describe("opentracker", () => void Lacking.report([opentracker]))
+    else it.effect("answers as opentracker does", () => likeOpentracker)
   })
 }
