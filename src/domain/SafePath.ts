@@ -69,6 +69,9 @@ const cut = (name: string, maxBytes: number): string => {
   return head(stem, maxBytes - byteLength(extension)) + extension
 }
 
+/** The beginning of safe components out of the beginning of any text: characters are replaced, whole names are not judged. */
+export const beginning = (text: string): string => cut(text.replace(DANGEROUS, "_"), MAX_COMPONENT)
+
 /** One safe component out of any text; a safe one stays as it is. */
 export const component = (name: string, rules: Rules = "portable"): string => {
   let safe = name.replace(DANGEROUS, "_")

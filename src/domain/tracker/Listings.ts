@@ -68,8 +68,8 @@ export class Listings {
     const name = SafePath.component(text)
     const infoHash = InfoHash.parse(text)
     const folded = SafePath.fold(name)
-    // The rules for whole names would change a beginning: `con` of `console.log` is a device, `a.` of `a.txt` ends in a dot.
-    const beginning = SafePath.fold(SafePath.component(text, "posix"))
+    // As a whole name, `con` of `console.log` would be a device, and `a.` of `a.txt` would lose its dot.
+    const beginning = SafePath.fold(SafePath.beginning(text))
     return firstThatFit(this.sorted(), [
       ({ listing }) => listing.name === name,
       ({ listing }) => listing.infoHash === infoHash,

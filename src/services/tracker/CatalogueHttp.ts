@@ -102,7 +102,7 @@ const page = Effect.fnUntraced(function*(shop: Shop, request: Request, query: UR
     now: shop.clock.currentTimeMillisUnsafe()
   })
   return HttpServerResponse.text(content, {
-    contentType: "text/html",
+    contentType: "text/html; charset=utf-8",
     headers: { ...SAFE, "content-security-policy": CataloguePage.POLICY }
   })
 })

@@ -54,7 +54,9 @@ describe("a name finds", () => {
     assert.deepStrictEqual(named(listings, "cons"), [3])
     assert.deepStrictEqual(named(listings, "dots..."), [2])
     assert.deepStrictEqual(named(of("console.log"), "con"), [0])
-    assert.deepStrictEqual(named(of("a.txt"), "a."), [0])
+    for (const [name, beginning] of [["a.txt", "a."], [".profile", "."], ["..a", ".."], ["a/b", "a/"]] as const) {
+      assert.deepStrictEqual(named(of(name), beginning), [0], name)
+    }
   })
 
   it("an info hash too, in any case, unless a torrent is called so", () => {

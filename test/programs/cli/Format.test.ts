@@ -2,11 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
 import * as Format from "../../../src/programs/cli/Format.ts"
-import { hostileText } from "./hostile.ts"
+import { hostileText } from "../../domain/hostile.ts"
 
-const KIB = 1024
-const MIB = 1024 * KIB
-const GIB = 1024 * MIB
 const SECOND = 1000
 const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
@@ -14,39 +11,6 @@ const HOUR = 60 * MINUTE
 const size = Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })))
 
 describe("Format", () => {
-  it("shows sizes with three digits at most", () => {
-    const shown = [0, 1, 999, 1000, 1024, 18.3 * MIB, 99.96 * MIB, 320.4 * GIB, 999.4 * KIB, 999.6 * KIB, 2 ** 53]
-    assert.deepStrictEqual(shown.map(Format.bytes), [
-      "0 B",
-      "1 B",
-      "999 B",
-      "1.0 KiB",
-      "1.0 KiB",
-      "18.3 MiB",
-      "100 MiB",
-      "320 GiB",
-      "999 KiB",
-      "1.0 MiB",
-      "8.0 PiB"
-    ])
-    assert.deepStrictEqual([-5, NaN, Infinity].map(Format.bytes), ["0 B", "0 B", "8.0 PiB"])
-    assert.strictEqual(Format.rate(4.5 * MIB), "4.5 MiB/s")
-  })
-
-  it.prop("never takes more than eight columns for a size", [size], ([n]) => {
-    assert.match(Format.bytes(n), /^(\d{1,3}|\d{1,2}\.\d) ([KMGTP]i)?B$/)
-    assert.isAtMost(Format.bytes(n).length, 8)
-  }, { arbitrary: { runs: 300 } })
-
-  it("shows a part in the unit of the whole", () => {
-    assert.strictEqual(Format.pair(18.3 * MIB, 48 * MIB), "18.3/48.0 MiB")
-    assert.strictEqual(Format.pair(0, 48 * MIB), "0.0/48.0 MiB")
-    assert.strictEqual(Format.pair(102.7 * MIB, 512 * MIB), "102/512 MiB")
-    assert.strictEqual(Format.pair(48 * MIB - 1, 48 * MIB), "47.9/48.0 MiB")
-    assert.strictEqual(Format.pair(48 * MIB, 48 * MIB), "48.0/48.0 MiB")
-    assert.strictEqual(Format.pair(0, 0), "0/0 B")
-  })
-
   it("shows 100% when all is there", () => {
     assert.strictEqual(Format.percent(381, 1000), "38.1%")
     assert.strictEqual(Format.percent(0, 5), "0.0%")
@@ -92,21 +56,11 @@ describe("Format", () => {
     ])
   })
 
-  it("makes foreign names harmless and leaves writing alone", () => {
-    assert.strictEqual(Format.printable("a\x1b[2J\r\nb\x9b1m\x7f"), "a\\x1b[2J\\x0d\\x0ab\\x9b1m\\x7f")
-    assert.strictEqual(Format.printable("cod\u202egpj.exe"), "cod\\u{202e}gpj.exe")
-    assert.strictEqual(Format.printable("\ud800x"), "\\u{d800}x")
-    for (const name of ["Übung.iso", "映画 第1話.mkv", "می\u200cخواهم", "हिन्दी", "🎬 film", "e\u0301"]) {
-      assert.strictEqual(Format.printable(name), name)
-    }
-    assert.strictEqual(Format.printable(`x${"\u0301".repeat(99)}y`), `x${"\u0301".repeat(4)}y`)
+  it("shows what is not ASCII where only that can be shown", () => {
     assert.strictEqual(Format.ascii("映画\x1b.mkv"), "??\\x1b.mkv")
   })
 
-  it.prop("printable text stays what it is, in one line", [hostileText], ([text]) => {
-    const safe = Format.printable(text)
-    assert.strictEqual(Format.printable(safe), safe)
-    assert.notMatch(safe, /[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u)
+  it.prop("makes any text ASCII", [hostileText], ([text]) => {
     assert.match(Format.ascii(text), /^[\x20-\x7e]*$/)
   }, { arbitrary: { runs: 300 } })
 

@@ -4,7 +4,7 @@ import * as Schema from "effect/Schema"
 import { stripVTControlCharacters } from "node:util"
 import * as Format from "../../../src/programs/cli/Format.ts"
 import * as Painter from "../../../src/programs/cli/Painter.ts"
-import { hostileText } from "./hostile.ts"
+import { hostileText } from "../../domain/hostile.ts"
 
 const MIB = 1024 * 1024
 

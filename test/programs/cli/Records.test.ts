@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
 import * as Records from "../../../src/programs/cli/Records.ts"
-import { hostileText } from "./hostile.ts"
+import { hostileText } from "../../domain/hostile.ts"
 
 const infoHash = "0123456789abcdef0123456789abcdef01234567"
 
