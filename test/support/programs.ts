@@ -116,7 +116,7 @@ export interface StartOptions {
 
 /** Starts a program; it is killed at the end of the scope if it still runs. */
 export const start = (
-  program: "leech" | "seed",
+  program: "leech" | "seed" | "tracker",
   args: ReadonlyArray<string>,
   options: StartOptions = {}
 ): Effect.Effect<Program, never, Scope.Scope> =>
@@ -136,7 +136,7 @@ export const start = (
 
 /** Runs a program to its end. */
 export const run = (
-  program: "leech" | "seed",
+  program: "leech" | "seed" | "tracker",
   args: ReadonlyArray<string>,
   options?: StartOptions
 ): Effect.Effect<Ended> => Effect.scoped(Effect.flatMap(start(program, args, options), ({ ended }) => ended))

@@ -104,6 +104,11 @@ const Listening = Schema.Struct({
   worker: documented(Schema.NullOr(Schema.Natural), "Which of several processes it is; null: the only one")
 })
 
+const Reloaded = Schema.Struct({
+  type: Schema.tag("reloaded"),
+  time
+})
+
 const Peer = Schema.Struct({
   type: Schema.tag("peer"),
   time,
@@ -160,6 +165,7 @@ export const Record = Schema.Union([
   Tracker,
   Published,
   Listening,
+  Reloaded,
   Peer,
   Warning,
   Failure,

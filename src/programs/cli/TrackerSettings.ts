@@ -108,7 +108,7 @@ export const SPECS = {
   "max-connections": count("N", 1, 1_000_000, 8192, "open TCP connections"),
   "max-torrents": count("N", 1, 100_000_000, 100_000, "torrents in the table"),
   "max-peers": count("N", 1, 100_000_000, 2_000_000, "peers of all torrents together"),
-  "access-log": toggle("write a line for every announce and scrape to stdout")
+  "access-log": toggle("write a line for every announce to stdout (with --json to stderr)")
 } as const
 
 export type Name = keyof typeof SPECS

@@ -69,21 +69,30 @@ const admission = (settings: Settings, lists: HashLists.HashLists, catalogue: Ca
 const pageOf = (tracker: TrackerServer.Running): string | null =>
   tracker.url.startsWith("http:") ? tracker.url.replace(/announce$/, "") : null
 
-const announceStart = Effect.fnUntraced(function*(
-  { json, quiet }: TrackerOptions,
-  tracker: TrackerServer.Running,
-  worker: number | undefined
-) {
-  const page = pageOf(tracker)
-  const time = yield* Clock.currentTimeMillis
-  if (json) {
-    const record = { type: "listening", time, announce: tracker.urls, page, worker: worker ?? null } as const
-    process.stdout.write(`${Records.encode(record)}\n`)
-  } else if (!quiet && (worker ?? 1) === 1) {
-    for (const url of tracker.urls) process.stdout.write(`announce  ${url}\n`)
-    if (page !== null) process.stdout.write(`page      ${page}\n`)
+/** What the user is told while the tracker runs. */
+const tellerOf = ({ json, quiet }: TrackerOptions, worker: number | undefined) => {
+  const say = (line: string) => process.stdout.write(`${line}\n`)
+  const record = (of: (time: number) => Records.Record) =>
+    Effect.map(Clock.currentTimeMillis, (time) => void say(Records.encode(of(time))))
+  return {
+    listening: (tracker: TrackerServer.Running) => {
+      const { urls: announce } = tracker
+      const page = pageOf(tracker)
+      if (json) return record((time) => ({ type: "listening", time, announce, page, worker: worker ?? null }))
+      if (quiet || (worker ?? 1) > 1) return Effect.void
+      return Effect.sync(() => {
+        for (const url of announce) say(`announce  ${url}`)
+        if (page !== null) say(`page      ${page}`)
+      })
+    },
+    reloaded: json ? record((time) => ({ type: "reloaded", time })) : Effect.void,
+    notReloaded: ({ message: problem }: HashLists.HashListError) => {
+      const message = `the lists stay as they were: ${problem}`
+      if (json) return record((time) => ({ type: "warning", time, infoHash: null, message }))
+      return Effect.sync(() => complain(message))
+    }
   }
-})
+}
 
 const serve = Effect.fnUntraced(function*(settings: Settings, options: TrackerOptions) {
   const worker = TrackerWorkers.numberOf(process.env)
@@ -94,13 +103,9 @@ const serve = Effect.fnUntraced(function*(settings: Settings, options: TrackerOp
     Effect.flatMap(Clock.currentTimeMillis, (now) => store.scrape(infoHashes, now))
   const otherwise = yield* CatalogueHttp.make({ counts, publishToken: settings["publish-token"] })
   const fork = yield* FiberSet.makeRuntime<never>()
+  const teller = tellerOf(options, worker)
   const reload = () =>
-    fork(
-      Effect.catchTag(lists.reload, "HashListError", ({ message }) =>
-        Effect.sync(() =>
-          complain(`the lists stay as they were: ${message}`)
-        ))
-    )
+    fork(Effect.matchEffect(lists.reload, { onFailure: teller.notReloaded, onSuccess: () => teller.reloaded }))
   const tracker = yield* TrackerServer.make({
     port: settings.port,
     hosts: settings.bind,
@@ -112,12 +117,14 @@ const serve = Effect.fnUntraced(function*(settings: Settings, options: TrackerOp
     trustProxy: settings["trust-proxy"],
     admits: admission(settings, lists, catalogue),
     otherwise,
-    log: settings["access-log"] ? (line) => process.stdout.write(`${line}\n`) : undefined,
+    log: settings["access-log"]
+      ? (line) => (options.json ? process.stderr : process.stdout).write(`${line}\n`)
+      : undefined,
     worker
   })
   const run = yield* Run
   run.whenHungUp = reload
-  yield* announceStart(options, tracker, worker)
+  yield* teller.listening(tracker)
   TrackerWorkers.sayListening()
   yield* worker === undefined ? Effect.never : TrackerWorkers.toldToStop(reload)
   return ExitCode.ok

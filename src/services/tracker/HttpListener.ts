@@ -258,10 +258,12 @@ const newServer = (handler: Handler, connections: Connections, desk: Desk): Serv
   const server = createServer(LIMITS, handler.handle)
   guard(server, connections, desk)
   server.on("clientError", (error: Problem, socket: Socket) => {
+    // What still comes after a request that was refused.
+    if (!socket.writable) return
     const [answer, trouble] = problemOf(error)
     if (trouble !== undefined) troubles[trouble]++
     // Nothing may be put between the halves of an answer that is being written.
-    if (answer === undefined || !socket.writable || (connections.of(socket)?.busy ?? 0) > 0) socket.destroy()
+    if (answer === undefined || (connections.of(socket)?.busy ?? 0) > 0) socket.destroy()
     else socket.end(answer, () => socket.destroy())
   })
   return server

@@ -1,0 +1,108 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as fs from "node:fs"
+import * as net from "node:net"
+import * as os from "node:os"
+import * as path from "node:path"
+import type * as Records from "../../src/programs/cli/Records.ts"
+import { ONE_LINE, type Program, run, start } from "../support/programs.ts"
+
+const folder = Effect.acquireRelease(
+  Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "freshet-tracker-"))),
+  (dir) => Effect.sync(() => fs.rmSync(dir, { recursive: true, force: true }))
+)
+
+type Listening = Extract<Records.Record, { type: "listening" }>
+
+const listening = (program: Program, count = 1) =>
+  Effect.map(program.until(({ type }) => type === "listening", count), (record) => record as Listening)
+
+const text = (url: string) => Effect.promise(async () => (await fetch(url)).text())
+
+const announce = (url: string, digit: string, port = 7000) =>
+  text(`${url}?info_hash=${`%${digit}${digit}`.repeat(20)}&peer_id=-FR0100-123456789012&port=${port}&left=0`)
+
+const local = ["--bind", "127.0.0.1", "--port", "0", "--json"]
+
+describe("tracker", () => {
+  it.live("serves, keeps its swarms over a restart, and ends with 0", () =>
+    Effect.gen(function*() {
+      const args = [...local, "--data-dir", path.join(yield* folder, "data")]
+      const first = yield* start("tracker", args)
+      const { announce: urls, page, worker } = yield* listening(first)
+      assert.deepStrictEqual(urls.map((url) => new URL(url).protocol), ["http:", "udp:"])
+      assert.strictEqual(new URL(urls[0]!).port, new URL(urls[1]!).port)
+      assert.strictEqual(page, urls[0]!.replace("announce", ""))
+      assert.strictEqual(worker, null)
+      assert.include(yield* announce(urls[0]!, "a"), "8:completei1e")
+      yield* first.kill("SIGTERM")
+      const { code, err } = yield* first.ended
+      assert.deepStrictEqual([code, err], [0, ""])
+      const second = yield* start("tracker", args)
+      assert.include(yield* announce((yield* listening(second)).announce[0]!, "a", 7001), "8:completei2e")
+    }))
+
+  it.live("reads its lists again on HUP, and keeps them when one is broken", () =>
+    Effect.gen(function*() {
+      const allow = path.join(yield* folder, "allow")
+      fs.writeFileSync(allow, "a".repeat(40))
+      const tracker = yield* start("tracker", [...local, "--data-dir", "none", "--allow", allow, "--access-log"])
+      const { announce: [url] } = yield* listening(tracker)
+      const tracked = (digit: string) => Effect.map(announce(url!, digit), (reply) => reply.includes("8:complete"))
+      assert.deepStrictEqual([yield* tracked("a"), yield* tracked("b")], [true, false])
+      fs.writeFileSync(allow, "b".repeat(40))
+      yield* tracker.kill("SIGHUP")
+      yield* tracker.until((record) => record.type === "reloaded")
+      assert.deepStrictEqual([yield* tracked("a"), yield* tracked("b")], [false, true])
+      fs.writeFileSync(allow, "rubbish")
+      yield* tracker.kill("SIGHUP")
+      yield* tracker.until((record) => record.type === "warning" && record.message.includes("line 1 is not"))
+      assert.deepStrictEqual([yield* tracked("a"), yield* tracked("b")], [false, true])
+    }))
+
+  it.live("takes flags before the environment, and that before the file", () =>
+    Effect.gen(function*() {
+      const config = path.join(yield* folder, "tracker.toml")
+      fs.writeFileSync(config, "port = 1\ninterval = 100\nno-udp = true\nbind = [\"127.0.0.1\"]\n")
+      const env = { FRESHET_TRACKER_PORT: "2", FRESHET_TRACKER_INTERVAL: "200" }
+      const { code, out } = yield* run("tracker", ["--config", config, "--port", "3", "--print-config"], { env })
+      assert.strictEqual(code, 0)
+      for (const line of ["port = 3", "interval = 200", "no-udp = true", "bind = [\"127.0.0.1\"]"]) {
+        assert.include(out.split("\n"), line)
+      }
+    }))
+
+  it.live("ends with one line that names what is wrong", () =>
+    Effect.gen(function*() {
+      const dir = yield* folder
+      const bad = path.join(dir, "bad.toml")
+      fs.writeFileSync(bad, "prot = 1\n")
+      const taken = yield* Effect.acquireRelease(
+        Effect.callback<net.Server>((resume) => {
+          const server = net.createServer().listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+        }),
+        (server) => Effect.sync(() => void server.close())
+      )
+      const { port } = taken.address() as net.AddressInfo
+      const none = ["--data-dir", "none"]
+      for (
+        const [args, expected, words, env] of [
+          [["--port", "x"], 28, /--port/, {}],
+          [["--config", bad], 28, /bad\.toml: there is no setting "prot"/, {}],
+          [["--config", path.join(dir, "nowhere")], 15, /nowhere/, {}],
+          [[], 28, /FRESHET_TRACKER_PROT/, { FRESHET_TRACKER_PROT: "1" }],
+          [["--workers", "2"], 28, /--store redis/, {}],
+          [["--no-http", "--no-udp"], 28, /nothing to serve/, {}],
+          [[...none, "--deny", path.join(dir, "nowhere")], 15, /there is no such file/, {}],
+          [["--data-dir", path.join(bad, "x")], 18, /cannot make the folder/, {}],
+          [[...none, "--bind", "127.0.0.1", "--port", `${port}`], 6, /is taken/, {}],
+          [[...none, "--store", "redis://127.0.0.1:1"], 6, /out of reach/, {}]
+        ] as const
+      ) {
+        const { code, err } = yield* run("tracker", args, { env })
+        assert.match(err, ONE_LINE)
+        assert.match(err, words)
+        assert.strictEqual(code, expected, err)
+      }
+    }))
+})
