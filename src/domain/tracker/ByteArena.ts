@@ -1,19 +1,28 @@
-/** Many small byte arrays out of a few large ones: an array of its own costs more than an announce. */
+/** Many small byte arrays out of a few large ones: an array of its own costs more than the rest of an announce. */
 import * as Bytes from "../Bytes.ts"
 
 const CHUNK = 32 * 1024
 
 export class ByteArena {
-  private chunk = Bytes.empty
+  /** What is reserved, until the next {@link reserve}: to be written to, in either form. */
+  bytes = new Uint8Array(0)
+  halves = new Uint16Array(0)
   private used = 0
 
-  /** Zeros, nobody else's. */
-  take(size: number): Uint8Array {
-    if (size === 0) return Bytes.empty
-    if (this.used + size > this.chunk.length) {
-      this.chunk = new Uint8Array(Math.max(CHUNK, size))
+  /** Where `size` bytes begin that are nobody's; both are even. */
+  reserve(size: number): number {
+    if (this.used + size > this.bytes.length) {
+      this.bytes = new Uint8Array(Math.max(CHUNK, size))
+      this.halves = new Uint16Array(this.bytes.buffer)
       this.used = 0
     }
-    return this.chunk.subarray(this.used, this.used += size)
+    const start = this.used
+    this.used += size
+    return start
+  }
+
+  /** A part of what was reserved. */
+  view(start: number, size: number): Uint8Array {
+    return size === 0 ? Bytes.empty : this.bytes.subarray(start, start + size)
   }
 }

@@ -3,13 +3,15 @@
 const EMPTY = -1
 
 export class Lots {
-  private readonly next: () => number
+  /** Of Chris Doty-Humphrey's sfc32, which is fair, not secret, and takes a tenth of a number of the Random service. */
+  private readonly state: Int32Array
   private seen = new Int32Array(0)
   private mask = 0
 
-  /** @param next random integers of 32 bits, unsigned */
-  constructor(next: () => number) {
-    this.next = next
+  /** @param random numbers in [0, 1), to begin with */
+  constructor(random: () => number) {
+    this.state = Int32Array.from({ length: 4 }, () => Math.floor(random() * 2 ** 32) | 0)
+    for (let i = 0; i < 12; i++) this.below(1)
   }
 
   /** `count` numbers below `total`, in any order, into `out`; `spare` is how many {@link more} may follow. */
@@ -36,12 +38,20 @@ export class Lots {
   }
 
   below(bound: number): number {
-    return Math.floor(this.next() * bound * 2 ** -32)
+    const { state } = this
+    const b = state[1]!
+    const c = state[2]!
+    const out = (state[0]! + b + state[3]!) | 0
+    state[3]!++
+    state[0] = b ^ (b >>> 9)
+    state[1] = c + (c << 3)
+    state[2] = ((c << 21) | (c >>> 11)) + out
+    return Math.floor((out >>> 0) * bound * 2 ** -32)
   }
 
   private forget(most: number): void {
     let size = 16
-    while (size < 4 * most) size *= 2
+    while (size < 3 * most) size *= 2
     if (this.seen.length < size) this.seen = new Int32Array(size)
     this.seen.fill(EMPTY, 0, size)
     this.mask = size - 1

@@ -150,6 +150,21 @@ export class PeerSlab {
     this.append(slot)
   }
 
+  /** Writes the last word of its id, and the first 6 bytes of its address as three half words, the first one lowest. */
+  describe(slot: number, out: Int32Array, to: number): void {
+    const { words } = this.segments[slot >>> SEGMENT_BITS]!
+    const at = (slot & MASK) * WORDS + ADDRESS
+    const halves = new Uint16Array(words.buffer, 4 * at, 3)
+    out[to] = words[at - 1]!
+    out[to + 1] = halves[0]! | (halves[1]! << 16)
+    out[to + 2] = halves[2]!
+  }
+
+  /** The last word of the id in hand. */
+  get heldIdEnd(): number {
+    return this.hand.words[ADDRESS - 1]!
+  }
+
   /** The id in hand takes the place of another. */
   takeId(slot: number): void {
     const { words } = this.segments[slot >>> SEGMENT_BITS]!

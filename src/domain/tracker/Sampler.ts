@@ -4,7 +4,7 @@ import { ByteArena } from "./ByteArena.ts"
 import type { Lots } from "./Lots.ts"
 import * as PeerClass from "./PeerClass.ts"
 import type { PeerSlab } from "./PeerSlab.ts"
-import type { Pools } from "./Pools.ts"
+import { ADDRESS, ID_END, MEMBER, type Pools, SLOT } from "./Pools.ts"
 import type { Torrent } from "./Torrents.ts"
 
 const BYTES4 = 6
@@ -14,8 +14,8 @@ const ID_BYTES = 20
 /** Draws that may be lost on the asker's other addresses. */
 const SPARE = 8
 
-/** Per family and reach. */
-const MAX_STRETCHES = 6
+/** One per family and reach, and one more where the asker parts its own. */
+const MAX_STRETCHES = 7
 
 const NOWHERE = -1
 
@@ -31,12 +31,22 @@ export class Sampler {
   private readonly pools: Pools
   private readonly lots: Lots
   private readonly arena = new ByteArena()
-  /** The parts of a torrent's slots that the asker may hear of, without itself: where each starts and how long it is. */
-  private readonly starts = new Int32Array(MAX_STRETCHES + 1)
-  private readonly lengths = new Int32Array(MAX_STRETCHES + 1)
+  private picks = new Int32Array(0)
+  /** The parts of a torrent's members that the asker may hear of, without itself: where each starts, how long it is. */
+  private readonly starts = new Int32Array(MAX_STRETCHES)
+  private readonly lengths = new Int32Array(MAX_STRETCHES)
   private stretches = 0
   private total = 0
-  private chosen = new Int32Array(64)
+  private total4 = 0
+  /** Where the members of IPv4 end. */
+  private end4 = 0
+  /** The answer in the making: where its parts begin in the arena, and how many entries they have. */
+  private start4 = 0
+  private start6 = 0
+  private startIds4 = 0
+  private startIds6 = 0
+  private count4 = 0
+  private count6 = 0
 
   constructor(peers: PeerSlab, pools: Pools, lots: Lots) {
     this.peers = peers
@@ -44,24 +54,39 @@ export class Sampler {
     this.lots = lots
   }
 
-  /** For the asker whose id the slab has in hand, of class `kind`, at `own` in the torrent's slots. */
+  /** For the asker whose id the slab has in hand, of class `kind`, at `own` among the torrent's members. */
   sample(torrent: Torrent, asking: Announcing, kind: number, own: number): Packed {
-    this.stretches = 0
-    this.total = 0
-    if (asking.wants !== "v6") this.survey(torrent.number, kind % PeerClass.PER_FAMILY, 0, own)
-    if (asking.wants !== "v4") this.survey(torrent.number, kind % PeerClass.PER_FAMILY, PeerClass.PER_FAMILY, own)
-    return this.pack(this.choose(torrent.slots, asking.numWant), asking.withIds)
+    const { numWant, wants, withIds } = asking
+    this.survey(torrent, wants, kind % PeerClass.PER_FAMILY, own)
+    this.begin(numWant, withIds)
+    this.choose(torrent.members, numWant, withIds)
+    const { arena, count4, count6 } = this
+    return {
+      peers4: arena.view(this.start4, BYTES4 * count4),
+      peers6: arena.view(this.start6, BYTES6 * count6),
+      ids4: withIds ? arena.view(this.startIds4, ID_BYTES * count4) : undefined,
+      ids6: withIds ? arena.view(this.startIds6, ID_BYTES * count6) : undefined
+    }
   }
 
-  /** What the asker, of class `kind` in its own family, may hear of the family whose classes begin at `family`. */
-  private survey(number: number, kind: number, family: number, own: number): void {
+  private survey(torrent: Torrent, wants: Announcing["wants"], kind: number, own: number): void {
+    this.stretches = 0
+    this.total = 0
+    this.end4 = this.pools.start(torrent, PeerClass.PER_FAMILY)
+    if (wants !== "v6") this.surveyFamily(torrent, kind, 0, own)
+    this.total4 = this.total
+    if (wants !== "v4") this.surveyFamily(torrent, kind, PeerClass.PER_FAMILY, own)
+  }
+
+  /** What an asker, of class `kind` in its own family, may hear of the family whose classes begin at `family`. */
+  private surveyFamily(torrent: Torrent, kind: number, family: number, own: number): void {
     const { pools } = this
     if (PeerClass.roleOf(kind) === PeerClass.LEECH) {
       const end = family + kind + PeerClass.PER_REACH
-      return this.stretch(pools.start(number, family), pools.start(number, end), own)
+      return this.stretch(pools.start(torrent, family), pools.start(torrent, end), own)
     }
     for (let leeches = family; leeches <= family + kind; leeches += PeerClass.PER_REACH) {
-      this.stretch(pools.start(number, leeches), pools.start(number, leeches + 1), own)
+      this.stretch(pools.start(torrent, leeches), pools.start(torrent, leeches + 1), own)
     }
   }
 
@@ -76,50 +101,63 @@ export class Sampler {
     this.total += end - start
   }
 
-  /** Fills `chosen` and says how many it holds. Three passes, so that the memory's answers overlap. */
-  private choose(slots: ReadonlyArray<number>, want: number): number {
-    const { lots, peers, total } = this
+  /** Reserves room for the answer. */
+  private begin(want: number, withIds: boolean): void {
+    const most4 = Math.min(want, this.total4)
+    const most6 = Math.min(want, this.total - this.total4)
+    const ids = withIds ? ID_BYTES : 0
+    this.start4 = this.arena.reserve((BYTES4 + ids) * most4 + (BYTES6 + ids) * most6)
+    this.start6 = this.start4 + BYTES4 * most4
+    this.startIds4 = this.start6 + BYTES6 * most6
+    this.startIds6 = this.startIds4 + ids * most4
+    this.count4 = 0
+    this.count6 = 0
+  }
+
+  private choose(members: Int32Array, want: number, withIds: boolean): void {
+    const { lots, total } = this
     const count = Math.min(want, total)
-    if (this.chosen.length < count) this.chosen = new Int32Array(2 * count)
-    const { chosen } = this
-    if (count < total) lots.draw(total, count, SPARE, chosen)
-    else for (let i = 0; i < count; i++) chosen[i] = i
-    for (let i = 0; i < count; i++) chosen[i] = slots[this.placeOf(chosen[i]!)]!
-    let kept = 0
-    for (let i = 0; i < count; i++) if (!peers.hasHeldId(chosen[i]!)) chosen[kept++] = chosen[i]!
-    for (let spare = Math.min(SPARE, total - count); kept < count && spare > 0; spare--) {
-      const slot = slots[this.placeOf(lots.more(total))]!
-      if (!peers.hasHeldId(slot)) chosen[kept++] = slot
+    if (this.picks.length < count) this.picks = new Int32Array(2 * count)
+    const { picks } = this
+    if (count < total) lots.draw(total, count, SPARE, picks)
+    else for (let i = 0; i < count; i++) picks[i] = i
+    let missing = this.pack(members, count, withIds)
+    for (let spare = Math.min(SPARE, total - count); missing > 0 && spare > 0; spare--) {
+      picks[0] = lots.more(total)
+      missing -= 1 - this.pack(members, 1, withIds)
     }
-    return kept
   }
 
-  private placeOf(lot: number): number {
-    let stretch = 0
-    while (lot >= this.lengths[stretch]!) lot -= this.lengths[stretch++]!
-    return this.starts[stretch]! + lot
-  }
-
-  private pack(count: number, withIds: boolean): Packed {
-    const { arena, chosen, peers } = this
-    let count4 = 0
-    for (let i = 0; i < count; i++) if (PeerClass.isIpv4(peers.kind(chosen[i]!))) count4++
-    const peers4 = arena.take(BYTES4 * count4)
-    const peers6 = arena.take(BYTES6 * (count - count4))
-    const ids4 = withIds ? arena.take(ID_BYTES * count4) : undefined
-    const ids6 = withIds ? arena.take(ID_BYTES * (count - count4)) : undefined
-    for (let i = 0, at4 = 0, at6 = 0; i < count; i++) {
-      const slot = chosen[i]!
-      if (PeerClass.isIpv4(peers.kind(slot))) {
-        peers.copyAddress(slot, BYTES4, peers4, BYTES4 * at4)
-        if (ids4 !== undefined) peers.copyId(slot, ids4, ID_BYTES * at4)
-        at4++
+  /** Adds the members that were picked, but for those with the asker's id, and says how many these were. */
+  private pack(members: Int32Array, count: number, withIds: boolean): number {
+    const { end4, lengths, peers, picks, starts } = this
+    const { halves } = this.arena
+    const idEnd = peers.heldIdEnd
+    let missing = 0
+    for (let i = 0; i < count; i++) {
+      let lot = picks[i]!
+      let stretch = 0
+      while (lot >= lengths[stretch]!) lot -= lengths[stretch++]!
+      const place = starts[stretch]! + lot
+      const at = MEMBER * place
+      if (members[at + ID_END] === idEnd && peers.hasHeldId(members[at + SLOT]!)) {
+        missing++
+      } else if (place < end4) {
+        const to = (this.start4 >>> 1) + 3 * this.count4++
+        const first = members[at + ADDRESS]!
+        halves[to] = first
+        halves[to + 1] = first >>> 16
+        halves[to + 2] = members[at + ADDRESS + 1]!
+        if (withIds) this.packId(members[at + SLOT]!, this.startIds4, this.count4)
       } else {
-        peers.copyAddress(slot, BYTES6, peers6, BYTES6 * at6)
-        if (ids6 !== undefined) peers.copyId(slot, ids6, ID_BYTES * at6)
-        at6++
+        peers.copyAddress(members[at + SLOT]!, BYTES6, this.arena.bytes, this.start6 + BYTES6 * this.count6++)
+        if (withIds) this.packId(members[at + SLOT]!, this.startIds6, this.count6)
       }
     }
-    return { peers4, peers6, ids4, ids6 }
+    return missing
+  }
+
+  private packId(slot: number, start: number, count: number): void {
+    this.peers.copyId(slot, this.arena.bytes, start + ID_BYTES * (count - 1))
   }
 }

@@ -7,7 +7,7 @@
  * frame     uint32 length of the content, uint32 number from 0, content, SHA-1 of all before
  * first     "freshsws", uint32 version, float64 when it was written, 32 bytes connection key
  * others    torrents, end to end:
- *             info hash 20, completed uint32, a seed was last heard float64 (0 for never), peers uint32, and each of them:
+ *             info hash 20, completed uint32, a seed was last heard float64 (NaN for never), peers uint32, and each of them:
  *               traits byte (2 bits role, 4 completed is counted, 8 IPv6), id 20, address 6 or 18, over at uint32 seconds
  * last      no content
  * ```
@@ -81,12 +81,12 @@ const packHead = (frame: Frame, head: Head): void => {
 }
 
 /** Packs peers from `from` on while there is room, and says where it ended. */
-const packTorrent = (frame: Frame, { peers }: SwarmTable, torrent: Torrent, from: number): number => {
+const packTorrent = (frame: Frame, { peers, pools }: SwarmTable, torrent: Torrent, from: number): number => {
   const { bytes, end: start, view } = frame
   let at = start + TORRENT_HEAD
   let place = from
-  for (const full = FRAME_HEAD + CONTENT - ENTRY6; place < torrent.slots.length && at <= full; place++) {
-    const slot = torrent.slots[place]!
+  for (const full = FRAME_HEAD + CONTENT - ENTRY6; place < torrent.size && at <= full; place++) {
+    const slot = pools.slotAt(torrent, place)
     const kind = peers.kind(slot)
     const size = PeerClass.isIpv4(kind) ? ENTRY4 : ENTRY6
     bytes[at] = PeerClass.roleOf(kind) | (peers.isFinished(slot) ? FINISHED : 0) | (size === ENTRY6 ? IPV6 : 0)
@@ -97,7 +97,7 @@ const packTorrent = (frame: Frame, { peers }: SwarmTable, torrent: Torrent, from
   }
   bytes.set(InfoHash.toBytes(torrent.infoHash), start)
   view.setUint32(start + 20, torrent.completed)
-  view.setFloat64(start + 24, torrent.lastSeedAt ?? 0)
+  view.setFloat64(start + 24, torrent.lastSeedAt ?? Number.NaN)
   view.setUint32(start + 32, place - from)
   frame.end = at
   return place
@@ -107,11 +107,11 @@ const packTorrent = (frame: Frame, { peers }: SwarmTable, torrent: Torrent, from
 const parts = function*(frame: Frame, table: SwarmTable, torrent: Torrent): Generator<Uint8Array<ArrayBuffer>, void> {
   let place = 0
   do {
-    const need = TORRENT_HEAD + ENTRY6 * Math.min(torrent.slots.length - place, CONTENT / ENTRY6 / 2)
+    const need = TORRENT_HEAD + ENTRY6 * Math.min(torrent.size - place, CONTENT / ENTRY6 / 2)
     if (frame.room < need) yield frame.seal()
     if (table.torrents.at(torrent.number) !== torrent) return
     place = packTorrent(frame, table, torrent, place)
-  } while (place < torrent.slots.length)
+  } while (place < torrent.size)
 }
 
 /**
@@ -165,10 +165,11 @@ export const restore = (content: Uint8Array, table: SwarmTable, now: number): bo
   let at = 0
   while (at < content.length) {
     if (content.length - at < TORRENT_HEAD) return false
+    const lastSeedAt = view.getFloat64(at + 24)
     const torrent = table.recall(
       InfoHash.fromBytes(content.subarray(at, at + InfoHash.BYTES)),
       view.getUint32(at + 20),
-      view.getFloat64(at + 24) || undefined
+      Number.isNaN(lastSeedAt) ? undefined : lastSeedAt
     )
     let left = view.getUint32(at + 32)
     for (at += TORRENT_HEAD; left > 0; left--) {

@@ -9,7 +9,6 @@
 import * as Bytes from "../Bytes.ts"
 import type * as InfoHash from "../InfoHash.ts"
 import { type Announcing, type Answer, type Counts, NOBODY, type Sample, type Summary } from "./Announcing.ts"
-import * as Dice from "./Dice.ts"
 import { Lots } from "./Lots.ts"
 import * as PeerClass from "./PeerClass.ts"
 import { PeerIndex } from "./PeerIndex.ts"
@@ -66,7 +65,7 @@ export class SwarmTable {
     this.bounds = bounds
     this.key = key
     this.torrents = new Torrents(bounds.maxTorrents)
-    this.lots = new Lots(Dice.make(random))
+    this.lots = new Lots(random)
     this.sampler = new Sampler(this.peers, this.pools, this.lots)
   }
 
@@ -106,7 +105,7 @@ export class SwarmTable {
     const torrent = this.torrents.find(infoHash)
     if (torrent === undefined) return NOBODY
     const { completed, lastSeedAt } = torrent
-    return { ...this.pools.counts(torrent.number), completed, lastSeedAt }
+    return { ...this.pools.counts(torrent), completed, lastSeedAt }
   }
 
   summary(): Summary {
@@ -153,7 +152,7 @@ export class SwarmTable {
   }
 
   settleTorrent(torrent: Torrent): void {
-    if (torrent.slots.length === 0) this.torrents.rest(torrent)
+    if (torrent.size === 0) this.torrents.rest(torrent)
   }
 
   /** Puts the peers in order of their silence, after some have been readmitted. */
@@ -183,8 +182,8 @@ export class SwarmTable {
     const slot = this.peers.add(torrent.number, kind, expiry)
     this.index.add(this.peers.heldHash(this.key, torrent.number), slot)
     this.torrents.wake(torrent)
-    this.pools.enter(torrent.number, torrent.slots, slot, kind)
-    if (torrent.slots.length > maxPeersPerTorrent) this.forget(this.silentOne(torrent, slot))
+    this.pools.enter(torrent, slot, kind)
+    if (torrent.size > maxPeersPerTorrent) this.forget(this.silentOne(torrent, slot))
     if (this.peers.size > maxPeers) this.forget(this.peers.oldest)
     return slot
   }
@@ -194,12 +193,13 @@ export class SwarmTable {
     if (!peers.hasHeldId(slot)) {
       peers.takeId(slot)
       peers.setFinished(slot, false)
+      this.pools.renew(torrent, slot)
     }
     peers.touch(slot, expiry)
     const old = peers.kind(slot)
     if (old !== kind) {
-      this.pools.leave(torrent.number, torrent.slots, slot, old)
-      this.pools.enter(torrent.number, torrent.slots, slot, kind)
+      this.pools.leave(torrent, slot, old)
+      this.pools.enter(torrent, slot, kind)
       peers.setKind(slot, kind)
     }
     return slot
@@ -214,24 +214,28 @@ export class SwarmTable {
     const { peers } = this
     const torrent = this.torrents.at(peers.swarm(slot))!
     this.index.remove(peers.hash(this.key, slot), slot)
-    this.pools.leave(torrent.number, torrent.slots, slot, peers.kind(slot))
+    this.pools.leave(torrent, slot, peers.kind(slot))
     peers.remove(slot)
-    if (torrent.slots.length === 0) this.torrents.rest(torrent)
+    if (torrent.size === 0) this.torrents.rest(torrent)
   }
 
   /** Who of a few, drawn by chance, has been silent longest; never `newcomer`. */
-  private silentOne({ slots }: Torrent, newcomer: number): number {
+  private silentOne(torrent: Torrent, newcomer: number): number {
+    const { lots, peers, pools } = this
+    const { size } = torrent
     let silent = NONE
-    for (let i = 0; i < Math.min(CANDIDATES, slots.length); i++) {
-      const slot = slots[slots.length <= CANDIDATES ? i : this.lots.below(slots.length)]!
+    for (let i = 0; i < Math.min(CANDIDATES, size); i++) {
+      const slot = pools.slotAt(torrent, size <= CANDIDATES ? i : lots.below(size))
       if (slot === newcomer) continue
-      if (silent === NONE || this.peers.expiry(slot) < this.peers.expiry(silent)) silent = slot
+      if (silent === NONE || peers.expiry(slot) < peers.expiry(silent)) silent = slot
     }
-    return silent === NONE ? slots[slots[0] === newcomer ? 1 : 0]! : silent
+    if (silent !== NONE) return silent
+    const first = pools.slotAt(torrent, 0)
+    return first === newcomer ? pools.slotAt(torrent, 1) : first
   }
 
   private answer(torrent: Torrent, packed: Packed): Sample {
-    const { leechers, seeders } = this.pools.counts(torrent.number)
+    const { leechers, seeders } = this.pools.counts(torrent)
     const { ids4, ids6, peers4, peers6 } = packed
     return { seeders, leechers, completed: torrent.completed, peers4, peers6, ids4, ids6 }
   }

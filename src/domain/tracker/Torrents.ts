@@ -6,8 +6,9 @@ export interface Torrent {
   readonly infoHash: InfoHash.InfoHash
   /** Small and dense, so that it can index columns; used again when the torrent is forgotten. */
   readonly number: number
-  /** The slots of its peers, sorted by class: see Pools.ts. */
-  readonly slots: Array<number>
+  /** Its peers, sorted by class, and how many they are: for Pools.ts alone to change. */
+  members: Int32Array
+  size: number
   completed: number
   /** Milliseconds. */
   lastSeedAt: number | undefined
@@ -18,11 +19,14 @@ export interface Torrent {
 
 type Mutable<A> = { -readonly [K in keyof A]: A[K] }
 
+const NO_MEMBERS = new Int32Array(0)
+
 const newTorrent = (infoHash: InfoHash.InfoHash, number: number): Torrent => {
   const torrent: Partial<Mutable<Torrent>> = {
     infoHash,
     number,
-    slots: [],
+    members: NO_MEMBERS,
+    size: 0,
     completed: 0,
     lastSeedAt: NOBODY.lastSeedAt
   }

@@ -6,7 +6,7 @@
  * ```
  * P:h:z      sorted set   a → when its time is over, ms
  * P:h:p      hash         a → id (20 bytes), class (byte, see PeerClass.ts), its completed is counted (byte)
- * P:h:<k>    set          the addresses of class k
+ * P:h:<k>    set          a and id, end to end, of the peers of class k
  * P:h:i      hash         k → peers of class k, c → completed, s → when a seed was last heard
  * P:totals   hash         k, c as above, of all torrents; n → peers
  * P:silent   sorted set   torrents with peers → when the first one's time is over
@@ -45,7 +45,7 @@ local function drop(h, a)
   if not entry then return end
   local kind = string.byte(entry, 21)
   call("HDEL", of(h, "p"), a)
-  call("SREM", of(h, kind), a)
+  call("SREM", of(h, kind), a .. string.sub(entry, 1, 20))
   count(h, kind, -1)
 end
 
@@ -118,12 +118,17 @@ local maxTorrents, maxHere, maxPeers = tonumber(ARGV[12]), tonumber(ARGV[13]), t
 local role = kind % 3
 local info, peers, line = of(h, "i"), of(h, "p"), of(h, "z")
 
+local function hasRoom()
+  return call("ZCARD", silent) + call("ZCARD", quiet) < maxTorrents
+end
+
 local function makeRoom()
-  if call("ZCARD", silent) + call("ZCARD", quiet) < maxTorrents then return true end
+  if hasRoom() then return true end
   sweep(${AT_ONCE})
+  if hasRoom() then return true end
   local oldest = call("ZRANGE", quiet, 0, 0)[1]
   if not oldest then return false end
-  call("HINCRBY", totals, "c", -tonumber(call("HGET", of(oldest, "i"), "c") or "0"))
+  call("HINCRBY", totals, "c", 0 - tonumber(call("HGET", of(oldest, "i"), "c") or "0"))
   call("DEL", of(oldest, "i"))
   call("ZREM", quiet, oldest)
   return true
@@ -138,13 +143,14 @@ end
 local function enter(entry)
   local finished = 0
   local known = entry and string.byte(entry, 21)
-  if entry and string.sub(entry, 1, 20) == id then finished = string.byte(entry, 22) end
-  if known ~= kind then
+  local knownId = entry and string.sub(entry, 1, 20)
+  if knownId == id then finished = string.byte(entry, 22) end
+  if known ~= kind or knownId ~= id then
     if known then
-      call("SREM", of(h, known), a)
+      call("SREM", of(h, known), a .. knownId)
       count(h, known, -1)
     end
-    call("SADD", of(h, kind), a)
+    call("SADD", of(h, kind), a .. id)
     count(h, kind, 1)
   end
   if event == "c" and role == 2 and finished == 0 then
@@ -201,43 +207,30 @@ local function shares(kinds)
 end
 
 local function sample(kinds)
-  local drawn = {}
+  local chosen = {}
   for _, one in ipairs(shares(kinds)) do
     if one.share > 0 then
       for _, other in ipairs(call("SRANDMEMBER", of(h, one.kind), one.share)) do
-        if other ~= a then drawn[#drawn + 1] = other end
+        if string.sub(other, -20) ~= id and string.sub(other, 1, -21) ~= a then chosen[#chosen + 1] = other end
       end
     end
   end
-  if #drawn == 0 then return {}, {} end
-  local entries = call("HMGET", peers, unpack(drawn))
-  local chosen, ids = {}, {}
-  for i = 1, #drawn do
-    local otherId = entries[i] and string.sub(entries[i], 1, 20)
-    if otherId and otherId ~= id then
-      chosen[#chosen + 1] = drawn[i]
-      ids[#ids + 1] = otherId
-    end
-  end
   while #chosen > want do
-    local lot = math.random(#chosen)
-    chosen[lot], ids[lot] = chosen[#chosen], ids[#ids]
-    chosen[#chosen], ids[#ids] = nil, nil
+    chosen[math.random(#chosen)] = chosen[#chosen]
+    chosen[#chosen] = nil
   end
-  return chosen, ids
+  return chosen
 end
 
-local function answer(chosen, ids, roles, completed)
-  local out = { [4] = {}, [6] = {} }
-  local outIds = { [4] = {}, [6] = {} }
-  for i = 1, #chosen do
-    local family = #chosen[i] == 6 and 4 or 6
-    table.insert(out[family], chosen[i])
-    if withIds == "1" then table.insert(outIds[family], ids[i]) end
+local function answer(chosen, roles, completed)
+  local out, ids = { [26] = {}, [38] = {} }, { [26] = {}, [38] = {} }
+  for _, one in ipairs(chosen) do
+    table.insert(out[#one], string.sub(one, 1, -21))
+    if withIds == "1" then table.insert(ids[#one], string.sub(one, -20)) end
   end
   return {
     roles[2], roles[0] + roles[1], completed,
-    table.concat(out[4]), table.concat(out[6]), table.concat(outIds[4]), table.concat(outIds[6])
+    table.concat(out[26]), table.concat(out[38]), table.concat(ids[26]), table.concat(ids[38])
   }
 end
 
@@ -249,17 +242,16 @@ if event == "s" then
   stop(entry)
   settle(h, now)
   local _, roles, completed = numbers(h)
-  return answer({}, {}, roles, completed)
+  return answer({}, roles, completed)
 end
 if call("EXISTS", info) == 0 and not makeRoom() then return 0 end
 enter(entry)
 settle(h, now)
 if not entry then keepBounds() end
 local kinds, roles, completed = numbers(h)
-if want == 0 then return answer({}, {}, roles, completed) end
+if want == 0 then return answer({}, roles, completed) end
 math.randomseed(tonumber(ARGV[15]))
-local chosen, ids = sample(kinds)
-return answer(chosen, ids, roles, completed)
+return answer(sample(kinds), roles, completed)
 `
 
 /** Arguments after the prefix and `now`: info hashes. Answers seeders, leechers, downloaders, completed and lastSeedAt of each. */

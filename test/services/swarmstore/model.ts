@@ -1,10 +1,9 @@
 /** Any announces, to any layer of the swarm store and to the reference, which have to agree. */
 import { assert } from "@effect/vitest"
-import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
 import type { Announcing } from "../../../src/domain/tracker/Announcing.ts"
 import { SwarmStore } from "../../../src/services/SwarmStore.ts"
+import { below, randomOf } from "../../domain/swarm/seeded.ts"
 import { compact, hash, hosts, id, named, peer } from "./announcing.ts"
 import { Reference } from "./reference.ts"
 
@@ -26,34 +25,37 @@ const PLACES = [
 
 const TORRENTS = 6
 
-/** Few enough to be reached, and whole seconds, which is what the table in memory keeps. */
-export const BOUNDS = { maxTorrents: 4, maxPeersPerTorrent: 5, maxPeers: 11, lifeMs: 60_000 }
+/**
+ * Few enough to be reached. Announces come at whole seconds, which is what the table in memory keeps, and the half second makes
+ * that no time is over at the very moment of another announce.
+ */
+export const BOUNDS = { maxTorrents: 4, maxPeersPerTorrent: 5, maxPeers: 11, lifeMs: 60_500 }
 
-const Small = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
+const STEPS = 400
 
-const Step = Schema.Struct({
-  torrent: Small(0, TORRENTS - 1),
-  place: Small(0, PLACES.length - 1),
-  twin: Small(0, 4),
-  role: Schema.Literals(["leech", "paused", "seed"]),
-  event: Schema.Literals(["none", "started", "completed", "stopped"]),
-  numWant: Small(0, 6),
-  wants: Schema.Literals(["v4", "v6", "both"]),
-  withIds: Schema.Boolean,
-  // Never 0, so that who has been silent longest is one.
-  wait: Small(1, 15)
+const pick = <A>(random: () => number, items: ReadonlyArray<A>): A => items[below(random, items.length)]!
+
+const stepOf = (random: () => number) => ({
+  torrent: below(random, TORRENTS),
+  place: below(random, PLACES.length),
+  isTwin: below(random, 5) === 0,
+  role: pick(random, ["leech", "leech", "paused", "seed"] as const),
+  event: pick(random, [undefined, "started", "completed", "stopped"] as const),
+  numWant: below(random, 7),
+  wants: pick(random, ["v4", "v6", "both"] as const),
+  withIds: below(random, 2) === 0,
+  // Never 0, so that who has been silent longest is one; at times long enough for all to leave.
+  wait: below(random, 20) === 0 ? 30 + below(random, 60) : 1 + below(random, 8)
 })
-type Step = typeof Step.Type
-
-export const steps = Arbitrary.array(Arbitrary.schema(Step), { minLength: 1, maxLength: 80 })
+type Step = ReturnType<typeof stepOf>
 
 const announcingOf = (step: Step): Announcing =>
   peer(step.torrent, 0, {
     // A twin is another peer with the id of the first place.
-    peerId: id(step.twin === 0 ? 0 : step.place),
+    peerId: id(step.isTwin ? 0 : step.place),
     compact: PLACES[step.place]!,
     role: step.role,
-    event: step.event === "none" ? undefined : step.event,
+    event: step.event,
     numWant: step.numWant,
     wants: step.wants,
     withIds: step.withIds
@@ -61,11 +63,14 @@ const announcingOf = (step: Step): Announcing =>
 
 const HASHES = Array.from({ length: TORRENTS }, (_, torrent) => hash(torrent))
 
-export const agrees = Effect.fnUntraced(function*(steps: ReadonlyArray<Step>) {
+/** A few hundred announces that follow from `seed`. */
+export const agrees = Effect.fnUntraced(function*(seed: number) {
   const store = yield* SwarmStore
   const reference = new Reference(BOUNDS)
   let now = 1_800_000_000_000
-  for (const step of steps) {
+  const random = randomOf(seed)
+  for (let n = 0; n < STEPS; n++) {
+    const step = stepOf(random)
     now += 1000 * step.wait
     const announcing = announcingOf(step)
     const [answer] = yield* store.announce([announcing], now)

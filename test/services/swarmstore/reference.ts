@@ -107,7 +107,8 @@ export class Reference {
 
   private expire(now: number): void {
     for (const swarm of this.swarms.values()) {
-      for (const [key, { until }] of swarm.peers) if (until <= now) this.drop(swarm, key, until)
+      const over = [...swarm.peers].filter(([, { until }]) => until <= now)
+      for (const [key, { until }] of over.sort((a, b) => a[1].until - b[1].until)) this.drop(swarm, key, until)
     }
   }
 
