@@ -3,7 +3,7 @@
 const EMPTY = -1
 
 export class Lots {
-  /** Of Chris Doty-Humphrey's sfc32, which is fair, not secret, and takes a tenth of a number of the Random service. */
+  /** Of Chris Doty-Humphrey's sfc32: fair, not secret. Kept in an array, since closures and fields box such numbers. */
   private readonly state: Int32Array
   private seen = new Int32Array(0)
   private mask = 0

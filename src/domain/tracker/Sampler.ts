@@ -114,6 +114,7 @@ export class Sampler {
     this.count6 = 0
   }
 
+  /** Draws, and draws again for what was lost on the asker's other addresses. */
   private choose(members: Int32Array, want: number, withIds: boolean): void {
     const { lots, total } = this
     const count = Math.min(want, total)

@@ -1,5 +1,5 @@
 /**
- * A table of swarms as bytes, in frames of some 256 KiB: a table of a million peers is written and read piece by piece.
+ * A table of swarms as bytes, in frames of some 128 KiB: a table of a million peers is written and read piece by piece.
  * Every frame carries its number and a checksum, so what is missing, damaged or out of order is known, and what comes before
  * it is still good.
  *
@@ -35,8 +35,8 @@ const ROLE = 3
 const FINISHED = 4
 const IPV6 = 8
 
-/** Content of one frame: what is packed or unpacked in about a millisecond. */
-const CONTENT = 256 * 1024
+/** Content of one frame: some 4000 peers, which are packed in 1 ms and read in 4. */
+const CONTENT = 128 * 1024
 
 /** No frame is longer. */
 export const MAX_FRAME = FRAME_HEAD + CONTENT + Digest.SHA1_BYTES

@@ -106,15 +106,19 @@ local function numbers(h)
 end
 `
 
+/** More draws than are wanted: the asker itself, and a few that may be lost on its other addresses. */
+const SPARE = 9
+
 /**
  * Arguments after the prefix and `now`: info hash, address, id, class, event ("c", "s" or ""), wanted, families ("4", "6" or
- * "46"), ids ("1" or ""), life, most torrents, most peers of a torrent, most peers, a random integer. Answers 0 when there is no
- * room for the torrent, else seeders, leechers, completed, peers of IPv4, of IPv6, and their ids.
+ * "46"), life, most torrents, most peers of a torrent, most peers, a random integer. Answers 0 when there is no room for the
+ * torrent, else seeders, leechers, completed, and peers of IPv4 and of IPv6: addresses each with its id, by chance, the asker
+ * perhaps among them, up to {@link SPARE} more than wanted. Lua takes its time with strings, so the rest is for the caller.
  */
 export const ANNOUNCE = `${PRELUDE}
 local h, a, id, kind, event = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7]
-local want, families, withIds, life = tonumber(ARGV[8]), ARGV[9], ARGV[10], tonumber(ARGV[11])
-local maxTorrents, maxHere, maxPeers = tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14])
+local want, families, life = tonumber(ARGV[8]), ARGV[9], tonumber(ARGV[10])
+local maxTorrents, maxHere, maxPeers = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
 local role = kind % 3
 local info, peers, line = of(h, "i"), of(h, "p"), of(h, "z")
 
@@ -191,8 +195,7 @@ local function shares(kinds)
       end
     end
   end
-  -- The asker itself, and a few more draws that may be lost on its other addresses.
-  for left = total, math.max(1, total - want - 8), -1 do
+  for left = total, math.max(1, total - want - ${SPARE} + 1), -1 do
     local lot = math.random(left)
     for _, one in ipairs(allowed) do
       if lot <= one.left then
@@ -206,32 +209,15 @@ local function shares(kinds)
   return allowed
 end
 
-local function sample(kinds)
-  local chosen = {}
-  for _, one in ipairs(shares(kinds)) do
+local function answer(roles, completed, kinds)
+  local four, six = {}, {}
+  for _, one in ipairs(kinds and shares(kinds) or {}) do
     if one.share > 0 then
-      for _, other in ipairs(call("SRANDMEMBER", of(h, one.kind), one.share)) do
-        if string.sub(other, -20) ~= id and string.sub(other, 1, -21) ~= a then chosen[#chosen + 1] = other end
-      end
+      local drawn = table.concat(call("SRANDMEMBER", of(h, one.kind), one.share))
+      table.insert(one.kind < 9 and four or six, drawn)
     end
   end
-  while #chosen > want do
-    chosen[math.random(#chosen)] = chosen[#chosen]
-    chosen[#chosen] = nil
-  end
-  return chosen
-end
-
-local function answer(chosen, roles, completed)
-  local out, ids = { [26] = {}, [38] = {} }, { [26] = {}, [38] = {} }
-  for _, one in ipairs(chosen) do
-    table.insert(out[#one], string.sub(one, 1, -21))
-    if withIds == "1" then table.insert(ids[#one], string.sub(one, -20)) end
-  end
-  return {
-    roles[2], roles[0] + roles[1], completed,
-    table.concat(out[26]), table.concat(out[38]), table.concat(ids[26]), table.concat(ids[38])
-  }
+  return { roles[2], roles[0] + roles[1], completed, table.concat(four), table.concat(six) }
 end
 
 sweep(${SWEPT})
@@ -242,16 +228,16 @@ if event == "s" then
   stop(entry)
   settle(h, now)
   local _, roles, completed = numbers(h)
-  return answer({}, roles, completed)
+  return answer(roles, completed)
 end
 if call("EXISTS", info) == 0 and not makeRoom() then return 0 end
 enter(entry)
 settle(h, now)
 if not entry then keepBounds() end
 local kinds, roles, completed = numbers(h)
-if want == 0 then return answer({}, roles, completed) end
-math.randomseed(tonumber(ARGV[15]))
-return answer(sample(kinds), roles, completed)
+if want == 0 then return answer(roles, completed) end
+math.randomseed(tonumber(ARGV[14]))
+return answer(roles, completed, kinds)
 `
 
 /** Arguments after the prefix and `now`: info hashes. Answers seeders, leechers, downloaders, completed and lastSeedAt of each. */

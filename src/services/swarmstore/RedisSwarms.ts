@@ -8,6 +8,7 @@ import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import { randomBytes } from "node:crypto"
 import * as Bytes from "../../domain/Bytes.ts"
+import * as PeerId from "../../domain/PeerId.ts"
 import type { Announcing, Answer, Counts, Summary } from "../../domain/tracker/Announcing.ts"
 import * as PeerClass from "../../domain/tracker/PeerClass.ts"
 import type { Bounds } from "../../domain/tracker/SwarmTable.ts"
@@ -38,17 +39,31 @@ const FAMILIES = { v4: "4", v6: "6", both: "46" }
 
 const bytesOf = (field: unknown): Uint8Array => field instanceof Uint8Array ? field : Bytes.empty
 
-const announceArguments = (announcing: Announcing, bounds: Bounds, random: () => number) => {
-  const { compact, event, infoHash, numWant, peerId, role, wants, withIds } = announcing
+/** What has to be known of an announce when its answer comes; the announce itself may be another by then. */
+interface Asked {
+  readonly compact: Buffer
+  readonly peerId: Buffer
+  readonly numWant: number
+  readonly withIds: boolean
+}
+
+const askedOf = ({ compact, numWant, peerId, withIds }: Announcing): Asked => ({
+  compact: Buffer.from(compact),
+  peerId: Buffer.from(peerId, "latin1"),
+  numWant,
+  withIds
+})
+
+const announceArguments = (announcing: Announcing, asked: Asked, bounds: Bounds, random: () => number) => {
+  const { compact, event, infoHash, numWant, role, wants } = announcing
   return [
     Buffer.from(infoHash, "hex"),
-    Buffer.from(compact),
-    Buffer.from(peerId, "latin1"),
+    asked.compact,
+    asked.peerId,
     String(PeerClass.of(compact, PeerClass.roleNumber(role))),
     event === "completed" ? "c" : event === "stopped" ? "s" : "",
     String(numWant),
     FAMILIES[wants],
-    withIds ? "1" : "",
     String(bounds.lifeMs),
     String(bounds.maxTorrents),
     String(bounds.maxPeersPerTorrent),
@@ -57,17 +72,45 @@ const announceArguments = (announcing: Announcing, bounds: Bounds, random: () =>
   ]
 }
 
-const toAnswer = (reply: unknown, withIds: boolean): Answer => {
+/** Addresses with ids, without the asker's own. */
+const others = (drawn: unknown, size: number, { compact, peerId }: Asked): Array<Uint8Array> => {
+  const bytes = bytesOf(drawn)
+  const out: Array<Uint8Array> = []
+  for (let at = 0; at < bytes.length; at += size + PeerId.BYTES) {
+    const entry = bytes.subarray(at, at + size + PeerId.BYTES)
+    if (!Bytes.equals(entry.subarray(size), peerId) && !Bytes.equals(entry.subarray(0, size), compact)) out.push(entry)
+  }
+  return out
+}
+
+/** Takes entries away by chance, until `most` are left. */
+const thin = (entries: Array<Uint8Array>, most: number, random: () => number): void => {
+  while (entries.length > most) {
+    entries[Math.floor(random() * entries.length)] = entries[entries.length - 1]!
+    entries.pop()
+  }
+}
+
+const COMPACT4 = 6
+const COMPACT6 = 18
+
+const packed = (entries: ReadonlyArray<Uint8Array>, length: number, from: number, to: number): Uint8Array =>
+  Bytes.concat(entries.filter((entry) => entry.length === length).map((entry) => entry.subarray(from, to)))
+
+const toAnswer = (reply: unknown, asked: Asked, random: () => number): Answer => {
   if (!Array.isArray(reply)) return "TooManyTorrents"
-  const [seeders, leechers, completed, peers4, peers6, ids4, ids6] = reply
+  const [seeders, leechers, completed, drawn4, drawn6] = reply
+  const entries = [...others(drawn4, COMPACT4, asked), ...others(drawn6, COMPACT6, asked)]
+  thin(entries, asked.numWant, random)
+  const [size4, size6] = [COMPACT4 + PeerId.BYTES, COMPACT6 + PeerId.BYTES]
   return {
     seeders: Number(seeders),
     leechers: Number(leechers),
     completed: Number(completed),
-    peers4: bytesOf(peers4),
-    peers6: bytesOf(peers6),
-    ids4: withIds ? bytesOf(ids4) : undefined,
-    ids6: withIds ? bytesOf(ids6) : undefined
+    peers4: packed(entries, size4, 0, COMPACT4),
+    peers6: packed(entries, size6, 0, COMPACT6),
+    ids4: asked.withIds ? packed(entries, size4, COMPACT4, size4) : undefined,
+    ids6: asked.withIds ? packed(entries, size6, COMPACT6, size6) : undefined
   }
 }
 
@@ -94,6 +137,7 @@ export const make = Effect.fnUntraced(
     const prefix = options.prefix ?? PREFIX
     const bounds = boundsOf(options)
     const random = yield* Random.Random
+    const next = () => random.nextDoubleUnsafe()
     const redis = yield* RedisClient.make(options.url)
     const connectionKey = Uint8Array.from(yield* redis.share(`${prefix}:key`, randomBytes(KEY_BYTES)))
 
@@ -112,11 +156,13 @@ export const make = Effect.fnUntraced(
       announce: (batch, now) =>
         Effect.suspend(() => {
           const head = [prefix, String(now)]
-          const next = () => random.nextDoubleUnsafe()
-          return redis.run(ANNOUNCE, batch.map((one) => [...head, ...announceArguments(one, bounds, next)]))
-        }).pipe(
-          Effect.map((replies) => replies.map((reply, index) => toAnswer(reply, batch[index]!.withIds)))
-        ),
+          const asked = batch.map(askedOf)
+          const calls = batch.map((one, index) => [...head, ...announceArguments(one, asked[index]!, bounds, next)])
+          return Effect.map(
+            redis.run(ANNOUNCE, calls),
+            (replies) => replies.map((reply, index) => toAnswer(reply, asked[index]!, next))
+          )
+        }),
       scrape: (hashes, now) =>
         hashes.length === 0
           ? Effect.succeed([])
