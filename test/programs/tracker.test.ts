@@ -6,6 +6,7 @@ import * as os from "node:os"
 import * as path from "node:path"
 import type * as Records from "../../src/programs/cli/Records.ts"
 import { ONE_LINE, type Program, run, start } from "../support/programs.ts"
+import { describeWithRedis, RedisServer } from "../support/redisServer.ts"
 
 const folder = Effect.acquireRelease(
   Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "freshet-tracker-"))),
@@ -104,5 +105,27 @@ describe("tracker", () => {
         assert.match(err, words)
         assert.strictEqual(code, expected, err)
       }
+    }))
+})
+
+describeWithRedis("tracker --workers", (it) => {
+  it.effect("shares its swarms between processes, and replaces one that dies", () =>
+    Effect.gen(function*() {
+      const { url: store } = yield* RedisServer
+      const tracker = yield* start("tracker", [...local, "--store", store, "--workers", "2"])
+      const { announce: [url] } = yield* listening(tracker, 2)
+      for (let n = 1; n <= 8; n++) {
+        assert.include(yield* announce(url!, "a", 7000 + n), `8:completei${n}e`)
+      }
+      const stats = Effect.map(text(url!.replace("announce", "stats.json")), (json) => JSON.parse(json))
+      const seen = [yield* stats, yield* stats]
+      assert.deepStrictEqual(seen.map(({ worker }) => worker).sort(), [1, 2])
+      assert.isTrue(seen.every(({ announces, seeders }) => announces.http4 > 0 && seeders === 8))
+      const children = fs.readFileSync(`/proc/${tracker.pid}/task/${tracker.pid}/children`, "utf8").trim().split(" ")
+      process.kill(Number(children[0]), "SIGKILL")
+      yield* listening(tracker, 3)
+      assert.include(yield* announce(url!, "a", 7009), "8:completei9e")
+      yield* tracker.kill("SIGTERM")
+      assert.strictEqual((yield* tracker.ended).code, 0)
     }))
 })

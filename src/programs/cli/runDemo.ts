@@ -34,6 +34,10 @@ const PAYLOAD: ReadonlyArray<readonly [name: string, bytes: number]> = [
   ["extras/.empty", 0]
 ]
 
+/** Between two states of the live line: on a terminal, and where each is a line of its own. */
+const FRAME = "200 millis"
+const LINE = "2 seconds"
+
 const say = (text: string): void => {
   process.stdout.write(`${text}\n`)
 }
@@ -92,15 +96,18 @@ const watch = Effect.fnUntraced(function*(leeches: ReadonlyArray<Torrent.Torrent
     isTTY: stream.isTTY,
     columns: () => stream.columns ?? 80
   })
-  yield* Effect.addFinalizer(() => Effect.sync(() => screen.done()))
-  const frame = () => {
+  const frame = Effect.sync(() => {
     const cells = leeches.map((leech, i) => {
       const { done, downRate, total, upRate } = leech.snapshot()
       return `leech ${i + 1} ${Format.percent(done, total)} ↓${Format.rate(downRate)} ↑${Format.rate(upRate)}`
     })
     screen.paint(cells.join("   "))
-  }
-  yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sync(frame), Effect.sleep("200 millis"))))
+  })
+  const every = stream.isTTY ? FRAME : LINE
+  yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(every), frame)))
+  // The last word is said when all is there.
+  yield* Effect.addFinalizer(() => Effect.andThen(frame, Effect.sync(() => screen.done())))
+  yield* frame
 })
 
 const show = Effect.gen(function*() {
