@@ -2,34 +2,22 @@
  * The built programs and the clients people have: aria2, Transmission and libtorrent, both ways, byte by byte.
  * They run in a network namespace, which takes root. With FRESHET_INTEROP=required whatever is missing is a failure.
  */
-import { assert, describe, it, layer, vi } from "@effect/vitest"
+import { assert, describe, layer, vi } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import type * as Child from "./support/Child.ts"
 import * as Clients from "./support/Clients.ts"
 import * as Fixtures from "./support/Fixtures.ts"
+import * as Lacking from "./support/Lacking.ts"
 import * as Namespace from "./support/Namespace.ts"
 import * as Stage from "./support/Stage.ts"
 
 // Beyond the sum of the limits inside, so that what fails says which program was waited for and what it printed.
 vi.setConfig({ testTimeout: 180_000 })
 
-const required = process.env["FRESHET_INTEROP"] === "required"
-
-const debian = (client: Clients.Client): string | undefined =>
-  client.installed() ? undefined : `the Debian package ${client.package}`
-
 /** What the whole file cannot do without: the namespace, and libtorrent, which makes the torrents. */
-const lacking = [Namespace.unavailable(), debian(Clients.libtorrent)].filter((need) => need !== undefined)
-
-/** One test that says what is missing: it fails where it is required, and is skipped elsewhere. */
-const report = (needs: ReadonlyArray<string>) =>
-  it(`needs ${needs.join(" and ")}`, ({ skip }) => {
-    const message = `interoperation needs ${needs.join(" and ")}`
-    if (required) assert.fail(`${message} (FRESHET_INTEROP=required)`)
-    skip(message)
-  })
+const lacking = [Namespace.unavailable(), Lacking.debian(Clients.libtorrent)].filter((need) => need !== undefined)
 
 const seedAt = { ip: Namespace.address(2), port: 7001 }
 const leechAt = { ip: Namespace.address(3), port: 7002 }
@@ -199,7 +187,7 @@ const names: ReadonlyArray<Fixtures.Name> = ["single file", "many files", "one p
 /** Without the test services `it.effect` is live. Foreign clients mostly wait for their own timers, so run at once. */
 const clients = layer(Fixtures.Fixtures.layer, { excludeTestServices: true, concurrent: true })
 
-if (lacking.length > 0) describe("interoperation", () => void report(lacking))
+if (lacking.length > 0) describe("interoperation", () => void Lacking.report(lacking))
 else {
   clients("interoperation", (it) => {
     if (Clients.aria2.installed()) {
@@ -209,8 +197,8 @@ else {
 
     for (const client of Clients.foreign) {
       describe(client.name, () => {
-        const need = debian(client)
-        if (need !== undefined) return void report([need])
+        const need = Lacking.debian(client)
+        if (need !== undefined) return void Lacking.report([need])
         for (const name of names) {
           it.effect(`we leech from it: ${name}`, () => transfer(client, Clients.ours, name))
           it.effect(`it leeches from us: ${name}`, () => transfer(Clients.ours, client, name))
@@ -229,8 +217,8 @@ else {
     it.effect("on the pinned Node: libtorrent leeches from us", () =>
       transfer(Clients.oursPinned, Clients.libtorrent, "many files"))
 
-    const absent = Clients.foreign.map(debian).filter((need) => need !== undefined)
-    if (absent.length > 0) describe("three seeds and a leech at once", () => void report(absent))
+    const absent = Clients.foreign.map(Lacking.debian).filter((need) => need !== undefined)
+    if (absent.length > 0) describe("three seeds and a leech at once", () => void Lacking.report(absent))
     else it.effect("three seeds feed us while aria2 has all from us", () => inTheMiddle)
   })
 }

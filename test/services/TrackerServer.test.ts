@@ -233,14 +233,16 @@ describe("TrackerServer", () => {
 
   it.live("leaves a protocol out", () =>
     Effect.gen(function*() {
-      const onlyUdp = yield* TrackerServer.make({ ...onLoopback, http: false })
-      assert.deepStrictEqual(onlyUdp.urls, [`udp://127.0.0.1:${onlyUdp.port}/announce`])
-      yield* connectionOf(yield* udp(onlyUdp.port))
+      // Nobody else's ports are at this address.
+      const alone = { ...onLoopback, hosts: ["127.0.0.77"] }
+      const onlyUdp = yield* TrackerServer.make({ ...alone, http: false })
+      assert.deepStrictEqual(onlyUdp.urls, [`udp://127.0.0.77:${onlyUdp.port}/announce`])
+      yield* connectionOf(yield* udp(onlyUdp.port, "127.0.0.77"))
       // The port of the other protocol is free.
-      const onlyHttp = yield* TrackerServer.make({ ...onLoopback, port: onlyUdp.port, udp: false })
-      assert.deepStrictEqual(onlyHttp.urls, [`http://127.0.0.1:${onlyUdp.port}/announce`])
+      const onlyHttp = yield* TrackerServer.make({ ...alone, port: onlyUdp.port, udp: false })
+      assert.deepStrictEqual(onlyHttp.urls, [`http://127.0.0.77:${onlyUdp.port}/announce`])
       yield* announce(onlyHttp.url, request(1))
-      const taken = yield* Effect.flip(TrackerServer.make({ ...onLoopback, port: onlyUdp.port, http: false }))
+      const taken = yield* Effect.flip(TrackerServer.make({ ...alone, port: onlyUdp.port, http: false }))
       assert.strictEqual(taken.reason, "PortTaken")
     }).pipe(Effect.provide(Live)))
 

@@ -81,6 +81,8 @@ export const errorOf = (packet: Uint8Array): string | undefined =>
 
 export interface TcpClient {
   readonly write: (text: string) => Effect.Effect<void>
+  /** Says that nothing more will come. */
+  readonly end: Effect.Effect<void>
   /** All that came until now, once it matches. */
   readonly until: (pattern: RegExp) => Effect.Effect<string>
   /** All that has come when the other side has closed. */
@@ -123,6 +125,7 @@ export const tcp = (port: number, host = "127.0.0.1"): Effect.Effect<TcpClient, 
         waiter()
       })
     return {
+      end: Effect.sync(() => void socket.end()),
       write: (text) => Effect.callback<void>((resume) => void socket.write(text, "latin1", () => resume(Effect.void))),
       until: (pattern) => when(() => pattern.test(text)),
       closed: when(() => isClosed)

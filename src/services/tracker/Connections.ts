@@ -71,6 +71,15 @@ export class Connections {
     if (this.#busy === 0) call()
   }
 
+  /** Ends those that wait for no answer. */
+  closeIdle(): void {
+    for (const { busy, socket } of this.#open.slice()) if (busy === 0) socket.destroy()
+  }
+
+  closeAll(): void {
+    for (const { socket } of this.#open.slice()) socket.destroy()
+  }
+
   of(socket: Socket): Connection | undefined {
     return this.#bySocket.get(socket)
   }

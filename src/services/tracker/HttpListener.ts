@@ -3,17 +3,15 @@
  * would cost more than the rest of an announce. Everything else goes to a handler made of Effects.
  */
 import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
-import type { Announcing, Answer } from "../../domain/tracker/Announcing.ts"
 import type { Trouble } from "../../domain/tracker/Counters.ts"
 import * as Forwarded from "../../domain/tracker/Forwarded.ts"
-import * as HttpTracker from "../../domain/tracker/HttpTrackerServer.ts"
-import { AnnounceBatch } from "./AnnounceBatch.ts"
 import { type Connection, Connections } from "./Connections.ts"
-import { type Desk, type Refusal, REFUSED, tooOften, waitOf } from "./Desk.ts"
+import type { Desk } from "./Desk.ts"
+import * as FastLane from "./FastLane.ts"
+import { type Asker, HttpQuestions } from "./HttpQuestions.ts"
 import * as ListenError from "./ListenError.ts"
 
 export interface HttpListenerOptions {
@@ -88,15 +86,6 @@ const problemOf = (error: Problem): readonly [answer: string | undefined, troubl
   }
 }
 
-/** For the address of those that do not say where they take peers. */
-const NOWHERE = { ip: undefined, port: 0 }
-
-interface Asking {
-  readonly response: ServerResponse
-  readonly connection: Connection
-  readonly query: HttpTracker.AnnounceQuery
-}
-
 const TEXT = "text/plain"
 
 const reply = (response: ServerResponse, body: Uint8Array): void => {
@@ -104,9 +93,6 @@ const reply = (response: ServerResponse, body: Uint8Array): void => {
   // As text, since Node then writes head and body in one piece.
   response.end(Buffer.from(body.buffer, body.byteOffset, body.length).toString("latin1"), "latin1")
 }
-
-const refuse = (response: ServerResponse, { retryInMs, text }: Refusal): void =>
-  reply(response, HttpTracker.encodeFailure(text, { retryInMs }))
 
 const sendText = (
   response: ServerResponse,
@@ -118,54 +104,49 @@ const sendText = (
   response.end(text)
 }
 
-/** Answers requests; one for each listening socket. */
+/** Answers what `node:http` has read; one for each listening socket. */
 class Handler {
   readonly #desk: Desk
   readonly #options: HttpListenerOptions
   readonly #connections: Connections
-  readonly #batch: AnnounceBatch<Asking>
-  /** For the address of the request at hand. */
-  readonly #room = new Uint8Array(HttpTracker.MAX_COMPACT)
-  #scrapes = 0
-  /** When the questions of this turn came, ms. */
-  #now = 0
+  readonly #questions: HttpQuestions
 
-  constructor(desk: Desk, options: HttpListenerOptions, connections: Connections) {
+  constructor(desk: Desk, options: HttpListenerOptions, connections: Connections, questions: HttpQuestions) {
     this.#desk = desk
     this.#options = options
     this.#connections = connections
-    this.#batch = new AnnounceBatch<Asking>({
-      submit: desk.submit,
-      answer: this.#answer,
-      answered: (count, ms) => desk.counters.took(ms, count),
-      elapsed: desk.elapsed
-    })
-  }
-
-  /** Questions that are not answered yet. */
-  get pending(): number {
-    return this.#batch.pending + this.#scrapes
+    this.#questions = questions
   }
 
   readonly handle = (request: IncomingMessage, response: ServerResponse): void => {
     const target = request.url ?? ""
     const connection = this.#connections.of(request.socket)
     if (connection === undefined) return
-    if (this.#batch.isEmpty) this.#now = this.#desk.elapsed()
     this.#connections.begin(connection)
     if (target.length > MAX_TARGET) return this.#tooLong(response, connection)
-    if (isAt(target, "/announce")) return this.#announce(request, response, connection, target.slice(10))
-    if (isAt(target, "/scrape")) return this.#scrape(request, response, connection, target.slice(8))
+    if (isAt(target, "/announce")) {
+      return this.#questions.announce(target.slice(10), this.#asker(request, response, connection))
+    }
+    if (isAt(target, "/scrape")) {
+      return this.#questions.scrape(target.slice(8), this.#asker(request, response, connection))
+    }
     this.#desk.counters.others++
-    response.once("close", () => {
-      this.#now = this.#desk.elapsed()
-      this.#idle(connection)
-    })
+    response.once("close", () => this.#idle(connection))
     this.#options.otherwise(request, response)
   }
 
+  #asker(request: IncomingMessage, response: ServerResponse, connection: Connection): Asker {
+    return {
+      host: this.#hostOf(request, connection),
+      hear: (body) => {
+        reply(response, body)
+        this.#idle(connection)
+      }
+    }
+  }
+
   #idle(connection: Connection): void {
-    this.#connections.end(connection, this.#now)
+    this.#connections.end(connection, this.#desk.elapsed())
   }
 
   #tooLong(response: ServerResponse, connection: Connection): void {
@@ -174,85 +155,24 @@ class Handler {
     this.#idle(connection)
   }
 
-  #refuse(response: ServerResponse, connection: Connection, trouble: Trouble, refusal: Refusal): void {
-    this.#desk.counters.troubles[trouble]++
-    refuse(response, refusal)
-    this.#idle(connection)
-  }
-
   /** Where a request comes from: what the proxy says when it is believed, else the other end of the connection. */
   #hostOf(request: IncomingMessage, connection: Connection): string {
     const header = this.#options.trustProxy ? request.headers["x-forwarded-for"] : undefined
     return header === undefined ? connection.host : Forwarded.lastHop(`${header}`)
-  }
-
-  #announce(request: IncomingMessage, response: ServerResponse, connection: Connection, text: string): void {
-    const desk = this.#desk
-    const parsed = HttpTracker.parseAnnounce(text)
-    if (Result.isFailure(parsed)) {
-      return this.#refuse(response, connection, "malformed", { text: parsed.failure, retryInMs: undefined })
-    }
-    const query = parsed.success
-    const length = HttpTracker.writeAddress(this.#hostOf(request, connection), query, this.#room, 0)
-    if (length === 0) return this.#refuse(response, connection, "malformed", REFUSED.address)
-    const compact = this.#room.slice(0, length)
-    const waitMs = waitOf(desk, compact)
-    if (waitMs > 0) return this.#refuse(response, connection, "rate-limited", tooOften(waitMs))
-    if (!desk.admits(query.infoHash)) return this.#refuse(response, connection, "not-tracked", REFUSED.notTracked)
-    if (this.#batch.isFull) return this.#refuse(response, connection, "busy", REFUSED.busy)
-    desk.counters.announces[length === 6 ? "http4" : "http6"]++
-    this.#batch.add(HttpTracker.toAnnouncing(query, compact, desk), { response, connection, query })
-  }
-
-  readonly #answer = ({ connection, query, response }: Asking, asked: Announcing, answer: Answer | undefined): void => {
-    const desk = this.#desk
-    desk.log?.("http", asked, answer)
-    if (answer === undefined) return this.#refuse(response, connection, "store-lost", REFUSED.storeLost)
-    if (answer === "TooManyTorrents") return this.#refuse(response, connection, "table-full", REFUSED.tableFull)
-    const { compact } = asked
-    const whole: HttpTracker.ServerReply = {
-      // One by one, since spreading an answer takes as long as writing it.
-      seeders: answer.seeders,
-      leechers: answer.leechers,
-      completed: answer.completed,
-      peers4: answer.peers4,
-      peers6: answer.peers6,
-      ids4: answer.ids4,
-      ids6: answer.ids6,
-      intervalMs: desk.intervalMs(),
-      minIntervalMs: desk.minIntervalMs,
-      externalIp: compact.subarray(0, compact.length - 2)
-    }
-    reply(response, HttpTracker.encodeReply(whole, query))
-    this.#idle(connection)
-  }
-
-  #scrape(request: IncomingMessage, response: ServerResponse, connection: Connection, text: string): void {
-    const desk = this.#desk
-    const infoHashes = HttpTracker.parseScrape(text)
-    if (infoHashes.length === 0) return this.#refuse(response, connection, "malformed", REFUSED.scrapeAll)
-    const length = HttpTracker.writeAddress(this.#hostOf(request, connection), NOWHERE, this.#room, 0)
-    if (length === 0) return this.#refuse(response, connection, "malformed", REFUSED.address)
-    const compact = this.#room.subarray(0, length)
-    const waitMs = waitOf(desk, compact)
-    if (waitMs > 0) return this.#refuse(response, connection, "rate-limited", tooOften(waitMs))
-    desk.counters.scrapes[length === 6 ? "http4" : "http6"]++
-    this.#scrapes++
-    desk.scrape(infoHashes, (counts) => {
-      this.#scrapes--
-      if (counts === undefined) return this.#refuse(response, connection, "store-lost", REFUSED.storeLost)
-      const files = new Map(infoHashes.map((infoHash, at) => [infoHash, counts[at]!] as const))
-      reply(response, HttpTracker.encodeScrape(files))
-      this.#idle(connection)
-    })
   }
 }
 
 const isAt = (target: string, path: string): boolean =>
   target.startsWith(path) && (target.length === path.length || target.charCodeAt(path.length) === 0x3f)
 
-/** Puts our bound of connections before Node's own way in. */
-const guard = (server: Server, connections: Connections, { counters, elapsed }: Desk): void => {
+/** Puts our bound of connections, and the fast lane, before Node's own way in. */
+const guard = (
+  server: Server,
+  connections: Connections,
+  questions: HttpQuestions,
+  { counters, elapsed }: Desk,
+  { trustProxy }: HttpListenerOptions
+): void => {
   const ways = server.listeners("connection")
   server.removeAllListeners("connection")
   server.on("connection", (socket: Socket) => {
@@ -260,15 +180,34 @@ const guard = (server: Server, connections: Connections, { counters, elapsed }: 
     if (admitted?.gaveWay !== false) counters.troubles.connections++
     if (admitted === undefined) {
       socket.on("error", () => {})
-      socket.end(FULL, () => socket.destroy())
-    } else for (const way of ways) way.call(server, socket)
+      return socket.end(FULL, () => socket.destroy())
+    }
+    const { connection } = admitted
+    const leave = () => ways.forEach((way) => way.call(server, socket))
+    // What a proxy says of an address stands in a header.
+    if (trustProxy) return leave()
+    FastLane.serve(socket, connection.host, {
+      questions,
+      maxTarget: MAX_TARGET,
+      headersTimeout: LIMITS.headersTimeout,
+      keepAliveTimeout: LIMITS.keepAliveTimeout,
+      begin: () => connections.begin(connection),
+      end: () => connections.end(connection, elapsed()),
+      leave
+    })
   })
 }
 
-const newServer = (handler: Handler, connections: Connections, desk: Desk): Server => {
+const newServer = (
+  handler: Handler,
+  connections: Connections,
+  questions: HttpQuestions,
+  desk: Desk,
+  options: HttpListenerOptions
+): Server => {
   const { troubles } = desk.counters
   const server = createServer(LIMITS, handler.handle)
-  guard(server, connections, desk)
+  guard(server, connections, questions, desk, options)
   server.on("clientError", (error: Problem, socket: Socket) => {
     // What still comes after a request that was refused.
     if (!socket.writable) return
@@ -298,9 +237,9 @@ const open = (
 const close = (server: Server, connections: Connections): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
     server.close()
-    server.closeIdleConnections()
+    connections.closeIdle()
     connections.whenQuiet(() => resume(Effect.void))
-  }).pipe(Effect.timeoutOption(PATIENCE), Effect.andThen(Effect.sync(() => server.closeAllConnections())))
+  }).pipe(Effect.timeoutOption(PATIENCE), Effect.andThen(Effect.sync(() => connections.closeAll())))
 
 /** Listens until the scope closes. */
 export const listen = Effect.fnUntraced(function*(
@@ -308,8 +247,9 @@ export const listen = Effect.fnUntraced(function*(
   options: HttpListenerOptions
 ): Effect.fn.Return<HttpListener, ListenError.TrackerServerError, Scope.Scope> {
   const connections = new Connections(options.maxConnections, desk.random)
-  const handler = new Handler(desk, options, connections)
-  const server = newServer(handler, connections, desk)
+  const questions = new HttpQuestions(desk)
+  const handler = new Handler(desk, options, connections, questions)
+  const server = newServer(handler, connections, questions, desk, options)
   const address = yield* Effect.acquireRelease(open(server, options), () => close(server, connections))
   // An accept that fails, for want of descriptors most likely, must not end the process.
   server.on("error", () => desk.counters.troubles.accept++)
@@ -317,6 +257,6 @@ export const listen = Effect.fnUntraced(function*(
     host: address.address,
     port: address.port,
     connections: () => connections.size,
-    pending: () => handler.pending
+    pending: () => questions.pending
   }
 })

@@ -66,11 +66,32 @@ export const aria2: Client = {
   package: "aria2",
   installed: runs("aria2c", "--version"),
   seed: (stage, part) =>
-    stage.spawn("aria2 seed", aria2Argv({ ...part, flags: ["--check-integrity=true", "--seed-ratio=0"] })),
-  leech: (stage, part) => stage.spawn("aria2 leech", aria2Argv({ ...part, flags: ["--seed-time=0"] })),
+    stage.spawn(
+      "aria2 seed",
+      aria2Argv({ ...part, flags: [...part.flags ?? [], "--check-integrity=true", "--seed-ratio=0"] })
+    ),
+  leech: (stage, part) =>
+    stage.spawn("aria2 leech", aria2Argv({ ...part, flags: [...part.flags ?? [], "--seed-time=0"] })),
   makesEmptyFiles: true,
   ready: /listening on TCP port/,
   uploading: /UL:[^\]]*\(/
+}
+
+/** With a table of its own, which stays empty: nobody else is on that network. */
+const withDht = (start: Start, stage: Stage, part: Part) =>
+  start(stage, {
+    ...part,
+    flags: [
+      "--enable-dht=true",
+      `--dht-listen-port=${part.port}`,
+      `--dht-file-path=${path.join(stage.dir, `dht-${part.port}`)}`
+    ]
+  })
+
+export const aria2WithDht: Client = {
+  ...aria2,
+  seed: (stage, part) => withDht(aria2.seed, stage, part),
+  leech: (stage, part) => withDht(aria2.leech, stage, part)
 }
 
 const transmissionArgv = (stage: Stage, mode: "seed" | "leech", { dir, ip, port, torrent }: Part) => [
@@ -127,7 +148,7 @@ const freshetFlags = (stage: Stage, { dir, flags = [], ip, peers = [], port }: P
   ...flags
 ]
 
-export const program = (name: "leech" | "seed"): string => path.join(root, "dist/programs", `${name}.js`)
+export const program = (name: "leech" | "seed" | "tracker"): string => path.join(root, "dist/programs", `${name}.js`)
 
 export type Peer = Pick<Client, "name" | "makesEmptyFiles" | "seed" | "leech">
 

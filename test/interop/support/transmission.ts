@@ -75,6 +75,7 @@ const say = (word: string) => {
   said.add(word)
 }
 
+let complete = false
 await call("torrent-add", { filename: torrent, "download-dir": dir })
 if (mode === "leech") say("ready")
 for (let turn = 0; turn < patience; turn++) {
@@ -85,11 +86,13 @@ for (let turn = 0; turn < patience; turn++) {
   if (state.uploadedEver > 0) say("uploading")
   if (state.status === seeding && state.leftUntilDone === 0) {
     say("ready")
+    complete = true
     if (mode === "leech") break
   }
   await setTimeout(pause)
 }
 if (mode === "leech") {
+  if (!complete) throw new Error("transmission is not done after a minute")
   say("done")
   daemon.removeAllListeners("exit")
   await Promise.all([once(daemon, "exit"), call("session-close", {})])
