@@ -95,6 +95,9 @@ describe("tracker", () => {
           [["--workers", "2"], 28, /--store redis/, {}],
           [["--no-http", "--no-udp"], 28, /nothing to serve/, {}],
           [[...none, "--deny", path.join(dir, "nowhere")], 15, /there is no such file/, {}],
+          [["--config", "/dev/zero"], 28, /larger than/, {}],
+          [[...none, "--allow", "/dev/zero"], 28, /too large/, {}],
+          [["--data-dir", "/proc/nowhere/at/all"], 18, /cannot make the folder/, {}],
           [["--data-dir", path.join(bad, "x")], 18, /cannot make the folder/, {}],
           [[...none, "--bind", "127.0.0.1", "--port", `${port}`], 6, /is taken/, {}],
           [[...none, "--store", "redis://127.0.0.1:1"], 6, /out of reach/, {}]

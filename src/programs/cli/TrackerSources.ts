@@ -3,7 +3,8 @@ import * as Effect from "effect/Effect"
 import * as Toml from "effect/encoding/Toml"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import * as fs from "node:fs"
+import * as Bytes from "../../domain/Bytes.ts"
+import * as BoundedFile from "../../services/BoundedFile.ts"
 import * as SystemCode from "../../services/SystemCode.ts"
 import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 import type { TrackerOptions } from "./TrackerFlags.ts"
@@ -12,27 +13,22 @@ import * as TrackerSettings from "./TrackerSettings.ts"
 /** Bytes of a file of settings. */
 const MAX_FILE = 1024 * 1024
 
-const readFile = (file: string): Result.Result<string, Failure> =>
-  Result.try({
-    try: () => {
-      const { size } = fs.statSync(file)
-      if (size > MAX_FILE) throw new Error(`it is larger than ${MAX_FILE} bytes`)
-      return fs.readFileSync(file, "utf8")
-    },
-    catch: (cause) => {
-      const code = SystemCode.of(cause)
-      const problem = code ?? (cause instanceof Error ? cause.message : String(cause))
-      return failure(ExitCode.cannotOpen, `cannot read ${file}: ${problem}`)
-    }
-  })
+const unreadable = (file: string, trouble: BoundedFile.Trouble): Failure => {
+  if (trouble._tag === "TooLarge") return failure(ExitCode.usage, `${file}: it is larger than ${MAX_FILE} bytes`)
+  const { cause } = trouble
+  return failure(ExitCode.cannotOpen, `cannot read ${file}: ${SystemCode.of(cause) ?? String(cause)}`)
+}
 
-const ofFile = (file: string): Result.Result<TrackerSettings.Texts, Failure> =>
-  Result.flatMap(readFile(file), (text) =>
-    Toml.parse(text).pipe(
+const ofFile = Effect.fnUntraced(function*(file: string): Effect.fn.Return<TrackerSettings.Texts, Failure> {
+  const bytes = yield* Effect.mapError(BoundedFile.read(file, MAX_FILE), (trouble) => unreadable(file, trouble))
+  return yield* Effect.fromResult(
+    Toml.parse(Bytes.toUtf8(bytes)).pipe(
       Result.mapError(({ message }) => message),
       Result.flatMap(TrackerSettings.ofFile),
       Result.mapError((problem) => failure(ExitCode.usage, `${file}: ${problem}`))
-    ))
+    )
+  )
+})
 
 const ofFlags = (options: TrackerOptions): TrackerSettings.Texts =>
   Object.fromEntries(TrackerSettings.NAMES.flatMap((name) => {
@@ -49,7 +45,7 @@ export const read = Effect.fnUntraced(function*(
 ): Effect.fn.Return<TrackerSettings.Settings, Failure> {
   const file = Option.getOrUndefined(options.config)
   const inEnvironment = yield* Effect.fromResult(Result.mapError(TrackerSettings.ofEnvironment(env), usage))
-  const inFile = file === undefined ? {} : yield* Effect.fromResult(ofFile(file))
+  const inFile = file === undefined ? {} : yield* ofFile(file)
   const settings = TrackerSettings.resolve([
     { texts: ofFlags(options), nameOf: (name) => `--${name}` },
     { texts: inEnvironment, nameOf: TrackerSettings.variableOf },

@@ -32,9 +32,16 @@ const dataDirOf = (settings: Settings): string | undefined => {
   return path.resolve(given ?? path.join(defaultStateDir(process.env), `tracker-${settings.port}`))
 }
 
+/** One by one: Node's own way of making all at once does not end in file systems like /proc. */
+const makeAll = (dir: string): void => {
+  if (fs.existsSync(dir)) return void fs.readdirSync(dir)
+  makeAll(path.dirname(dir))
+  fs.mkdirSync(dir, { mode: 0o700 })
+}
+
 const makeFolder = (dir: string): Effect.Effect<void, Failure> =>
   Effect.try({
-    try: () => void fs.mkdirSync(dir, { recursive: true, mode: 0o700 }),
+    try: () => makeAll(dir),
     catch: (cause) =>
       failure(
         ExitCode.cannotCreateFolder,

@@ -2,9 +2,10 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as fs from "node:fs/promises"
+import * as Bytes from "../../domain/Bytes.ts"
 import type * as InfoHash from "../../domain/InfoHash.ts"
 import * as InfoHashList from "../../domain/tracker/InfoHashList.ts"
+import * as BoundedFile from "../BoundedFile.ts"
 import * as SystemCode from "../SystemCode.ts"
 
 export class HashListError extends Schema.TaggedError<HashListError>()("HashListError", {
@@ -40,16 +41,15 @@ const unreadable = (file: string, cause: unknown): HashListError => {
 }
 
 const read = Effect.fnUntraced(function*(file: string): Effect.fn.Return<InfoHashList.InfoHashList, HashListError> {
-  const { size } = yield* Effect.tryPromise({ try: () => fs.stat(file), catch: (cause) => unreadable(file, cause) })
-  if (size > InfoHashList.MAX_BYTES) {
-    return yield* new HashListError({ reason: "Invalid", file, detail: "it is too large for a list of info hashes" })
-  }
-  const text = yield* Effect.tryPromise({
-    try: () => fs.readFile(file, "latin1"),
-    catch: (cause) => unreadable(file, cause)
-  })
+  const bytes = yield* Effect.mapError(
+    BoundedFile.read(file, InfoHashList.MAX_BYTES),
+    (trouble) =>
+      trouble._tag === "TooLarge"
+        ? new HashListError({ reason: "Invalid", file, detail: "it is too large for a list of info hashes" })
+        : unreadable(file, trouble.cause)
+  )
   return yield* Effect.fromResult(Result.mapError(
-    InfoHashList.parse(text),
+    InfoHashList.parse(Bytes.toUtf8(bytes)),
     (detail) => new HashListError({ reason: "Invalid", file, detail })
   ))
 })
