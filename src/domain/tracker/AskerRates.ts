@@ -29,6 +29,10 @@ export class AskerRates {
     this.#maxAddresses = maxAddresses
   }
 
+  get isLimited(): boolean {
+    return this.#rate < Infinity
+  }
+
   get size(): number {
     return this.#buckets.size
   }

@@ -42,6 +42,11 @@ export class AnnounceBatch<To> {
     return this.#pending
   }
 
+  /** Nothing has been gathered in this turn. */
+  get isEmpty(): boolean {
+    return this.#announces.length === 0
+  }
+
   get isFull(): boolean {
     return this.#pending >= this.#maxPending
   }

@@ -53,3 +53,7 @@ export interface Desk {
   /** Is told of every announce. */
   readonly log: ((protocol: "udp" | "http", asked: Announcing, answer: Answer | undefined) => void) | undefined
 }
+
+/** How long this address has to wait before it may ask, ms; the time is not even looked up without a limit. */
+export const waitOf = ({ elapsed, rates }: Desk, compact: Uint8Array): number =>
+  rates.isLimited ? rates.take(compact, elapsed()) : 0

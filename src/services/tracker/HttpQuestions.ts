@@ -4,7 +4,7 @@ import type { Announcing, Answer } from "../../domain/tracker/Announcing.ts"
 import type { Trouble } from "../../domain/tracker/Counters.ts"
 import * as HttpTracker from "../../domain/tracker/HttpTrackerServer.ts"
 import { AnnounceBatch } from "./AnnounceBatch.ts"
-import { type Desk, type Refusal, REFUSED, tooOften } from "./Desk.ts"
+import { type Desk, type Refusal, REFUSED, tooOften, waitOf } from "./Desk.ts"
 
 /** Who asks, and hears the answer once. */
 export interface Asker {
@@ -25,7 +25,7 @@ interface Asking {
 export class HttpQuestions {
   readonly #desk: Desk
   readonly #batch: AnnounceBatch<Asking>
-  /** For the address of a scrape. */
+  /** For the address of the question at hand. */
   readonly #room = new Uint8Array(HttpTracker.MAX_COMPACT)
   #scrapes = 0
 
@@ -52,11 +52,11 @@ export class HttpQuestions {
       return this.#refuse(asker, "malformed", { text: parsed.failure, retryInMs: undefined })
     }
     const query = parsed.success
-    const room = new Uint8Array(HttpTracker.MAX_COMPACT)
-    const length = HttpTracker.writeAddress(asker.host, query, room, 0)
+    const length = HttpTracker.writeAddress(asker.host, query, this.#room, 0)
     if (length === 0) return this.#refuse(asker, "malformed", REFUSED.address)
-    const compact = room.subarray(0, length)
-    const waitMs = desk.rates.take(compact, desk.elapsed())
+    // A copy: a view of a small array makes V8 move that out of its heap.
+    const compact = this.#room.slice(0, length)
+    const waitMs = waitOf(desk, compact)
     if (waitMs > 0) return this.#refuse(asker, "rate-limited", tooOften(waitMs))
     if (!desk.admits(query.infoHash)) return this.#refuse(asker, "not-tracked", REFUSED.notTracked)
     if (this.#batch.isFull) return this.#refuse(asker, "busy", REFUSED.busy)
@@ -70,7 +70,7 @@ export class HttpQuestions {
     if (infoHashes.length === 0) return this.#refuse(asker, "malformed", REFUSED.scrapeAll)
     const length = HttpTracker.writeAddress(asker.host, NOWHERE, this.#room, 0)
     if (length === 0) return this.#refuse(asker, "malformed", REFUSED.address)
-    const waitMs = desk.rates.take(this.#room.subarray(0, length), desk.elapsed())
+    const waitMs = waitOf(desk, this.#room.subarray(0, length))
     if (waitMs > 0) return this.#refuse(asker, "rate-limited", tooOften(waitMs))
     desk.counters.scrapes[length === 6 ? "http4" : "http6"]++
     this.#scrapes++
@@ -93,10 +93,17 @@ export class HttpQuestions {
     if (answer === "TooManyTorrents") return this.#refuse(asker, "table-full", REFUSED.tableFull)
     const { compact } = asked
     const reply: HttpTracker.ServerReply = {
-      ...answer,
+      // One by one, since spreading an answer takes as long as writing it.
+      seeders: answer.seeders,
+      leechers: answer.leechers,
+      completed: answer.completed,
+      peers4: answer.peers4,
+      peers6: answer.peers6,
+      ids4: answer.ids4,
+      ids6: answer.ids6,
       intervalMs: desk.intervalMs(),
       minIntervalMs: desk.minIntervalMs,
-      externalIp: compact.subarray(0, compact.length - 2)
+      externalIp: compact.slice(0, -2)
     }
     asker.hear(HttpTracker.encodeReply(reply, query, Buffer.allocUnsafe))
   }

@@ -14,7 +14,7 @@ import * as UdpTracker from "../../domain/tracker/UdpTracker.ts"
 import * as UdpTrackerServer from "../../domain/tracker/UdpTrackerServer.ts"
 import * as SystemCode from "../SystemCode.ts"
 import { AnnounceBatch } from "./AnnounceBatch.ts"
-import { type Desk, type Refusal, REFUSED, tooOften } from "./Desk.ts"
+import { type Desk, type Refusal, REFUSED, tooOften, waitOf } from "./Desk.ts"
 import * as ListenError from "./ListenError.ts"
 
 export interface UdpListenerOptions {
@@ -39,6 +39,9 @@ export const ALL: ReadonlyArray<string> = ["0.0.0.0", "::"]
 /** What the kernel keeps for us; it may grant less. */
 const SOCKET_BUFFER = 4 * 1024 * 1024
 
+/** Bytes of answers between two looks at whether the network has taken them. */
+const OUT_BYTES = 128 * 1024
+
 /** Bytes of answers that may wait for the network; what comes beyond is lost, as datagrams are. */
 const MAX_UNSENT = 16 * 1024 * 1024
 
@@ -58,8 +61,11 @@ class Handler {
   readonly #socket: Socket
   readonly #batch: AnnounceBatch<Asker>
   #scrapes = 0
-  #out = Buffer.allocUnsafeSlow(UdpTrackerServer.MAX_REPLY)
-  /** For the address of a scrape. */
+  /** Where replies are written, one behind the other. */
+  #out = Buffer.allocUnsafeSlow(OUT_BYTES)
+  #at = 0
+  #now = 0
+  /** For the address of the packet at hand. */
   readonly #room = new Uint8Array(UdpTrackerServer.MAX_COMPACT)
   #onQuiet: (() => void) | undefined
   #isBehind = false
@@ -102,7 +108,9 @@ class Handler {
       return
     }
     if (action === UdpTracker.CONNECT) return this.#connect(packet, source)
-    if (!this.#ids.accepts(source.address, this.#desk.now(), packet, 0)) {
+    // All that one turn gathers comes at one time.
+    if (this.#batch.isEmpty) this.#now = this.#desk.now()
+    if (!this.#ids.accepts(source.address, this.#now, packet, 0)) {
       this.#desk.counters.troubles["wrong-id"]++
       return
     }
@@ -110,14 +118,18 @@ class Handler {
     else this.#scrape(packet, source)
   }
 
+  /** Sends what was written at `#at`. */
   #send(length: number, { address, port }: RemoteInfo): void {
-    this.#socket.send(this.#out, 0, length, port, address)
-    if (this.#socket.getSendQueueCount() > 0) this.#queued()
+    this.#socket.send(this.#out, this.#at, length, port, address)
+    this.#at += length
+    if (this.#at > OUT_BYTES - UdpTrackerServer.MAX_REPLY) this.#rewind()
   }
 
-  /** The network is behind: Node keeps the buffer until it has sent it, and there must not be too many of them. */
-  #queued(): void {
-    this.#out = Buffer.allocUnsafeSlow(UdpTrackerServer.MAX_REPLY)
+  /** What the network has not taken yet is still read from where it was written. */
+  #rewind(): void {
+    this.#at = 0
+    if (this.#socket.getSendQueueCount() === 0) return
+    this.#out = Buffer.allocUnsafeSlow(OUT_BYTES)
     this.#isBehind = this.#socket.getSendQueueSize() > MAX_UNSENT
   }
 
@@ -131,25 +143,25 @@ class Handler {
 
   #connect(packet: Uint8Array, source: RemoteInfo): void {
     this.#desk.counters.connects++
-    const length = UdpTrackerServer.writeConnect(this.#out, 0, UdpTrackerServer.transactionOf(packet))
-    this.#ids.write(source.address, this.#desk.now(), this.#out, length - 8)
+    const length = UdpTrackerServer.writeConnect(this.#out, this.#at, UdpTrackerServer.transactionOf(packet))
+    this.#ids.write(source.address, this.#desk.now(), this.#out, this.#at + length - 8)
     this.#send(length, source)
   }
 
   /** Every question with a right id is longer than its header, so that there is room for some words. */
   #refuse(transaction: number, source: RemoteInfo, trouble: Trouble, { text }: Refusal): void {
     this.#desk.counters.troubles[trouble]++
-    this.#send(UdpTrackerServer.writeError(this.#out, 0, transaction, text, source.size), source)
+    this.#send(UdpTrackerServer.writeError(this.#out, this.#at, transaction, text, source.size), source)
   }
 
   #announce(packet: Uint8Array, source: RemoteInfo): void {
     const desk = this.#desk
     const transaction = UdpTrackerServer.transactionOf(packet)
-    const room = new Uint8Array(UdpTrackerServer.MAX_COMPACT)
-    const length = UdpTrackerServer.writeAddress(packet, source.address, room, 0)
+    const length = UdpTrackerServer.writeAddress(packet, source.address, this.#room, 0)
     if (length === 0) return this.#refuse(transaction, source, "malformed", BAD_PORT)
-    const compact = room.subarray(0, length)
-    const waitMs = desk.rates.take(compact, desk.elapsed())
+    // A copy: a view of a small array makes V8 move that out of its heap, which costs more than all the rest of this.
+    const compact = this.#room.slice(0, length)
+    const waitMs = waitOf(desk, compact)
     if (waitMs > 0) return this.#refuse(transaction, source, "rate-limited", tooOften(waitMs))
     const asked = UdpTrackerServer.readAnnounce(packet, compact, desk)
     if (!desk.admits(asked.infoHash)) return this.#refuse(transaction, source, "not-tracked", REFUSED.notTracked)
@@ -164,7 +176,7 @@ class Handler {
     if (answer === undefined) return this.#refuse(transaction, source, "store-lost", REFUSED.storeLost)
     if (answer === "TooManyTorrents") return this.#refuse(transaction, source, "table-full", REFUSED.tableFull)
     const family = asked.compact.length === 6 ? 4 : 6
-    const length = UdpTrackerServer.writeAnnounce(this.#out, 0, transaction, answer, family, desk.intervalMs())
+    const length = UdpTrackerServer.writeAnnounce(this.#out, this.#at, transaction, answer, family, desk.intervalMs())
     this.#send(length, source)
   }
 
@@ -172,14 +184,14 @@ class Handler {
     const desk = this.#desk
     const transaction = UdpTrackerServer.transactionOf(packet)
     const length = HostBytes.write(source.address, this.#room, 0)
-    const waitMs = desk.rates.take(this.#room.subarray(0, length + 2), desk.elapsed())
+    const waitMs = waitOf(desk, this.#room.subarray(0, length + 2))
     if (waitMs > 0) return this.#refuse(transaction, source, "rate-limited", tooOften(waitMs))
     desk.counters.scrapes[length === 4 ? "udp4" : "udp6"]++
     this.#scrapes++
     desk.scrape(UdpTrackerServer.readScrape(packet), (counts) => {
       this.#scrapes--
       if (counts === undefined) this.#refuse(transaction, source, "store-lost", REFUSED.storeLost)
-      else this.#send(UdpTrackerServer.writeScrape(this.#out, 0, transaction, counts), source)
+      else this.#send(UdpTrackerServer.writeScrape(this.#out, this.#at, transaction, counts), source)
       this.#settle()
     })
   }
