@@ -6,6 +6,7 @@ import * as Layer from "effect/Layer"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import * as v8 from "node:v8"
+import * as AnnounceInterval from "../../domain/tracker/AnnounceInterval.ts"
 import { Catalogue } from "../../services/Catalogue.ts"
 import { defaultStateDir } from "../../services/ResumeStore.ts"
 import { SwarmStore } from "../../services/SwarmStore.ts"
@@ -22,9 +23,6 @@ import * as TrackerSources from "./TrackerSources.ts"
 import * as TrackerWorkers from "./TrackerWorkers.ts"
 
 type Settings = TrackerSettings.Settings
-
-/** Announces that are a little late are not too late. */
-const GRACE_MS = 60_000
 
 /** The folder of what outlives a restart; `undefined` for none. */
 const dataDirOf = (settings: Settings): string | undefined => {
@@ -54,7 +52,7 @@ const makeFolder = (dir: string): Effect.Effect<void, Failure> =>
 const storesOf = (settings: Settings) =>
   Layer.unwrap(Effect.gen(function*() {
     const { "max-peers": maxPeers, "max-torrents": maxTorrents, store: url } = settings
-    const bounds = { maxTorrents, maxPeers, lifeMs: 2 * settings.interval * 1000 + GRACE_MS }
+    const bounds = { maxTorrents, maxPeers, lifeMs: AnnounceInterval.lifeOf(settings.interval * 1000) }
     if (url !== "memory") return Layer.merge(SwarmStore.layerRedis({ ...bounds, url }), Catalogue.layerRedis({ url }))
     const dataDir = dataDirOf(settings)
     if (dataDir === undefined) return Layer.merge(SwarmStore.layerMemory(bounds), Catalogue.layerMemory())
