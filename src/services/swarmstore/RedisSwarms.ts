@@ -1,7 +1,4 @@
-/**
- * All swarms in Redis, for trackers that share them. `now` is each tracker's own clock: where two differ, a peer that announced
- * to the one is forgotten by the other earlier or later by just that difference.
- */
+/** All swarms in Redis, for trackers that share them. Their clocks may differ: time is what Redis says. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
@@ -22,6 +19,8 @@ export interface RedisSwarmsOptions extends SwarmsOptions {
   readonly url: string
   /** What all keys begin with; `freshet:swarms` unless given. */
   readonly prefix?: string | undefined
+  /** Whose time counts: that of Redis unless given, or the `now` of every call, for those who set the clock in tests. */
+  readonly time?: "redis" | "caller" | undefined
 }
 
 const PREFIX = "freshet:swarms"
@@ -136,6 +135,7 @@ export const make = Effect.fnUntraced(
   function*(options: RedisSwarmsOptions): Effect.fn.Return<Swarms, SwarmStoreError, Scope.Scope> {
     const prefix = options.prefix ?? PREFIX
     const bounds = boundsOf(options)
+    const timeOf = (now: number) => options.time === "caller" ? String(now) : ""
     const random = yield* Random.Random
     const next = () => random.nextDoubleUnsafe()
     const redis = yield* RedisClient.make(options.url)
@@ -143,7 +143,7 @@ export const make = Effect.fnUntraced(
 
     const sweep = Effect.gen(function*() {
       const now = yield* Clock.currentTimeMillis
-      const [more] = yield* redis.run(SWEEP, [[prefix, String(now), String(SWEPT)]])
+      const [more] = yield* redis.run(SWEEP, [[prefix, timeOf(now), String(SWEPT)]])
       return more === 1
     })
     yield* Effect.sleep(SWEEP_EVERY).pipe(
@@ -155,7 +155,7 @@ export const make = Effect.fnUntraced(
     return {
       announce: (batch, now) =>
         Effect.suspend(() => {
-          const head = [prefix, String(now)]
+          const head = [prefix, timeOf(now)]
           const asked = batch.map(askedOf)
           const calls = batch.map((one, index) => [...head, ...announceArguments(one, asked[index]!, bounds, next)])
           return Effect.map(
@@ -167,11 +167,11 @@ export const make = Effect.fnUntraced(
         hashes.length === 0
           ? Effect.succeed([])
           : Effect.map(
-            redis.run(SCRAPE, [[prefix, String(now), ...hashes.map((infoHash) => Buffer.from(infoHash, "hex"))]]),
+            redis.run(SCRAPE, [[prefix, timeOf(now), ...hashes.map((infoHash) => Buffer.from(infoHash, "hex"))]]),
             ([reply]) => (reply as ReadonlyArray<ReadonlyArray<unknown>>).map(toCounts)
           ),
       summary: (now) =>
-        Effect.map(redis.run(SUMMARY, [[prefix, String(now)]]), ([reply]) => toSummary(reply as ReadonlyArray<number>)),
+        Effect.map(redis.run(SUMMARY, [[prefix, timeOf(now)]]), ([reply]) => toSummary(reply as ReadonlyArray<number>)),
       connectionKey: Effect.succeed(connectionKey)
     }
   }

@@ -6,7 +6,7 @@ import type { Announcing, Answer, Counts, Summary } from "../../domain/tracker/A
 import type { Bounds } from "../../domain/tracker/SwarmTable.ts"
 import type { SwarmStoreError } from "./SwarmStoreError.ts"
 
-/** `now` is milliseconds of the wall clock, which must not go back within one process. */
+/** `now` is milliseconds of the wall clock, which must not go back within one process; stores with a clock go by their own. */
 export interface Swarms {
   /**
    * Takes every peer of the batch in (or out, when it stops), one after another, and answers each with others of its swarm:

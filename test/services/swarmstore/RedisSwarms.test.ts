@@ -8,14 +8,17 @@ import * as TestClock from "effect/testing/TestClock"
 import { SwarmStore } from "../../../src/services/SwarmStore.ts"
 import type { RedisSwarmsOptions } from "../../../src/services/swarmstore/RedisSwarms.ts"
 import { describeWithRedis, RedisServer } from "../../support/redisServer.ts"
-import { announceAll, hash, peer } from "./announcing.ts"
+import { announceAll, hash, hosts, peer } from "./announcing.ts"
 import { examples } from "./examples.ts"
 
 let prefixes = 0
 
 const layerOf = (options: Partial<RedisSwarmsOptions> = {}) =>
   Layer.unwrap(
-    Effect.map(RedisServer, ({ url }) => SwarmStore.layerRedis({ url, prefix: `test${prefixes++}`, ...options }))
+    Effect.map(
+      RedisServer,
+      ({ url }) => SwarmStore.layerRedis({ url, prefix: `test${prefixes++}`, time: "caller", ...options })
+    )
   )
 
 /** A tracker of its own. */
@@ -49,6 +52,20 @@ describeWithRedis("SwarmStore in Redis", (it) => {
         assert.strictEqual(counts.reduce((sum, { completed }) => sum + completed, 0), 200)
       }
     }))
+
+  it.effect("goes by the time of Redis, whatever the clocks of the trackers say", () =>
+    Effect.gen(function*() {
+      const shared = { prefix: "clocks", time: "redis", lifeMs: 60_000 } as const
+      const [late, early] = yield* Effect.all([open(shared), open(shared)])
+      const now = yield* Clock.currentTimeMillis
+      const hour = 3_600_000
+      yield* late.announce([peer(1, 1, { role: "seed" })], now - hour)
+      const [answer] = yield* early.announce([peer(1, 2)], now + hour)
+      assert.deepStrictEqual(hosts(answer!), ["203.0.113.1:6881"])
+      assert.strictEqual((yield* early.summary(now + hour)).peers, 2)
+      const [counts] = yield* early.scrape([hash(1)], now + hour)
+      assert.closeTo(counts!.lastSeedAt!, now, 30_000)
+    }).pipe(TestClock.withLive))
 
   it.effect("fails soon while Redis is away, and comes back with it", () =>
     Effect.gen(function*() {
