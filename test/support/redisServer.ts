@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import { spawnSync } from "node:child_process"
+import { execFileSync, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as net from "node:net"
 import * as os from "node:os"
@@ -43,7 +43,9 @@ const make = Effect.gen(function*() {
   const signal = (name: NodeJS.Signals) => Effect.suspend(() => running?.child.signal(name) ?? Effect.void)
   yield* Effect.addFinalizer(() => stop)
   yield* start
-  return { url: `redis://127.0.0.1:${port}`, port, start, stop, signal }
+  const run = (...args: ReadonlyArray<string>) =>
+    execFileSync("redis-cli", ["-p", String(port), ...args], { encoding: "utf8" }).trim()
+  return { url: `redis://127.0.0.1:${port}`, port, start, stop, signal, run }
 })
 
 export class RedisServer extends Context.Service<RedisServer, {
@@ -53,6 +55,8 @@ export class RedisServer extends Context.Service<RedisServer, {
   readonly start: Effect.Effect<void>
   readonly stop: Effect.Effect<void>
   readonly signal: (name: NodeJS.Signals) => Effect.Effect<void>
+  /** Runs a command of redis-cli. */
+  readonly run: (...args: ReadonlyArray<string>) => string
 }>()("test/RedisServer") {
   static readonly layer: Layer.Layer<RedisServer> = Layer.effect(RedisServer, make)
 }

@@ -35,7 +35,10 @@ export interface Script {
 export const script = (text: string): Script => ({ text, sha: Bytes.toHex(Digest.sha1(Bytes.fromUtf8(text))) })
 
 export interface RedisClient {
-  /** Runs a script once with each list of arguments, all sent at once; byte strings come back as Buffers. */
+  /**
+   * Runs a script once with each list of arguments, all sent at once; byte strings come back as Buffers. A call that fails
+   * gives `undefined`, and nothing else does; it fails when all of them do.
+   */
   readonly run: (
     script: Script,
     calls: ReadonlyArray<ReadonlyArray<Argument>>
@@ -58,7 +61,10 @@ const placeOf = (url: string): string | undefined => {
 const textOf = (cause: unknown): string =>
   SystemCode.of(cause) ?? (cause instanceof Error ? cause.message : "no answer")
 
-const isNoScript = (cause: unknown): boolean => cause instanceof Error && cause.message.startsWith("NOSCRIPT")
+type Settled = PromiseSettledResult<unknown>
+
+const isNoScript = (result: Settled): boolean =>
+  result.status === "rejected" && result.reason instanceof Error && result.reason.message.startsWith("NOSCRIPT")
 
 /** Fails at once when the first connection does; later ones are tried again and again. */
 const reconnection = () => {
@@ -111,23 +117,15 @@ class Line {
   readonly run = async (
     { sha, text }: Script,
     calls: ReadonlyArray<ReadonlyArray<Argument>>
-  ): Promise<ReadonlyArray<unknown>> => {
-    const results = await this.sendAll(calls.map((args) => ["EVALSHA", sha, "0", ...args]))
-    if (!results.some((result) => result.status === "rejected" && isNoScript(result.reason))) return valuesOf(results)
+  ): Promise<ReadonlyArray<Settled>> => {
+    const send = (args: ReadonlyArray<Argument>) => this.send(["EVALSHA", sha, "0", ...args])
+    const results = await Promise.allSettled(calls.map(send))
+    const unknown = calls.filter((_, index) => isNoScript(results[index]!))
+    if (unknown.length === 0) return results
     await this.send(["SCRIPT", "LOAD", text])
     // Only those that were refused: the others have had their effect.
-    const again = await Promise.all(
-      results.map((result, index) =>
-        result.status === "rejected" && isNoScript(result.reason)
-          ? this.send(["EVALSHA", sha, "0", ...calls[index]!])
-          : undefined
-      )
-    )
-    return valuesOf(results.map((result, index) =>
-      result.status === "rejected" && isNoScript(result.reason)
-        ? { status: "fulfilled", value: again[index] }
-        : result
-    ))
+    const again = (await Promise.allSettled(unknown.map(send))).values()
+    return results.map((result) => isNoScript(result) ? again.next().value! : result)
   }
 
   readonly send = async (args: ReadonlyArray<Argument>): Promise<unknown> => {
@@ -152,17 +150,7 @@ class Line {
   readonly hangUp = (): void => {
     if ((this.waiting > 0 || !this.client.isReady) && this.client.isOpen) this.client.destroy()
   }
-
-  private sendAll(commands: ReadonlyArray<ReadonlyArray<Argument>>): Promise<Array<PromiseSettledResult<unknown>>> {
-    return Promise.allSettled(commands.map(this.send))
-  }
 }
-
-const valuesOf = (results: ReadonlyArray<PromiseSettledResult<unknown>>): ReadonlyArray<unknown> =>
-  results.map((result) => {
-    if (result.status === "rejected") throw result.reason
-    return result.value
-  })
 
 export const make = Effect.fnUntraced(
   function*(url: string): Effect.fn.Return<RedisClient, SwarmStoreError, Scope.Scope> {
@@ -174,9 +162,17 @@ export const make = Effect.fnUntraced(
     const client = yield* connect(url, place)
     const line = new Line(client, () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6)
     yield* Effect.addFinalizer(() => Effect.sync(line.hangUp))
-    let isLost = false
+    let trouble: string | undefined
+    /** Of many calls that fail one is told, and then the first that does not. */
+    const note = (detail: string | undefined): Effect.Effect<void> => {
+      const before = trouble
+      trouble = detail
+      if (detail === undefined) return before === undefined ? Effect.void : Effect.logInfo(`Redis at ${place} is back`)
+      return before === undefined ? Effect.logWarning(unavailable(detail).message) : Effect.void
+    }
+    const detailOf = (cause: unknown) => `Redis at ${place}: ${textOf(cause)}`
     const attempt = <A>(send: () => Promise<A>): Effect.Effect<A, SwarmStoreError> =>
-      Effect.tryPromise({ try: send, catch: (cause) => unavailable(`Redis at ${place}: ${textOf(cause)}`) }).pipe(
+      Effect.tryPromise({ try: send, catch: (cause) => unavailable(detailOf(cause)) }).pipe(
         Effect.timeoutOrElse({
           duration: PATIENCE_MS,
           orElse: () => {
@@ -184,19 +180,20 @@ export const make = Effect.fnUntraced(
             return Effect.fail(unavailable(`Redis at ${place} does not answer`))
           }
         }),
-        Effect.tapError((error) => {
-          if (isLost) return Effect.void
-          isLost = true
-          return Effect.logWarning(error.message)
-        }),
-        Effect.tap(() => {
-          if (!isLost) return Effect.void
-          isLost = false
-          return Effect.logInfo(`Redis at ${place} is back`)
-        })
+        Effect.tapError(({ detail }) => note(detail))
       )
+    const run = Effect.fnUntraced(function*(script: Script, calls: ReadonlyArray<ReadonlyArray<Argument>>) {
+      const { failed, results } = yield* attempt(async () => {
+        const results = await line.run(script, calls)
+        const failed = results.find((result) => result.status === "rejected")
+        if (failed !== undefined && results.every(({ status }) => status === "rejected")) throw failed.reason
+        return { failed, results }
+      })
+      yield* note(failed && detailOf(failed.reason))
+      return results.map((result) => result.status === "fulfilled" ? result.value : undefined)
+    })
     return {
-      run: (script, calls) => calls.length === 0 ? Effect.succeed([]) : attempt(() => line.run(script, calls)),
+      run: (script, calls) => calls.length === 0 ? Effect.succeed([]) : run(script, calls),
       share: (key, value) =>
         attempt(async () => {
           await line.send(["SET", key, value, "NX"])

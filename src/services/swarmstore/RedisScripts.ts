@@ -183,8 +183,9 @@ local function keepBounds()
   end
   if tonumber(call("HGET", totals, "n")) > maxPeers then
     local other = call("ZRANGE", silent, 0, 0)[1]
-    drop(other, call("ZRANGE", of(other, "z"), 0, 0)[1])
-    settle(other, now)
+    local oldest = other and call("ZRANGE", of(other, "z"), 0, 0)[1]
+    if oldest then drop(other, oldest) end
+    if other then settle(other, now) end
   end
 end
 

@@ -160,7 +160,8 @@ export const make = Effect.fnUntraced(
           const calls = batch.map((one, index) => [...head, ...announceArguments(one, asked[index]!, bounds, next)])
           return Effect.map(
             redis.run(ANNOUNCE, calls),
-            (replies) => replies.map((reply, index) => toAnswer(reply, asked[index]!, next))
+            (replies) =>
+              replies.map((reply, index) => reply === undefined ? undefined : toAnswer(reply, asked[index]!, next))
           )
         }),
       scrape: (hashes, now) =>

@@ -11,12 +11,12 @@ export interface Swarms {
   /**
    * Takes every peer of the batch in (or out, when it stops), one after another, and answers each with others of its swarm:
    * chosen by chance, never the asker, no seeds for a seed, and nobody that the asker could not reach. The batch may be
-   * reused once the effect has ended.
+   * reused once the effect has ended. An announce that failed alone has no answer.
    */
   readonly announce: (
     batch: ReadonlyArray<Announcing>,
     now: number
-  ) => Effect.Effect<ReadonlyArray<Answer>, SwarmStoreError>
+  ) => Effect.Effect<ReadonlyArray<Answer | undefined>, SwarmStoreError>
   /** In the order of the hashes; a torrent that is not known has nobody. */
   readonly scrape: (
     hashes: ReadonlyArray<InfoHash.InfoHash>,

@@ -67,6 +67,30 @@ describeWithRedis("SwarmStore in Redis", (it) => {
       assert.closeTo(counts!.lastSeedAt!, now, 30_000)
     }).pipe(TestClock.withLive))
 
+  it.effect("makes room where the peers of a torrent have expired by themselves", () =>
+    Effect.gen(function*() {
+      const server = yield* RedisServer
+      const store = yield* open({ prefix: "room", maxPeers: 3 })
+      yield* store.announce([peer(1, 1), peer(2, 2), peer(3, 3)], 0)
+      const loseAll = "for _, key in ipairs(redis.call('KEYS', 'room:*:z')) do redis.call('DEL', key) end"
+      server.run("EVAL", loseAll, "0")
+      yield* store.announce([peer(4, 4)], 0)
+      const { peers, torrents } = yield* store.summary(0)
+      assert.deepStrictEqual([peers, torrents], [3, 3])
+    }))
+
+  it.effect("answers the others of a batch when one call fails", () =>
+    Effect.gen(function*() {
+      const server = yield* RedisServer
+      const store = yield* open({ prefix: "one" })
+      yield* store.announce([peer(1, 1), peer(2, 1)], 0)
+      server.run("EVAL", "redis.call('SET', 'one:' .. string.rep('\\0', 19) .. '\\1:z', 'no sorted set')", "0")
+      const answers = yield* store.announce([peer(2, 2), peer(1, 2), peer(2, 3)], 0)
+      assert.isUndefined(answers[1])
+      assert.deepStrictEqual([answers[0], answers[2]].map((answer) => hosts(answer!).length), [1, 2])
+      assert.strictEqual((yield* Effect.flip(store.announce([peer(1, 2)], 0))).reason, "Unavailable")
+    }))
+
   it.effect("fails soon while Redis is away, and comes back with it", () =>
     Effect.gen(function*() {
       const server = yield* RedisServer
@@ -124,7 +148,7 @@ describeWithRedis("SwarmStore in Redis", (it) => {
       const asks = Array.from({ length: 2000 }, () => peer(1, 99, { numWant: 10 }))
       const seen = new Map<number, number>()
       for (const answer of yield* SwarmStore.use((store) => store.announce(asks, 0))) {
-        if (answer === "TooManyTorrents") return assert.fail(answer)
+        if (answer === undefined || answer === "TooManyTorrents") return assert.fail(answer)
         for (let at = 3; at < answer.peers4.length; at += 6) {
           seen.set(answer.peers4[at]!, (seen.get(answer.peers4[at]!) ?? 0) + 1)
         }
