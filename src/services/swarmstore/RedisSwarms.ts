@@ -9,10 +9,10 @@ import * as PeerId from "../../domain/PeerId.ts"
 import type { Announcing, Answer, Counts, Summary } from "../../domain/tracker/Announcing.ts"
 import * as PeerClass from "../../domain/tracker/PeerClass.ts"
 import type { Bounds } from "../../domain/tracker/SwarmTable.ts"
-import * as RedisClient from "./RedisClient.ts"
+import * as RedisClient from "../redis/RedisClient.ts"
 import * as RedisScripts from "./RedisScripts.ts"
 import { boundsOf, KEY_BYTES, type Swarms, type SwarmsOptions } from "./Swarms.ts"
-import type { SwarmStoreError } from "./SwarmStoreError.ts"
+import { SwarmStoreError } from "./SwarmStoreError.ts"
 
 export interface RedisSwarmsOptions extends SwarmsOptions {
   /** `redis://` or `rediss://`, with name and password if need be; never shown. */
@@ -24,6 +24,11 @@ export interface RedisSwarmsOptions extends SwarmsOptions {
 }
 
 const PREFIX = "freshet:swarms"
+
+/** An announce takes Redis some 130 µs, and nobody who announces waits for long. */
+const PATIENCE_MS = 500
+
+const unavailable = (detail: string) => new SwarmStoreError({ reason: "Unavailable", detail })
 
 const ANNOUNCE = RedisClient.script(RedisScripts.ANNOUNCE)
 const SCRAPE = RedisClient.script(RedisScripts.SCRAPE)
@@ -138,7 +143,7 @@ export const make = Effect.fnUntraced(
     const timeOf = (now: number) => options.time === "caller" ? String(now) : ""
     const random = yield* Random.Random
     const next = () => random.nextDoubleUnsafe()
-    const redis = yield* RedisClient.make(options.url)
+    const redis = yield* RedisClient.make(options.url, { patienceMs: PATIENCE_MS, unavailable })
     const connectionKey = Uint8Array.from(yield* redis.share(`${prefix}:key`, randomBytes(KEY_BYTES)))
 
     const sweep = Effect.gen(function*() {
