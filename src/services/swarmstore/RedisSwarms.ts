@@ -7,11 +7,12 @@ import { randomBytes } from "node:crypto"
 import * as Bytes from "../../domain/Bytes.ts"
 import * as PeerId from "../../domain/PeerId.ts"
 import type { Announcing, Answer, Counts, Summary } from "../../domain/tracker/Announcing.ts"
+import { KEY_BYTES } from "../../domain/tracker/ConnectionIds.ts"
 import * as PeerClass from "../../domain/tracker/PeerClass.ts"
 import type { Bounds } from "../../domain/tracker/SwarmTable.ts"
 import * as RedisClient from "../redis/RedisClient.ts"
 import * as RedisScripts from "./RedisScripts.ts"
-import { boundsOf, KEY_BYTES, type Swarms, type SwarmsOptions } from "./Swarms.ts"
+import { boundsOf, type Swarms, type SwarmsOptions } from "./Swarms.ts"
 import { SwarmStoreError } from "./SwarmStoreError.ts"
 
 export interface RedisSwarmsOptions extends SwarmsOptions {

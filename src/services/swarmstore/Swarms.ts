@@ -42,9 +42,6 @@ export interface SwarmsOptions {
   readonly lifeMs?: number | undefined
 }
 
-/** Of the connection key. */
-export const KEY_BYTES = 32
-
 export const boundsOf = (options: SwarmsOptions): Bounds => ({
   maxTorrents: options.maxTorrents ?? 100_000,
   maxPeersPerTorrent: options.maxPeersPerTorrent ?? 100_000,
