@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as TestClock from "effect/testing/TestClock"
 import * as fs from "node:fs"
 import * as net from "node:net"
 import * as os from "node:os"
@@ -130,5 +132,26 @@ describeWithRedis("tracker --workers", (it) => {
       assert.include(yield* announce(url!, "a", 7009), "8:completei9e")
       yield* tracker.kill("SIGTERM")
       assert.strictEqual((yield* tracker.ended).code, 0)
+    }))
+
+  it.effect("stops workers that are still starting, all at the same time", () =>
+    Effect.gen(function*() {
+      const { url: store } = yield* RedisServer
+      const tracker = yield* start("tracker", [...local, "--store", store, "--workers", "4"])
+      yield* listening(tracker)
+      yield* tracker.kill("SIGTERM")
+      // One that did not hear of it would be waited for.
+      const ended = yield* Effect.timeoutOption(tracker.ended, "8 seconds")
+      assert.deepStrictEqual(Option.map(ended, ({ code, err }) => [code, err]), Option.some([0, ""]))
+    }).pipe(TestClock.withLive))
+
+  it.effect("leaves no worker behind when it is killed", () =>
+    Effect.gen(function*() {
+      const { url: store } = yield* RedisServer
+      const tracker = yield* start("tracker", [...local, "--store", store, "--workers", "2"])
+      yield* listening(tracker, 2)
+      yield* tracker.kill("SIGKILL")
+      // The workers write to the same pipe, which ends with the last of them.
+      assert.strictEqual((yield* tracker.ended).signal, "SIGKILL")
     }))
 })

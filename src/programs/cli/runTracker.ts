@@ -133,8 +133,7 @@ const serve = Effect.fnUntraced(function*(settings: Settings, options: TrackerOp
   const run = yield* Run
   run.whenHungUp = reload
   yield* teller.listening(tracker)
-  TrackerWorkers.sayListening()
-  yield* worker === undefined ? Effect.never : TrackerWorkers.toldToStop(reload)
+  yield* worker === undefined ? Effect.never : TrackerWorkers.attend(reload)
   return ExitCode.ok
 })
 
