@@ -15,6 +15,7 @@ import type { Summary } from "../domain/tracker/Announcing.ts"
 import { AskerRates } from "../domain/tracker/AskerRates.ts"
 import { ConnectionIds } from "../domain/tracker/ConnectionIds.ts"
 import { Counters } from "../domain/tracker/Counters.ts"
+import type { Tally } from "../domain/tracker/Tally.ts"
 import * as Monotonic from "./Monotonic.ts"
 import { SwarmStore, type SwarmStoreError } from "./SwarmStore.ts"
 import * as AccessLog from "./tracker/AccessLog.ts"
@@ -53,10 +54,12 @@ export interface TrackerServerOptions {
   /** Whether a torrent is tracked; all are when absent. */
   readonly admits?: ((infoHash: InfoHash.InfoHash) => boolean) | undefined
   readonly otherwise?: Otherwise | undefined
-  /** Gets a line for every announce and scrape. */
+  /** Gets a line for every announce that came to the store. */
   readonly log?: ((line: string) => void) | undefined
   /** Which of several processes this is. */
   readonly worker?: number | undefined
+  /** What all these processes have done, this one's {@link Running.tally} with it; `undefined` when it is out of reach. */
+  readonly whole?: Effect.Effect<Tally | undefined> | undefined
 }
 
 export interface Running {
@@ -66,6 +69,8 @@ export interface Running {
   /** The announce URLs of all that is listened on. */
   readonly urls: ReadonlyArray<string>
   readonly counters: Counters
+  /** What this process has done. */
+  readonly tally: () => Tally
   readonly swarms: Effect.Effect<Summary, SwarmStoreError>
 }
 
@@ -171,6 +176,13 @@ const listenSomewhere = Effect.fnUntraced(function*(options: TrackerServerOption
   return yield* Effect.retry(attempt, { while: ({ reason }) => reason === "PortTaken" && --tries > 0 })
 })
 
+/** What this process takes of the machine. */
+const usage = () => {
+  const { heapUsed: heapBytes, rss: residentBytes } = process.memoryUsage()
+  const { system, user } = process.cpuUsage()
+  return { residentBytes, heapBytes, cpuSeconds: (user + system) / 1e6 }
+}
+
 const pathOf = (url: string): string => {
   const mark = url.indexOf("?")
   return mark < 0 ? url : url.slice(0, mark)
@@ -188,13 +200,18 @@ export const make = Effect.fnUntraced(
     const desk = yield* deskOf(options, counters, now)
     const listeners: Array<Listening> = []
     const sum = (of: (listener: Listening) => number) => listeners.reduce((total, one) => total + of(one), 0)
+    const startedAtMs = now()
+    const tally = (): Tally => ({
+      ...counters,
+      connections: sum(({ connections }) => connections()),
+      pending: sum(({ pending }) => pending()),
+      ...usage(),
+      startedAtMs
+    })
     const operations: Operations.OperationsOptions = {
-      counters,
+      tally: options.whole ?? Effect.sync(tally),
       store,
       now,
-      startedAtMs: now(),
-      connections: () => sum(({ connections }) => connections()),
-      pending: () => sum(({ pending }) => pending()),
       worker: options.worker
     }
     const handle = Effect.flatMap(
@@ -210,6 +227,7 @@ export const make = Effect.fnUntraced(
       url: urls[0] ?? "",
       urls: [...new Set(urls)],
       counters,
+      tally,
       swarms: Effect.suspend(() => store.summary(now()))
     }
   }

@@ -125,11 +125,15 @@ describeWithRedis("tracker --workers", (it) => {
       const stats = Effect.map(text(url!.replace("announce", "stats.json")), (json) => JSON.parse(json))
       const seen = [yield* stats, yield* stats]
       assert.deepStrictEqual(seen.map(({ worker }) => worker).sort(), [1, 2])
-      assert.isTrue(seen.every(({ announces, seeders }) => announces.http4 > 0 && seeders === 8))
+      // Whichever answers, it answers for all.
+      assert.deepStrictEqual(seen.map(({ announces, seeders }) => [announces.http4, seeders]), [[8, 8], [8, 8]])
+      assert.include(yield* text(url!.replace("announce", "metrics")), `{protocol="http",family="ipv4"} 8\n`)
       const children = fs.readFileSync(`/proc/${tracker.pid}/task/${tracker.pid}/children`, "utf8").trim().split(" ")
       process.kill(Number(children[0]), "SIGKILL")
       yield* listening(tracker, 3)
       assert.include(yield* announce(url!, "a", 7009), "8:completei9e")
+      // What the dead one has done is not forgotten.
+      assert.strictEqual((yield* stats).announces.http4, 9)
       yield* tracker.kill("SIGTERM")
       assert.strictEqual((yield* tracker.ended).code, 0)
     }))
