@@ -10,6 +10,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
+import * as net from "node:net"
 import type * as InfoHash from "../domain/InfoHash.ts"
 import type { Summary } from "../domain/tracker/Announcing.ts"
 import { AskerRates } from "../domain/tracker/AskerRates.ts"
@@ -124,11 +125,11 @@ const deskOf = Effect.fnUntraced(function*(options: TrackerServerOptions, counte
 
 const bracketed = (host: string): string => host.includes(":") ? `[${host}]` : host
 
-/** Addresses that mean "all" are no address to connect to; `::` takes IPv4 too. */
-const reached = (host: string): string => host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host
-
-const urlOf = (scheme: "http" | "udp", host: string, port: number): string =>
-  `${scheme}://${bracketed(reached(host))}:${port}/announce`
+/** Addresses that mean "all" are no address to connect to; `::` alone takes IPv4 too. */
+const reached = (host: string, { hosts = [] }: TrackerServerOptions): string => {
+  if (host === "::") return hosts.some(net.isIPv4) ? "::1" : "127.0.0.1"
+  return host === "0.0.0.0" ? "127.0.0.1" : host
+}
 
 interface Listening {
   readonly protocol: "http" | "udp"
@@ -152,12 +153,15 @@ const listenAll = Effect.fnUntraced(function*(
 ): Effect.fn.Return<ReadonlyArray<Listening>, TrackerServerError, Scope.Scope> {
   const all: Array<Listening> = []
   const isAnywhere = hosts.length === 0
+  // Else `::` takes all of IPv4 as well, on a port that is then bound already.
+  const ipv6Only = hosts.some(net.isIPv4)
   for (const host of !http ? [] : isAnywhere ? [undefined] : hosts) {
-    const options = { host, port: all[0]?.port ?? port, maxConnections, trustProxy, otherwise }
+    const options = { host, port: all[0]?.port ?? port, maxConnections, ipv6Only, trustProxy, otherwise }
     all.push({ protocol: "http", ...yield* HttpListener.listen(desk, options) })
   }
   for (const host of !udp ? [] : isAnywhere ? UdpListener.ALL : hosts) {
-    const listener = yield* UdpListener.listen(desk, { host, port: all[0]?.port ?? port, ids, ipv6Only: isAnywhere })
+    const options = { host, port: all[0]?.port ?? port, ids, ipv6Only: ipv6Only || isAnywhere, isOptional: isAnywhere }
+    const listener = yield* UdpListener.listen(desk, options)
     if (listener !== undefined) all.push({ protocol: "udp", connections: () => 0, ...listener })
   }
   return all
@@ -221,7 +225,9 @@ export const make = Effect.fnUntraced(
     const otherwise = yield* NodeHttpServer.makeHandler(handle, { scope: yield* Effect.scope })
     const ids = new ConnectionIds(yield* store.connectionKey)
     listeners.push(...yield* listenSomewhere(options, { desk, ids, otherwise }))
-    const urls = listeners.map(({ host, port, protocol }) => urlOf(protocol, host, port))
+    const urls = listeners.map(({ host, port, protocol }) =>
+      `${protocol}://${bracketed(reached(host, options))}:${port}/announce`
+    )
     return {
       port: listeners[0]?.port ?? options.port,
       url: urls[0] ?? "",
