@@ -9,6 +9,7 @@ import * as path from "node:path"
 import type * as Records from "../../src/programs/cli/Records.ts"
 import { ONE_LINE, type Program, run, start } from "../support/programs.ts"
 import { describeWithRedis, RedisServer } from "../support/redisServer.ts"
+import { document } from "../support/torrents.ts"
 
 const folder = Effect.acquireRelease(
   Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "freshet-tracker-"))),
@@ -43,6 +44,44 @@ describe("tracker", () => {
       assert.deepStrictEqual([code, err], [0, ""])
       const second = yield* start("tracker", args)
       assert.include(yield* announce((yield* listening(second)).announce[0]!, "a", 7001), "8:completei2e")
+    }))
+
+  it.live("has what was published, and serves, when it comes back from a kill", () =>
+    Effect.gen(function*() {
+      const args = [...local, "--data-dir", path.join(yield* folder, "data")]
+      const torrentsOf = ({ page }: Listening) => `${page}torrents`
+      const first = yield* start("tracker", args)
+      const body = document("kept").bytes as Uint8Array<ArrayBuffer>
+      const url = torrentsOf(yield* listening(first))
+      const { headers, status } = yield* Effect.promise(() => fetch(url, { method: "POST", body }))
+      assert.strictEqual(status, 201)
+      yield* first.kill("SIGKILL")
+      yield* first.ended
+      const second = yield* start("tracker", args)
+      const again = yield* listening(second)
+      const names = JSON.parse(yield* text(torrentsOf(again))).map(({ name }: { name: string }) => name)
+      assert.deepStrictEqual(names, ["kept"])
+      const got = yield* Effect.promise(() => fetch(new URL(headers.get("location")!, again.page!)))
+      assert.strictEqual(got.status, 200)
+      assert.include(yield* announce(again.announce[0]!, "a"), "8:completei1e")
+      yield* second.kill("SIGTERM")
+      assert.strictEqual((yield* second.ended).err, "")
+    }))
+
+  it.live("goes on when it has had no descriptors left for a while", () =>
+    Effect.gen(function*() {
+      const tracker = yield* start("tracker", [...local, "--data-dir", "none"], { maxFiles: 64 })
+      const { announce: [url] } = yield* listening(tracker)
+      const { hostname, port } = new URL(url!)
+      const crowd = Array.from({ length: 100 }, () => net.connect(Number(port), hostname).on("error", () => {}))
+      // Those that there was no descriptor for are closed.
+      yield* Effect.callback<void>((resume) => {
+        for (const socket of crowd) socket.resume().once("close", () => resume(Effect.void))
+      })
+      for (const socket of crowd) socket.destroy()
+      assert.include(yield* announce(url!, "a"), "8:completei1e")
+      yield* tracker.kill("SIGTERM")
+      assert.deepInclude(yield* tracker.ended, { code: 0, err: "" })
     }))
 
   it.live("reads its lists again on HUP, and keeps them when one is broken", () =>
