@@ -19,6 +19,8 @@ export interface HttpListenerOptions {
   readonly host: string | undefined
   /** 0 for any free port. */
   readonly port: number
+  /** `::` leaves IPv4 to another socket. */
+  readonly ipv6Only: boolean
   readonly maxConnections: number
   /** The address of a request is the last of its `X-Forwarded-For`. */
   readonly trustProxy: boolean
@@ -254,12 +256,12 @@ const newServer = (
 
 const open = (
   server: Server,
-  { host, port }: HttpListenerOptions
+  { host, ipv6Only, port }: HttpListenerOptions
 ): Effect.Effect<AddressInfo, ListenError.TrackerServerError> =>
   Effect.callback((resume) => {
     const fail = (cause: Error) => resume(Effect.fail(ListenError.of("TCP", host, port, cause)))
     server.once("error", fail)
-    server.listen({ port, backlog: BACKLOG, ...(host !== undefined && { host }) }, () => {
+    server.listen({ port, backlog: BACKLOG, ...(host !== undefined && { host, ipv6Only }) }, () => {
       server.off("error", fail)
       resume(Effect.succeed(server.address() as AddressInfo))
     })

@@ -24,6 +24,8 @@ export interface UdpListenerOptions {
   readonly port: number
   /** `::` leaves IPv4 to another socket, whose addresses are cheaper to read. */
   readonly ipv6Only: boolean
+  /** No error where the system lacks the family of this address. */
+  readonly isOptional: boolean
   readonly ids: ConnectionIds
 }
 
@@ -216,16 +218,16 @@ const newSocket = (host: string, ipv6Only: boolean): Socket => {
   })
 }
 
-/** What the system says when it has no IPv6. */
+/** What the system says of a family that it lacks. */
 const NO_FAMILY = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL"])
 
 const bind = (
   socket: Socket,
-  { host, ipv6Only, port }: UdpListenerOptions
+  { host, isOptional, port }: UdpListenerOptions
 ): Effect.Effect<boolean, ListenError.TrackerServerError> =>
   Effect.callback((resume) => {
     const fail = (cause: Error) => {
-      const isMissing = ipv6Only && host === "::" && NO_FAMILY.has(SystemCode.of(cause) ?? "")
+      const isMissing = isOptional && NO_FAMILY.has(SystemCode.of(cause) ?? "")
       resume(isMissing ? Effect.succeed(false) : Effect.fail(ListenError.of("UDP", host, port, cause)))
     }
     socket.once("error", fail)
@@ -240,7 +242,7 @@ const closed = (socket: Socket): Effect.Effect<void> =>
     socket.close(() => resume(Effect.void))
   })
 
-/** Listens until the scope closes; `undefined` where the system has no IPv6 and all addresses were asked for. */
+/** Listens until the scope closes; `undefined` where the system lacks the family of an optional address. */
 export const listen = Effect.fnUntraced(function*(
   desk: Desk,
   options: UdpListenerOptions
