@@ -99,13 +99,13 @@ const serve = Effect.fnUntraced(function*(settings: Settings, options: TrackerOp
     log: settings["access-log"]
       ? (line) => (options.json ? process.stderr : process.stdout).write(`${line}\n`)
       : undefined,
-    worker
+    worker,
+    whole: worker === undefined ? undefined : yield* TrackerWorkers.wholeOf
   })
   const run = yield* Run
   run.whenHungUp = reload
   yield* teller.listening(tracker)
-  TrackerWorkers.sayListening()
-  yield* worker === undefined ? Effect.never : TrackerWorkers.toldToStop(reload)
+  yield* worker === undefined ? Effect.never : TrackerWorkers.attend(reload, tracker.tally)
   return ExitCode.ok
 })
 
