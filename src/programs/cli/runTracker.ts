@@ -53,8 +53,9 @@ const makeFolder = (dir: string): Effect.Effect<void, Failure> =>
 /** Where swarms and published torrents are kept. */
 const storesOf = (settings: Settings) =>
   Layer.unwrap(Effect.gen(function*() {
-    const { "max-peers": maxPeers, "max-torrents": maxTorrents, store: url } = settings
-    const bounds = { maxTorrents, maxPeers, lifeMs: 2 * settings.interval * 1000 + GRACE_MS }
+    const { "max-peers": maxPeers, "max-torrent-peers": maxPeersPerTorrent, "max-torrents": maxTorrents, store: url } =
+      settings
+    const bounds = { maxTorrents, maxPeers, maxPeersPerTorrent, lifeMs: 2 * settings.interval * 1000 + GRACE_MS }
     if (url !== "memory") return Layer.merge(SwarmStore.layerRedis({ ...bounds, url }), Catalogue.layerRedis({ url }))
     const dataDir = dataDirOf(settings)
     if (dataDir === undefined) return Layer.merge(SwarmStore.layerMemory(bounds), Catalogue.layerMemory())
@@ -109,7 +110,13 @@ const serve = Effect.fnUntraced(function*(settings: Settings, options: TrackerOp
   const store = yield* SwarmStore
   const counts: CatalogueHttp.CatalogueHttpOptions["counts"] = (infoHashes) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => store.scrape(infoHashes, now))
-  const otherwise = yield* CatalogueHttp.make({ counts, publishToken: settings["publish-token"] })
+  let { port } = settings
+  const otherwise = yield* CatalogueHttp.make({
+    counts,
+    publishToken: settings["publish-token"],
+    udpPort: settings["no-udp"] ? undefined : () => port,
+    trustProxy: settings["trust-proxy"]
+  })
   const fork = yield* FiberSet.makeRuntime<never>()
   const teller = tellerOf(options, worker)
   const reload = () =>
@@ -130,6 +137,7 @@ const serve = Effect.fnUntraced(function*(settings: Settings, options: TrackerOp
       : undefined,
     worker
   })
+  port = tracker.port
   const run = yield* Run
   run.whenHungUp = reload
   yield* teller.listening(tracker)
