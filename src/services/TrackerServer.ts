@@ -10,11 +10,14 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
+import * as net from "node:net"
 import type * as InfoHash from "../domain/InfoHash.ts"
+import * as AnnounceInterval from "../domain/tracker/AnnounceInterval.ts"
 import type { Summary } from "../domain/tracker/Announcing.ts"
 import { AskerRates } from "../domain/tracker/AskerRates.ts"
 import { ConnectionIds } from "../domain/tracker/ConnectionIds.ts"
 import { Counters } from "../domain/tracker/Counters.ts"
+import type { Tally } from "../domain/tracker/Tally.ts"
 import * as Monotonic from "./Monotonic.ts"
 import { SwarmStore, type SwarmStoreError } from "./SwarmStore.ts"
 import * as AccessLog from "./tracker/AccessLog.ts"
@@ -53,10 +56,12 @@ export interface TrackerServerOptions {
   /** Whether a torrent is tracked; all are when absent. */
   readonly admits?: ((infoHash: InfoHash.InfoHash) => boolean) | undefined
   readonly otherwise?: Otherwise | undefined
-  /** Gets a line for every announce and scrape. */
+  /** Gets a line for every announce that came to the store. */
   readonly log?: ((line: string) => void) | undefined
   /** Which of several processes this is. */
   readonly worker?: number | undefined
+  /** What all these processes have done, this one's {@link Running.tally} with it; `undefined` when it is out of reach. */
+  readonly whole?: Effect.Effect<Tally | undefined> | undefined
 }
 
 export interface Running {
@@ -66,11 +71,11 @@ export interface Running {
   /** The announce URLs of all that is listened on. */
   readonly urls: ReadonlyArray<string>
   readonly counters: Counters
+  /** What this process has done. */
+  readonly tally: () => Tally
   readonly swarms: Effect.Effect<Summary, SwarmStoreError>
 }
 
-const INTERVAL_MS = 30 * 60_000
-const JITTER = 0.1
 const MAX_NUM_WANT = 200
 const NUM_WANT = 50
 const MAX_CONNECTIONS = 8192
@@ -96,14 +101,14 @@ const deskOf = Effect.fnUntraced(function*(options: TrackerServerOptions, counte
   const random = yield* Random.Random
   const run = yield* FiberSet.makeRuntime<never>()
   const chance = () => random.nextDoubleUnsafe()
-  const { intervalMs = INTERVAL_MS, log } = options
+  const { intervalMs = AnnounceInterval.DEFAULT_MS, log } = options
   const ended = <A>(done: (value: A | undefined) => void) => (exit: Exit.Exit<A, unknown>) =>
     done(Exit.isSuccess(exit) ? exit.value : undefined)
   const desk: Desk = {
     counters,
     rates: new AskerRates(options.maxRate ?? Infinity),
     admits: options.admits ?? (() => true),
-    intervalMs: () => intervalMs * (1 + JITTER * (2 * chance() - 1)),
+    intervalMs: () => AnnounceInterval.jittered(intervalMs, chance()),
     minIntervalMs: intervalMs * MIN_INTERVAL_SHARE,
     maxNumWant: options.maxNumWant ?? MAX_NUM_WANT,
     numWant: NUM_WANT,
@@ -119,11 +124,11 @@ const deskOf = Effect.fnUntraced(function*(options: TrackerServerOptions, counte
 
 const bracketed = (host: string): string => host.includes(":") ? `[${host}]` : host
 
-/** Addresses that mean "all" are no address to connect to; `::` takes IPv4 too. */
-const reached = (host: string): string => host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host
-
-const urlOf = (scheme: "http" | "udp", host: string, port: number): string =>
-  `${scheme}://${bracketed(reached(host))}:${port}/announce`
+/** Addresses that mean "all" are no address to connect to; `::` alone takes IPv4 too. */
+const reached = (host: string, { hosts = [] }: TrackerServerOptions): string => {
+  if (host === "::") return hosts.some(net.isIPv4) ? "::1" : "127.0.0.1"
+  return host === "0.0.0.0" ? "127.0.0.1" : host
+}
 
 interface Listening {
   readonly protocol: "http" | "udp"
@@ -147,12 +152,15 @@ const listenAll = Effect.fnUntraced(function*(
 ): Effect.fn.Return<ReadonlyArray<Listening>, TrackerServerError, Scope.Scope> {
   const all: Array<Listening> = []
   const isAnywhere = hosts.length === 0
+  // Else `::` takes all of IPv4 as well, on a port that is then bound already.
+  const ipv6Only = hosts.some(net.isIPv4)
   for (const host of !http ? [] : isAnywhere ? [undefined] : hosts) {
-    const options = { host, port: all[0]?.port ?? port, maxConnections, trustProxy, otherwise }
+    const options = { host, port: all[0]?.port ?? port, maxConnections, ipv6Only, trustProxy, otherwise }
     all.push({ protocol: "http", ...yield* HttpListener.listen(desk, options) })
   }
   for (const host of !udp ? [] : isAnywhere ? UdpListener.ALL : hosts) {
-    const listener = yield* UdpListener.listen(desk, { host, port: all[0]?.port ?? port, ids, ipv6Only: isAnywhere })
+    const options = { host, port: all[0]?.port ?? port, ids, ipv6Only: ipv6Only || isAnywhere, isOptional: isAnywhere }
+    const listener = yield* UdpListener.listen(desk, options)
     if (listener !== undefined) all.push({ protocol: "udp", connections: () => 0, ...listener })
   }
   return all
@@ -171,6 +179,13 @@ const listenSomewhere = Effect.fnUntraced(function*(options: TrackerServerOption
   return yield* Effect.retry(attempt, { while: ({ reason }) => reason === "PortTaken" && --tries > 0 })
 })
 
+/** What this process takes of the machine. */
+const usage = () => {
+  const { heapUsed: heapBytes, rss: residentBytes } = process.memoryUsage()
+  const { system, user } = process.cpuUsage()
+  return { residentBytes, heapBytes, cpuSeconds: (user + system) / 1e6 }
+}
+
 const pathOf = (url: string): string => {
   const mark = url.indexOf("?")
   return mark < 0 ? url : url.slice(0, mark)
@@ -188,13 +203,18 @@ export const make = Effect.fnUntraced(
     const desk = yield* deskOf(options, counters, now)
     const listeners: Array<Listening> = []
     const sum = (of: (listener: Listening) => number) => listeners.reduce((total, one) => total + of(one), 0)
+    const startedAtMs = now()
+    const tally = (): Tally => ({
+      ...counters,
+      connections: sum(({ connections }) => connections()),
+      pending: sum(({ pending }) => pending()),
+      ...usage(),
+      startedAtMs
+    })
     const operations: Operations.OperationsOptions = {
-      counters,
+      tally: options.whole ?? Effect.sync(tally),
       store,
       now,
-      startedAtMs: now(),
-      connections: () => sum(({ connections }) => connections()),
-      pending: () => sum(({ pending }) => pending()),
       worker: options.worker
     }
     const handle = Effect.flatMap(
@@ -204,12 +224,15 @@ export const make = Effect.fnUntraced(
     const otherwise = yield* NodeHttpServer.makeHandler(handle, { scope: yield* Effect.scope })
     const ids = new ConnectionIds(yield* store.connectionKey)
     listeners.push(...yield* listenSomewhere(options, { desk, ids, otherwise }))
-    const urls = listeners.map(({ host, port, protocol }) => urlOf(protocol, host, port))
+    const urls = listeners.map(({ host, port, protocol }) =>
+      `${protocol}://${bracketed(reached(host, options))}:${port}/announce`
+    )
     return {
       port: listeners[0]?.port ?? options.port,
       url: urls[0] ?? "",
       urls: [...new Set(urls)],
       counters,
+      tally,
       swarms: Effect.suspend(() => store.summary(now()))
     }
   }

@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as TestClock from "effect/testing/TestClock"
 import * as fs from "node:fs"
 import * as net from "node:net"
 import * as os from "node:os"
@@ -7,6 +9,7 @@ import * as path from "node:path"
 import type * as Records from "../../src/programs/cli/Records.ts"
 import { ONE_LINE, type Program, run, start } from "../support/programs.ts"
 import { describeWithRedis, RedisServer } from "../support/redisServer.ts"
+import { document } from "../support/torrents.ts"
 
 const folder = Effect.acquireRelease(
   Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "freshet-tracker-"))),
@@ -43,11 +46,53 @@ describe("tracker", () => {
       assert.strictEqual(page, urls[0]!.replace("announce", ""))
       assert.strictEqual(worker, null)
       assert.include(yield* announce(urls[0]!, "a"), "8:completei1e")
+      const another = yield* run("tracker", args)
+      assert.match(another.err, ONE_LINE)
+      assert.include(another.err, `another tracker (process ${first.pid}) uses `)
+      assert.strictEqual(another.code, 12)
       yield* first.kill("SIGTERM")
       const { code, err } = yield* first.ended
       assert.deepStrictEqual([code, err], [0, ""])
       const second = yield* start("tracker", args)
       assert.include(yield* announce((yield* listening(second)).announce[0]!, "a", 7001), "8:completei2e")
+    }))
+
+  it.live("has what was published, and serves, when it comes back from a kill", () =>
+    Effect.gen(function*() {
+      const args = [...local, "--data-dir", path.join(yield* folder, "data")]
+      const torrentsOf = ({ page }: Listening) => `${page}torrents`
+      const first = yield* start("tracker", args)
+      const body = document("kept").bytes as Uint8Array<ArrayBuffer>
+      const url = torrentsOf(yield* listening(first))
+      const { headers, status } = yield* Effect.promise(() => fetch(url, { method: "POST", body }))
+      assert.strictEqual(status, 201)
+      yield* first.kill("SIGKILL")
+      yield* first.ended
+      const second = yield* start("tracker", args)
+      const again = yield* listening(second)
+      const names = JSON.parse(yield* text(torrentsOf(again))).map(({ name }: { name: string }) => name)
+      assert.deepStrictEqual(names, ["kept"])
+      const got = yield* Effect.promise(() => fetch(new URL(headers.get("location")!, again.page!)))
+      assert.strictEqual(got.status, 200)
+      assert.include(yield* announce(again.announce[0]!, "a"), "8:completei1e")
+      yield* second.kill("SIGTERM")
+      assert.strictEqual((yield* second.ended).err, "")
+    }))
+
+  it.live("goes on when it has had no descriptors left for a while", () =>
+    Effect.gen(function*() {
+      const tracker = yield* start("tracker", [...local, "--data-dir", "none"], { maxFiles: 64 })
+      const { announce: [url] } = yield* listening(tracker)
+      const { hostname, port } = new URL(url!)
+      const crowd = Array.from({ length: 100 }, () => net.connect(Number(port), hostname).on("error", () => {}))
+      // Those that there was no descriptor for are closed.
+      yield* Effect.callback<void>((resume) => {
+        for (const socket of crowd) socket.resume().once("close", () => resume(Effect.void))
+      })
+      for (const socket of crowd) socket.destroy()
+      assert.include(yield* announce(url!, "a"), "8:completei1e")
+      yield* tracker.kill("SIGTERM")
+      assert.deepInclude(yield* tracker.ended, { code: 0, err: "" })
     }))
 
   it.live("reads its lists again on HUP, and keeps them when one is broken", () =>
@@ -133,12 +178,37 @@ describeWithRedis("tracker --workers", (it) => {
       const stats = Effect.map(text(url!.replace("announce", "stats.json")), (json) => JSON.parse(json))
       const seen = [yield* stats, yield* stats]
       assert.deepStrictEqual(seen.map(({ worker }) => worker).sort(), [1, 2])
-      assert.isTrue(seen.every(({ announces, seeders }) => announces.http4 > 0 && seeders === 8))
+      // Whichever answers, it answers for all.
+      assert.deepStrictEqual(seen.map(({ announces, seeders }) => [announces.http4, seeders]), [[8, 8], [8, 8]])
+      assert.include(yield* text(url!.replace("announce", "metrics")), `{protocol="http",family="ipv4"} 8\n`)
       const children = fs.readFileSync(`/proc/${tracker.pid}/task/${tracker.pid}/children`, "utf8").trim().split(" ")
       process.kill(Number(children[0]), "SIGKILL")
       yield* listening(tracker, 3)
       assert.include(yield* announce(url!, "a", 7009), "8:completei9e")
+      // What the dead one has done is not forgotten.
+      assert.strictEqual((yield* stats).announces.http4, 9)
       yield* tracker.kill("SIGTERM")
       assert.strictEqual((yield* tracker.ended).code, 0)
+    }))
+
+  it.effect("stops workers that are still starting, all at the same time", () =>
+    Effect.gen(function*() {
+      const { url: store } = yield* RedisServer
+      const tracker = yield* start("tracker", [...local, "--store", store, "--workers", "4"])
+      yield* listening(tracker)
+      yield* tracker.kill("SIGTERM")
+      // One that did not hear of it would be waited for.
+      const ended = yield* Effect.timeoutOption(tracker.ended, "8 seconds")
+      assert.deepStrictEqual(Option.map(ended, ({ code, err }) => [code, err]), Option.some([0, ""]))
+    }).pipe(TestClock.withLive))
+
+  it.effect("leaves no worker behind when it is killed", () =>
+    Effect.gen(function*() {
+      const { url: store } = yield* RedisServer
+      const tracker = yield* start("tracker", [...local, "--store", store, "--workers", "2"])
+      yield* listening(tracker, 2)
+      yield* tracker.kill("SIGKILL")
+      // The workers write to the same pipe, which ends with the last of them.
+      assert.strictEqual((yield* tracker.ended).signal, "SIGKILL")
     }))
 })

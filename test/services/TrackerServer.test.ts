@@ -112,6 +112,25 @@ describe("TrackerServer", () => {
       assert.isTrue(Array.isArray(fields) && fields.every((peer) => peer.get("peer id").length === 20))
     }).pipe(Effect.provide(Live)))
 
+  it.live.each([["0.0.0.0", "::"], ["::", "127.0.0.1"]])(
+    "listens on %s and %s, each family on its own",
+    (hosts) =>
+      Effect.gen(function*() {
+        const { port, urls } = yield* TrackerServer.make({ ...onLoopback, hosts })
+        const loopbacks = hosts.map((host) => host === "::" ? "[::1]" : "127.0.0.1")
+        const expected = ["http", "udp"].flatMap((scheme) =>
+          loopbacks.map((host) => `${scheme}://${host}:${port}/announce`)
+        )
+        assert.deepStrictEqual(urls, expected)
+        for (const [n, host] of ["127.0.0.1", "[::1]"].entries()) {
+          const { seeders } = yield* announce(`http://${host}:${port}/announce`, request(n, { left: 0 }))
+          assert.strictEqual(seeders, n + 1)
+        }
+        yield* connectionOf(yield* udp(port))
+        yield* connectionOf(yield* udp(port, "::1"))
+      }).pipe(Effect.provide(Live))
+  )
+
   it.live("gives no more peers than it likes", () =>
     Effect.gen(function*() {
       const server = yield* TrackerServer.make({ ...onLoopback, maxNumWant: 7 })

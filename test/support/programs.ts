@@ -112,6 +112,8 @@ export interface StartOptions {
   /** For its stdin. */
   readonly input?: Uint8Array | undefined
   readonly env?: Readonly<Record<string, string>> | undefined
+  /** Descriptors that it may have. */
+  readonly maxFiles?: number | undefined
 }
 
 /** Starts a program; it is killed at the end of the scope if it still runs. */
@@ -124,7 +126,9 @@ export const start = (
     Effect.sync(() => {
       const file = `${DIST}${program}.js`
       if (!fs.existsSync(file)) throw new Error(`${file} is not there: npm run build`)
-      const child = spawn(process.execPath, [file, ...args], {
+      const limit = options.maxFiles === undefined ? [] : ["sh", "-c", `ulimit -n ${options.maxFiles}; exec "$@"`, "sh"]
+      const [command, ...rest] = [...limit, process.execPath, file, ...args] as [string, ...Array<string>]
+      const child = spawn(command, rest, {
         stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
         env: { ...process.env, ...options.env }
       })

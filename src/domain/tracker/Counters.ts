@@ -47,15 +47,26 @@ export const BOUNDS_MS: ReadonlyArray<number> = [0.25, 0.5, 1, 2.5, 5, 10, 25, 5
 const zero = <K extends string>(keys: ReadonlyArray<K>): Record<K, number> =>
   Object.fromEntries(keys.map((key) => [key, 0])) as Record<K, number>
 
-export class Counters {
+/** The numbers, for those that only read them. */
+export interface Counted {
+  readonly announces: Readonly<Record<Way, number>>
+  readonly scrapes: Readonly<Record<Way, number>>
+  /** UDP connection ids given out. */
+  readonly connects: number
+  /** HTTP requests for anything else. */
+  readonly others: number
+  readonly troubles: Readonly<Record<Trouble, number>>
+  /** How many took at most the bound of the same place and more than the one before; the last is without a bound. */
+  readonly durations: ReadonlyArray<number>
+  readonly durationSumMs: number
+}
+
+export class Counters implements Counted {
   readonly announces: Record<Way, number> = zero(WAYS)
   readonly scrapes: Record<Way, number> = zero(WAYS)
-  /** UDP connection ids given out. */
   connects = 0
-  /** HTTP requests for anything else. */
   others = 0
   readonly troubles: Record<Trouble, number> = zero(TROUBLES)
-  /** How many took at most the bound of the same place and more than the one before; the last is without a bound. */
   readonly durations: Array<number> = Array.from({ length: BOUNDS_MS.length + 1 }, () => 0)
   durationSumMs = 0
 

@@ -1,25 +1,9 @@
 /** The counters in the text format of Prometheus, version 0.0.4. */
-import { BOUNDS_MS, type Counters, type Way, WAYS } from "./Counters.ts"
+import type { Summary } from "./Announcing.ts"
+import { BOUNDS_MS, type Counted, type Way, WAYS } from "./Counters.ts"
+import type { Tally } from "./Tally.ts"
 
 export const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-/** What is measured at the moment of asking. */
-export interface Gauges {
-  readonly torrents: number
-  readonly seeders: number
-  readonly leechers: number
-  readonly peers4: number
-  readonly peers6: number
-  /** Open TCP connections. */
-  readonly connections: number
-  /** Questions that wait for the store. */
-  readonly pending: number
-  readonly residentBytes: number
-  readonly heapBytes: number
-  readonly cpuSeconds: number
-  /** Unix time. */
-  readonly startedAtMs: number
-}
 
 type Labels = Readonly<Record<string, string | number>>
 
@@ -40,7 +24,7 @@ const gauge = (name: string, help: string, value: number): string => metric(name
 const byWay = (counts: Readonly<Record<Way, number>>): ReadonlyArray<Sample> =>
   WAYS.map((way) => [{ protocol: way.slice(0, -1), family: `ipv${way.slice(-1)}` }, counts[way]] as const)
 
-const histogram = (name: string, help: string, { durations, durationSumMs }: Counters): string => {
+const histogram = (name: string, help: string, { durations, durationSumMs }: Counted): string => {
   let total = 0
   const buckets = durations.map((count, at) => {
     total += count
@@ -52,36 +36,36 @@ const histogram = (name: string, help: string, { durations, durationSumMs }: Cou
 }
 
 /** Everything a scrape of `/metrics` gets. */
-export const render = (counters: Counters, gauges: Gauges): string =>
+export const render = (tally: Tally, swarms: Summary): string =>
   [
-    metric("freshet_tracker_announces_total", "counter", "Announces taken", byWay(counters.announces)),
-    metric("freshet_tracker_scrapes_total", "counter", "Scrapes taken", byWay(counters.scrapes)),
-    metric("freshet_tracker_connects_total", "counter", "UDP connection ids given out", [[{}, counters.connects]]),
-    metric("freshet_tracker_other_requests_total", "counter", "Other HTTP requests", [[{}, counters.others]]),
+    metric("freshet_tracker_announces_total", "counter", "Announces taken", byWay(tally.announces)),
+    metric("freshet_tracker_scrapes_total", "counter", "Scrapes taken", byWay(tally.scrapes)),
+    metric("freshet_tracker_connects_total", "counter", "UDP connection ids given out", [[{}, tally.connects]]),
+    metric("freshet_tracker_other_requests_total", "counter", "Other HTTP requests", [[{}, tally.others]]),
     metric(
       "freshet_tracker_errors_total",
       "counter",
       "Questions that had another end than their answer, by cause",
-      Object.entries(counters.troubles).map(([cause, count]) => [{ cause }, count] as const)
+      Object.entries(tally.troubles).map(([cause, count]) => [{ cause }, count] as const)
     ),
     histogram(
       "freshet_tracker_request_duration_seconds",
       "From the question to the answer; all of one turn of the event loop count as its first",
-      counters
+      tally
     ),
-    gauge("freshet_tracker_torrents", "Torrents with peers", gauges.torrents),
+    gauge("freshet_tracker_torrents", "Torrents with peers", swarms.torrents),
     metric("freshet_tracker_peers", "gauge", "Peers by role", [
-      [{ role: "seed" }, gauges.seeders],
-      [{ role: "leech" }, gauges.leechers]
+      [{ role: "seed" }, swarms.seeders],
+      [{ role: "leech" }, swarms.leechers]
     ]),
     metric("freshet_tracker_peers_by_family", "gauge", "Peers by family of their address", [
-      [{ family: "ipv4" }, gauges.peers4],
-      [{ family: "ipv6" }, gauges.peers6]
+      [{ family: "ipv4" }, swarms.peers4],
+      [{ family: "ipv6" }, swarms.peers6]
     ]),
-    gauge("freshet_tracker_connections", "Open TCP connections", gauges.connections),
-    gauge("freshet_tracker_pending", "Questions that wait for the store", gauges.pending),
-    gauge("process_resident_memory_bytes", "Resident memory", gauges.residentBytes),
-    gauge("nodejs_heap_size_used_bytes", "Heap in use", gauges.heapBytes),
-    metric("process_cpu_seconds_total", "counter", "CPU time of user and system", [[{}, gauges.cpuSeconds]]),
-    gauge("process_start_time_seconds", "Start of the process, Unix time", gauges.startedAtMs / 1000)
+    gauge("freshet_tracker_connections", "Open TCP connections", tally.connections),
+    gauge("freshet_tracker_pending", "Questions that wait for the store", tally.pending),
+    gauge("process_resident_memory_bytes", "Resident memory", tally.residentBytes),
+    gauge("nodejs_heap_size_used_bytes", "Heap in use", tally.heapBytes),
+    metric("process_cpu_seconds_total", "counter", "CPU time of user and system", [[{}, tally.cpuSeconds]]),
+    gauge("process_start_time_seconds", "Start of the process, Unix time", tally.startedAtMs / 1000)
   ].join("")

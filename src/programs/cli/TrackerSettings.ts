@@ -64,6 +64,7 @@ const storeOf = (text: string): string | undefined => {
 const withoutUser = (text: string): string => text.replace(/^([a-z][a-z\d+.-]*:\/\/)?.*@/is, "$1***@")
 
 const hostsOf = (text: string): ReadonlyArray<string> | undefined => {
+  if (text === "") return []
   const hosts = text.split(",").map((host) => PeerAddress.make(host.trim(), 1)?.host)
   return hosts.every((host) => host !== undefined) ? hosts : undefined
 }

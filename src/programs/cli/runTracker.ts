@@ -3,19 +3,18 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
-import * as fs from "node:fs"
 import * as path from "node:path"
 import * as v8 from "node:v8"
+import * as AnnounceInterval from "../../domain/tracker/AnnounceInterval.ts"
 import { Catalogue } from "../../services/Catalogue.ts"
-import { defaultStateDir } from "../../services/ResumeStore.ts"
 import { SwarmStore } from "../../services/SwarmStore.ts"
-import * as SystemCode from "../../services/SystemCode.ts"
 import * as CatalogueHttp from "../../services/tracker/CatalogueHttp.ts"
 import * as HashLists from "../../services/tracker/HashLists.ts"
 import * as TrackerServer from "../../services/TrackerServer.ts"
 import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 import { complain, Run, untilStopped } from "./Main.ts"
 import * as Records from "./Records.ts"
+import * as TrackerData from "./TrackerData.ts"
 import type { TrackerOptions } from "./TrackerFlags.ts"
 import * as TrackerSettings from "./TrackerSettings.ts"
 import * as TrackerSources from "./TrackerSources.ts"
@@ -23,48 +22,25 @@ import * as TrackerWorkers from "./TrackerWorkers.ts"
 
 type Settings = TrackerSettings.Settings
 
-/** Announces that are a little late are not too late. */
-const GRACE_MS = 60_000
-
-/** The folder of what outlives a restart; `undefined` for none. */
-const dataDirOf = (settings: Settings): string | undefined => {
-  const given = settings["data-dir"]
-  if (given === "none") return undefined
-  return path.resolve(given ?? path.join(defaultStateDir(process.env), `tracker-${settings.port}`))
-}
-
-/** One by one: Node's own way of making all at once does not end in file systems like /proc. */
-const makeAll = (dir: string): void => {
-  if (fs.existsSync(dir)) return void fs.readdirSync(dir)
-  makeAll(path.dirname(dir))
-  fs.mkdirSync(dir, { mode: 0o700 })
-}
-
-const makeFolder = (dir: string): Effect.Effect<void, Failure> =>
-  Effect.try({
-    try: () => makeAll(dir),
-    catch: (cause) =>
-      failure(
-        ExitCode.cannotCreateFolder,
-        `cannot make the folder ${dir}: ${SystemCode.of(cause) ?? String(cause)}; see --data-dir`
-      )
-  })
-
 /** Where swarms and published torrents are kept. */
-const storesOf = (settings: Settings) =>
-  Layer.unwrap(Effect.gen(function*() {
-    const { "max-peers": maxPeers, "max-torrent-peers": maxPeersPerTorrent, "max-torrents": maxTorrents, store: url } =
-      settings
-    const bounds = { maxTorrents, maxPeers, maxPeersPerTorrent, lifeMs: 2 * settings.interval * 1000 + GRACE_MS }
-    if (url !== "memory") return Layer.merge(SwarmStore.layerRedis({ ...bounds, url }), Catalogue.layerRedis({ url }))
-    const dataDir = dataDirOf(settings)
-    if (dataDir === undefined) return Layer.merge(SwarmStore.layerMemory(bounds), Catalogue.layerMemory())
-    yield* makeFolder(dataDir)
-    return Layer.merge(
-      SwarmStore.layerMemory({ ...bounds, snapshot: path.join(dataDir, "swarms") }),
-      Catalogue.layerDisk({ dataDir })
-    )
-  }))
+const storesOf = Effect.fnUntraced(function*(settings: Settings) {
+  const { "max-peers": maxPeers, "max-torrent-peers": maxPeersPerTorrent, "max-torrents": maxTorrents, store: url } =
+    settings
+  const bounds = {
+    maxTorrents,
+    maxPeers,
+    maxPeersPerTorrent,
+    lifeMs: AnnounceInterval.lifeOf(settings.interval * 1000)
+  }
+  if (url !== "memory") return Layer.merge(SwarmStore.layerRedis({ ...bounds, url }), Catalogue.layerRedis({ url }))
+  const dataDir = TrackerData.folderOf(settings, process.env)
+  if (dataDir === undefined) return Layer.merge(SwarmStore.layerMemory(bounds), Catalogue.layerMemory())
+  yield* TrackerData.open(dataDir)
+  return Layer.merge(
+    SwarmStore.layerMemory({ ...bounds, snapshot: path.join(dataDir, "swarms") }),
+    Catalogue.layerDisk({ dataDir })
+  )
+})
 
 const listFailure = ({ message, reason }: HashLists.HashListError): Failure =>
   failure(reason === "Unreadable" ? ExitCode.cannotOpen : ExitCode.usage, message)
@@ -135,14 +111,14 @@ const serve = Effect.fnUntraced(function*(settings: Settings, options: TrackerOp
     log: settings["access-log"]
       ? (line) => (options.json ? process.stderr : process.stdout).write(`${line}\n`)
       : undefined,
-    worker
+    worker,
+    whole: worker === undefined ? undefined : yield* TrackerWorkers.wholeOf
   })
   port = tracker.port
   const run = yield* Run
   run.whenHungUp = reload
   yield* teller.listening(tracker)
-  TrackerWorkers.sayListening()
-  yield* worker === undefined ? Effect.never : TrackerWorkers.toldToStop(reload)
+  yield* worker === undefined ? Effect.never : TrackerWorkers.attend(reload, tracker.tally)
   return ExitCode.ok
 })
 
@@ -169,7 +145,7 @@ export const runTracker = Effect.fnUntraced(function*(options: TrackerOptions) {
   const run = yield* Run
   const work = settings.workers > 1 && TrackerWorkers.numberOf(process.env) === undefined
     ? Effect.as(TrackerWorkers.run(settings.workers, (reload) => run.whenHungUp = reload), ExitCode.ok)
-    : Effect.provide(serve(settings, options), storesOf(settings)).pipe(
+    : Effect.flatMap(storesOf(settings), (stores) => Effect.provide(serve(settings, options), stores)).pipe(
       Effect.catchTag(
         ["TrackerServerError", "SwarmStoreError"],
         ({ message }) => failure(ExitCode.network, message)

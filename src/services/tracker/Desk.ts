@@ -50,7 +50,7 @@ export interface Desk {
     infoHashes: ReadonlyArray<InfoHash.InfoHash>,
     done: (counts: ReadonlyArray<Counts> | undefined) => void
   ) => void
-  /** Is told of every announce. */
+  /** Is told of every announce that came to the store; not of those that were refused before. */
   readonly log: ((protocol: "udp" | "http", asked: Announcing, answer: Answer | undefined) => void) | undefined
 }
 

@@ -2,19 +2,18 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import type { Counters } from "../../domain/tracker/Counters.ts"
+import type { Summary } from "../../domain/tracker/Announcing.ts"
 import * as Exposition from "../../domain/tracker/Exposition.ts"
+import type { Tally } from "../../domain/tracker/Tally.ts"
 import type { SwarmStore } from "../SwarmStore.ts"
 
 export interface OperationsOptions {
-  readonly counters: Counters
+  /** Of all processes that serve this port; `undefined` when it cannot be had. */
+  readonly tally: Effect.Effect<Tally | undefined>
   readonly store: SwarmStore["Service"]
   /** Wall-clock time as the store knows it, ms. */
   readonly now: () => number
-  readonly startedAtMs: number
-  readonly connections: () => number
-  readonly pending: () => number
-  /** Which of several processes this is; each has counters of its own. */
+  /** Which of several processes this is. */
   readonly worker: number | undefined
 }
 
@@ -22,39 +21,27 @@ const NO_STORE = { headers: { "Cache-Control": "no-store" } }
 
 const unwell = HttpServerResponse.text("the swarm store is out of reach\n", { status: 503, ...NO_STORE })
 
-const gaugesOf = Effect.fnUntraced(function*(options: OperationsOptions) {
-  const summary = yield* options.store.summary(options.now())
-  const memory = process.memoryUsage()
-  const cpu = process.cpuUsage()
-  return {
-    ...summary,
-    connections: options.connections(),
-    pending: options.pending(),
-    residentBytes: memory.rss,
-    heapBytes: memory.heapUsed,
-    cpuSeconds: (cpu.user + cpu.system) / 1e6,
-    startedAtMs: options.startedAtMs
-  }
-})
+const uncounted = HttpServerResponse.text("the other workers are out of reach\n", { status: 503, ...NO_STORE })
 
-const statsOf = Effect.fnUntraced(function*(options: OperationsOptions) {
-  const { cpuSeconds, heapBytes: _, startedAtMs, ...gauges } = yield* gaugesOf(options)
-  const { announces, connects, others, scrapes, troubles } = options.counters
-  const now = yield* Clock.currentTimeMillis
+type Asking = readonly [options: OperationsOptions, tally: Tally, swarms: Summary, now: number]
+
+const stats = ([{ worker }, tally, swarms, now]: Asking) => {
+  const { announces, connections, connects, cpuSeconds, others, pending, residentBytes, scrapes, troubles } = tally
   return {
-    worker: options.worker ?? null,
-    uptimeSeconds: Math.round((now - startedAtMs) / 1000),
+    worker: worker ?? null,
+    uptimeSeconds: Math.round((now - tally.startedAtMs) / 1000),
     cpuSeconds,
-    ...gauges,
+    ...swarms,
+    connections,
+    pending,
+    residentBytes,
     connects,
     announces,
     scrapes,
     otherRequests: others,
     errors: troubles
   }
-})
-
-type Stats = Effect.Success<ReturnType<typeof statsOf>>
+}
 
 /** One number a line: `announces.udp4   12`. */
 const lines = (stats: object, prefix = ""): string =>
@@ -78,22 +65,26 @@ export const answerTo = (
         onSuccess: () => HttpServerResponse.text("well\n", NO_STORE)
       })
     case "/stats":
-      return told(options, (stats: Stats) => HttpServerResponse.text(lines(stats), NO_STORE))
+      return told(options, (asking) => HttpServerResponse.text(lines(stats(asking)), NO_STORE))
     case "/stats.json":
-      return told(options, (stats: Stats) => HttpServerResponse.jsonUnsafe(stats, NO_STORE))
+      return told(options, (asking) => HttpServerResponse.jsonUnsafe(stats(asking), NO_STORE))
     case "/metrics":
-      return Effect.match(gaugesOf(options), {
-        onFailure: () => unwell,
-        onSuccess: (gauges) =>
-          HttpServerResponse.text(Exposition.render(options.counters, gauges), {
-            contentType: Exposition.CONTENT_TYPE,
-            ...NO_STORE
-          })
-      })
+      return told(options, ([, tally, swarms]) =>
+        HttpServerResponse.text(Exposition.render(tally, swarms), {
+          contentType: Exposition.CONTENT_TYPE,
+          ...NO_STORE
+        }))
     default:
       return undefined
   }
 }
 
-const told = (options: OperationsOptions, say: (stats: Stats) => HttpServerResponse.HttpServerResponse) =>
-  Effect.match(statsOf(options), { onFailure: () => unwell, onSuccess: say })
+const told = (
+  options: OperationsOptions,
+  say: (asking: Asking) => HttpServerResponse.HttpServerResponse
+): Effect.Effect<HttpServerResponse.HttpServerResponse> =>
+  Effect.gen(function*() {
+    const swarms = yield* options.store.summary(options.now())
+    const tally = yield* options.tally
+    return tally === undefined ? uncounted : say([options, tally, swarms, yield* Clock.currentTimeMillis])
+  }).pipe(Effect.catchTag("SwarmStoreError", () => Effect.succeed(unwell)))

@@ -24,6 +24,8 @@ export interface UdpListenerOptions {
   readonly port: number
   /** `::` leaves IPv4 to another socket, whose addresses are cheaper to read. */
   readonly ipv6Only: boolean
+  /** No error where the system lacks the family of this address. */
+  readonly isOptional: boolean
   readonly ids: ConnectionIds
 }
 
@@ -103,7 +105,8 @@ class Handler {
   readonly handle = (packet: Uint8Array, source: RemoteInfo): void => {
     if (this.#onQuiet !== undefined || this.#isLost()) return
     const action = UdpTrackerServer.actionOf(packet)
-    if (action === undefined) {
+    // Nobody can be answered at port 0, and Node would rather throw than try.
+    if (action === undefined || source.port === 0) {
       this.#desk.counters.troubles.malformed++
       return
     }
@@ -120,7 +123,13 @@ class Handler {
 
   /** Sends what was written at `#at`. */
   #send(length: number, { address, port }: RemoteInfo): void {
-    this.#socket.send(this.#out, this.#at, length, port, address)
+    try {
+      this.#socket.send(this.#out, this.#at, length, port, address)
+    } catch {
+      // The socket was closed while the store took its time.
+      this.#desk.counters.troubles.send++
+      return
+    }
     this.#at += length
     if (this.#at > OUT_BYTES - UdpTrackerServer.MAX_REPLY) this.#rewind()
   }
@@ -209,16 +218,16 @@ const newSocket = (host: string, ipv6Only: boolean): Socket => {
   })
 }
 
-/** What the system says when it has no IPv6. */
+/** What the system says of a family that it lacks. */
 const NO_FAMILY = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL"])
 
 const bind = (
   socket: Socket,
-  { host, ipv6Only, port }: UdpListenerOptions
+  { host, isOptional, port }: UdpListenerOptions
 ): Effect.Effect<boolean, ListenError.TrackerServerError> =>
   Effect.callback((resume) => {
     const fail = (cause: Error) => {
-      const isMissing = ipv6Only && host === "::" && NO_FAMILY.has(SystemCode.of(cause) ?? "")
+      const isMissing = isOptional && NO_FAMILY.has(SystemCode.of(cause) ?? "")
       resume(isMissing ? Effect.succeed(false) : Effect.fail(ListenError.of("UDP", host, port, cause)))
     }
     socket.once("error", fail)
@@ -233,7 +242,7 @@ const closed = (socket: Socket): Effect.Effect<void> =>
     socket.close(() => resume(Effect.void))
   })
 
-/** Listens until the scope closes; `undefined` where the system has no IPv6 and all addresses were asked for. */
+/** Listens until the scope closes; `undefined` where the system lacks the family of an optional address. */
 export const listen = Effect.fnUntraced(function*(
   desk: Desk,
   options: UdpListenerOptions

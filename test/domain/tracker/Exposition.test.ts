@@ -2,12 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Counters } from "../../../src/domain/tracker/Counters.ts"
 import * as Exposition from "../../../src/domain/tracker/Exposition.ts"
 
-const gauges: Exposition.Gauges = {
-  torrents: 3,
-  seeders: 1,
-  leechers: 4,
-  peers4: 2,
-  peers6: 3,
+const swarms = { torrents: 3, peers: 5, completed: 0, seeders: 1, leechers: 4, peers4: 2, peers6: 3 }
+
+const gauges = {
   connections: 7,
   pending: 0,
   residentBytes: 1e8,
@@ -24,7 +21,7 @@ describe("Exposition", () => {
     counters.announces.udp6 = 5
     counters.scrapes.http4 = 2
     counters.troubles["rate-limited"] = 9
-    const text = Exposition.render(counters, gauges)
+    const text = Exposition.render({ ...counters, ...gauges }, swarms)
     const lines = text.split("\n")
     assert.strictEqual(lines.pop(), "")
     for (const line of lines) assert.match(line, LINE)
@@ -44,7 +41,7 @@ describe("Exposition", () => {
     counters.took(0.25, 10)
     counters.took(3, 5)
     counters.took(5000, 1)
-    const text = Exposition.render(counters, gauges)
+    const text = Exposition.render({ ...counters, ...gauges }, swarms)
     const name = "freshet_tracker_request_duration_seconds"
     for (
       const line of [
