@@ -3,10 +3,10 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
-import * as fs from "node:fs"
 import * as path from "node:path"
 import * as v8 from "node:v8"
 import { Catalogue } from "../../services/Catalogue.ts"
+import * as Folder from "../../services/Folder.ts"
 import { defaultStateDir } from "../../services/ResumeStore.ts"
 import { SwarmStore } from "../../services/SwarmStore.ts"
 import * as SystemCode from "../../services/SystemCode.ts"
@@ -33,16 +33,9 @@ const dataDirOf = (settings: Settings): string | undefined => {
   return path.resolve(given ?? path.join(defaultStateDir(process.env), `tracker-${settings.port}`))
 }
 
-/** One by one: Node's own way of making all at once does not end in file systems like /proc. */
-const makeAll = (dir: string): void => {
-  if (fs.existsSync(dir)) return void fs.readdirSync(dir)
-  makeAll(path.dirname(dir))
-  fs.mkdirSync(dir, { mode: 0o700 })
-}
-
 const makeFolder = (dir: string): Effect.Effect<void, Failure> =>
-  Effect.try({
-    try: () => makeAll(dir),
+  Effect.tryPromise({
+    try: () => Folder.make(dir, 0o700),
     catch: (cause) =>
       failure(
         ExitCode.cannotCreateFolder,
