@@ -82,16 +82,6 @@ export const writeAddress = (
   return length === 4 ? 6 : 18
 }
 
-/** The address of {@link writeAddress} as a value. */
-export const addressOf = (
-  seen: string,
-  query: Pick<AnnounceQuery, "ip" | "port">
-): PeerAddress.PeerAddress | undefined => {
-  const compact = new Uint8Array(MAX_COMPACT)
-  const length = writeAddress(seen, query, compact, 0)
-  return PeerAddress.fromCompact(compact.subarray(0, length), length === 6 ? 4 : 6)[0]
-}
-
 export interface Bounds {
   /** Peers for those that do not say how many they want. */
   readonly numWant: number
