@@ -17,7 +17,7 @@ import * as QueryFields from "./QueryFields.ts"
 export const MAX_SCRAPE = 64
 
 /** What a peer asks, as far as a tracker cares. */
-export interface AnnounceQuery extends Omit<AnnounceRequest, "key" | "left" | "numWant"> {
+export interface AnnounceQuery extends Omit<AnnounceRequest, "key" | "left" | "numWant" | "trackerId"> {
   /** `undefined` when the peer does not say. */
   readonly left: number | undefined
   readonly numWant: number | undefined
@@ -52,7 +52,6 @@ export const parseAnnounce = (query: string): Result.Result<AnnounceQuery, strin
     left: known(fields.left),
     event: eventOf(fields.event),
     numWant: known(fields.numWant),
-    trackerId: fields.trackerId,
     compact: fields.compact !== "0",
     noPeerId: fields.noPeerId === "1",
     ip: fields.ip
