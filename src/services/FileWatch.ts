@@ -13,7 +13,7 @@ import * as FileStoreError from "./storage/FileStoreError.ts"
 import type { Storage } from "./storage/Storage.ts"
 
 /** How long a look at a file holds (ms): a look costs about as much as a read of 64 KiB. */
-export const LOOK_MS = 1000
+const LOOK_MS = 1000
 
 export interface Options {
   readonly metainfo: Metainfo.Metainfo

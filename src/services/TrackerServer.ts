@@ -1,4 +1,4 @@
-/** The tracker: HTTP (BEP 3, 7, 21, 23, 24, 31, 48) and UDP (BEP 15, 41) on one port, over any {@link SwarmStore}. */
+/** The tracker: HTTP (BEP 3, 7, 21, 23, 24, 31, 48) and UDP (BEP 15) on one port, over any {@link SwarmStore}. */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"

@@ -5,7 +5,7 @@
 import { TokenBucket } from "../swarm/TokenBucket.ts"
 
 /** Addresses that are remembered. */
-export const MAX_ADDRESSES = 65_536
+const MAX_ADDRESSES = 65_536
 
 /** Questions that may come at once, in seconds of the rate: clients announce all their torrents when they start. */
 const BURST_SECONDS = 10

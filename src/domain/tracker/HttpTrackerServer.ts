@@ -17,7 +17,7 @@ import * as QueryFields from "./QueryFields.ts"
 export const MAX_SCRAPE = 64
 
 /** What a peer asks, as far as a tracker cares. */
-export interface AnnounceQuery extends Omit<AnnounceRequest, "key" | "left" | "numWant"> {
+export interface AnnounceQuery extends Omit<AnnounceRequest, "key" | "left" | "numWant" | "trackerId"> {
   /** `undefined` when the peer does not say. */
   readonly left: number | undefined
   readonly numWant: number | undefined
@@ -52,7 +52,6 @@ export const parseAnnounce = (query: string): Result.Result<AnnounceQuery, strin
     left: known(fields.left),
     event: eventOf(fields.event),
     numWant: known(fields.numWant),
-    trackerId: fields.trackerId,
     compact: fields.compact !== "0",
     noPeerId: fields.noPeerId === "1",
     ip: fields.ip
@@ -80,16 +79,6 @@ export const writeAddress = (
   }
   Bytes.writeUint16(out, at + length, query.port)
   return length === 4 ? 6 : 18
-}
-
-/** The address of {@link writeAddress} as a value. */
-export const addressOf = (
-  seen: string,
-  query: Pick<AnnounceQuery, "ip" | "port">
-): PeerAddress.PeerAddress | undefined => {
-  const compact = new Uint8Array(MAX_COMPACT)
-  const length = writeAddress(seen, query, compact, 0)
-  return PeerAddress.fromCompact(compact.subarray(0, length), length === 6 ? 4 : 6)[0]
 }
 
 export interface Bounds {

@@ -5,7 +5,7 @@ import * as InfoHash from "../InfoHash.ts"
 export type InfoHashList = ReadonlySet<InfoHash.InfoHash>
 
 /** Entries of one list. */
-export const MAX_ENTRIES = 1_000_000
+const MAX_ENTRIES = 1_000_000
 
 /** Bytes of a file that holds so many, each with a comment. */
 export const MAX_BYTES = 128 * 1024 * 1024

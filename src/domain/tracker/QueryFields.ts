@@ -23,7 +23,6 @@ export interface Fields {
   event: string | undefined
   compact: string | undefined
   noPeerId: string | undefined
-  trackerId: string | undefined
   ip: string | undefined
 }
 
@@ -92,9 +91,6 @@ const take = (fields: Fields, query: string, start: number, equals: number, end:
     case "no_peer_id":
       fields.noPeerId ??= text()
       return
-    case "trackerid":
-      fields.trackerId ??= text()
-      return
     case "ip":
       fields.ip ??= text()
   }
@@ -113,7 +109,6 @@ export const read = (query: string): Fields => {
     event: undefined,
     compact: undefined,
     noPeerId: undefined,
-    trackerId: undefined,
     ip: undefined
   }
   let equals = -1

@@ -35,10 +35,8 @@ export const HEADER_BYTES = 16
 /** Info hashes in one scrape, "up to about 74". */
 export const MAX_SCRAPE = 74
 
-/** The options of BEP 41. */
-export const END_OF_OPTIONS = 0
-export const NOP = 1
-export const URL_DATA = 2
+/** The option of BEP 41 that we send. */
+const URL_DATA = 2
 
 /** The numbers of the events; `paused` has none. */
 const EVENTS: { readonly [E in Event]: number } = { completed: 1, started: 2, stopped: 3, paused: 0 }

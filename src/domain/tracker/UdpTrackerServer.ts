@@ -1,5 +1,5 @@
 /**
- * The tracker's side of BEP 15 and BEP 41. Requests are read where they lie; replies are written into a buffer of the
+ * The tracker's side of BEP 15; options (BEP 41) are skipped. Requests are read where they lie; replies are written into a buffer of the
  * caller's, at an offset, and their length is returned. What a peer asks with is written in UdpTracker.
  *
  * Nothing is sent to an address that has not shown that it hears us: an announce or a scrape counts only when
@@ -24,9 +24,6 @@ export const MAX_REPLY = MAX_REPLY4
 /** Peers that fit into one reply, by family. */
 export const MAX_PEERS4 = Math.floor((MAX_REPLY4 - 20) / 6)
 export const MAX_PEERS6 = Math.floor((MAX_REPLY6 - 20) / 18)
-
-/** Bytes of the path and query that are read of one announce. */
-export const MAX_URL_DATA = 2048
 
 /** What a packet may be; anything else is not answered. */
 export type Action = typeof UdpTracker.CONNECT | typeof UdpTracker.ANNOUNCE | typeof UdpTracker.SCRAPE
@@ -99,26 +96,6 @@ export const readAnnounce = (packet: Uint8Array, compact: Uint8Array, bounds: Bo
     wants: isV4 ? "v4" : "v6",
     withIds: false
   }
-}
-
-/**
- * The path and query that the peer has of its announce URL (BEP 41), as latin1 text, up to a bound; `undefined` when it
- * does not say.
- */
-export const readUrlData = (packet: Uint8Array): string | undefined => {
-  let found: string | undefined
-  for (let at = UdpTracker.ANNOUNCE_BYTES; at < packet.length;) {
-    const option = packet[at++]!
-    if (option === UdpTracker.END_OF_OPTIONS) break
-    if (option === UdpTracker.NOP) continue
-    const end = at + 1 + (packet[at] ?? 0)
-    if (end > packet.length) break
-    if (option === UdpTracker.URL_DATA && (found?.length ?? 0) < MAX_URL_DATA) {
-      found = (found ?? "") + Bytes.toLatin1(packet.subarray(at + 1, end))
-    }
-    at = end
-  }
-  return found?.slice(0, MAX_URL_DATA)
 }
 
 /** The info hashes of a scrape that {@link actionOf} has passed, in order; a fragment at the end is left out. */

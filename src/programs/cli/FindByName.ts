@@ -45,7 +45,7 @@ export const listing = (offers: ReadonlyArray<Offer.Offer>): string => {
 }
 
 /** What a user is told about a torrent that nobody can give now; `undefined` when there are seeds. */
-export const scarcity = ({ lastSeen, leeches, name, seeds }: Offer.Offer, now: number): string | undefined => {
+const scarcity = ({ lastSeen, leeches, name, seeds }: Offer.Offer, now: number): string | undefined => {
   if (seeds > 0) return undefined
   const who = leeches === 0
     ? `nobody has ${Format.printable(name)} now`

@@ -1,8 +1,8 @@
 /** The folder with what a tracker knows from one run to the next: its swarms and its catalogue. */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import * as fs from "node:fs"
 import * as path from "node:path"
+import * as Folder from "../../services/Folder.ts"
 import * as ProcessLock from "../../services/resume/ProcessLock.ts"
 import { defaultStateDir } from "../../services/ResumeStore.ts"
 import * as SystemCode from "../../services/SystemCode.ts"
@@ -18,16 +18,9 @@ export const folderOf = (
   return path.resolve(given ?? path.join(defaultStateDir(env), `tracker-${port}`))
 }
 
-/** One by one: Node's own way of making all at once does not end in file systems like /proc. */
-const makeAll = (dir: string): void => {
-  if (fs.existsSync(dir)) return void fs.readdirSync(dir)
-  makeAll(path.dirname(dir))
-  fs.mkdirSync(dir, { mode: 0o700 })
-}
-
 const make = (dir: string): Effect.Effect<void, Failure> =>
-  Effect.try({
-    try: () => makeAll(dir),
+  Effect.tryPromise({
+    try: () => Folder.make(dir, 0o700),
     catch: (cause) =>
       failure(
         ExitCode.cannotCreateFolder,

@@ -5,6 +5,7 @@ import * as fs from "node:fs/promises"
 import * as path from "node:path"
 import * as InfoHash from "../../domain/InfoHash.ts"
 import * as Listing from "../../domain/tracker/Listing.ts"
+import * as Folder from "../Folder.ts"
 import * as AtomicFile from "../storage/AtomicFile.ts"
 import { codeOf } from "../storage/FileStoreError.ts"
 import { type CatalogueError, full, type PublishError, unavailable } from "./CatalogueError.ts"
@@ -65,7 +66,7 @@ const look = Effect.fnUntraced(function*(folder: string, name: string, limits: C
 const load = Effect.fnUntraced(function*(folder: string, limits: CatalogueLimits.CatalogueLimits) {
   const names = yield* Effect.tryPromise({
     try: async () => {
-      await fs.mkdir(folder, { recursive: true })
+      await Folder.make(folder)
       return (await fs.readdir(folder)).sort()
     },
     catch: troubleOf("reading", folder)

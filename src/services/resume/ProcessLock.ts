@@ -9,6 +9,7 @@ import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as fs from "node:fs/promises"
 import * as path from "node:path"
+import * as Folder from "../Folder.ts"
 import { codeOf } from "../storage/FileStoreError.ts"
 
 export interface Owner {
@@ -79,7 +80,7 @@ export type Outcome =
 const claimOnce = async (folder: string, self: Owner, held: ReadonlySet<string>): Promise<Outcome> => {
   const file = path.join(folder, nameOf(self))
   try {
-    await fs.mkdir(folder, { recursive: true, mode: 0o700 })
+    await Folder.make(folder, 0o700)
     await (await fs.open(file, "wx", 0o600)).close()
   } catch (cause) {
     const code = codeOf(cause)

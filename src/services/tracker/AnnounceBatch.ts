@@ -21,7 +21,7 @@ export interface BatchOptions<To> {
 }
 
 /** Some seconds of full load. */
-export const MAX_PENDING = 100_000
+const MAX_PENDING = 100_000
 
 /** @template To whoever waits for an answer */
 export class AnnounceBatch<To> {

@@ -34,7 +34,6 @@ describe("UdpTrackerServer, requests", () => {
       const packet = UdpTracker.encodeAnnounce(ID, transaction, request, urlData)
       assert.strictEqual(UdpTrackerServer.actionOf(packet), UdpTracker.ANNOUNCE)
       assert.strictEqual(UdpTrackerServer.transactionOf(packet), transaction)
-      assert.strictEqual(UdpTrackerServer.readUrlData(packet), urlData === "" ? undefined : urlData)
       const compact = new Uint8Array(18)
       assert.strictEqual(UdpTrackerServer.writeAddress(packet, "192.0.2.7", compact, 0), 6)
       assert.deepStrictEqual(PeerAddress.fromCompact(compact.subarray(0, 6), 4), [
@@ -136,18 +135,6 @@ describe("UdpTrackerServer, requests", () => {
     assert.isUndefined(at("nowhere"))
   })
 
-  it("may carry any options", () => {
-    const read = (...options: ReadonlyArray<number>) =>
-      UdpTrackerServer.readUrlData(Bytes.concat([new Uint8Array(98), Uint8Array.from(options)]))
-    assert.isUndefined(read())
-    assert.strictEqual(read(2, 0), "")
-    assert.strictEqual(read(1, 9, 2, 0, 0, 2, 1, 0x61, 1, 2, 1, 0x62, 1, 0, 2, 1, 0x63), "ab")
-    assert.strictEqual(read(2, 1, 0x61, 2, 9, 0x62), "a")
-    assert.strictEqual(read(2, 1, 0x61, 2), "a")
-    const many = Array.from({ length: 100 }, () => [2, 255, ...new Uint8Array(255).fill(0x61)]).flat()
-    assert.strictEqual(read(...many)?.length, UdpTrackerServer.MAX_URL_DATA)
-  })
-
   it.prop("of any bytes never throw", { noise: bytes(0, 200), at: int(0, 200), request }, ({ at, noise, request }) => {
     const whole = UdpTracker.encodeAnnounce(ID, 1, request, "/announce")
     const mutated = Bytes.concat([whole.subarray(0, at), noise, whole.subarray(at)])
@@ -158,7 +145,6 @@ describe("UdpTrackerServer, requests", () => {
         assert.match(announcing.infoHash, /^[0-9a-f]{40}$/)
         assert.strictEqual(announcing.peerId.length, 20)
         assert.isAtMost(announcing.numWant, 60)
-        assert.isAtMost(UdpTrackerServer.readUrlData(packet)?.length ?? 0, UdpTrackerServer.MAX_URL_DATA)
         const compact = new Uint8Array(18)
         UdpTrackerServer.writeAddress(packet, Bytes.toLatin1(noise), compact, 0)
       } else if (action === UdpTracker.SCRAPE) {
