@@ -99,3 +99,11 @@ export const isLoopback = (bytes: Uint8Array, at: number, length: number): boole
   for (let i = 0; i < 15; i++) if (bytes[at + i] !== 0) return false
   return bytes[at + 15] === 1
 }
+
+/** Whether a single host can be there: neither the unspecified address, nor a group of hosts, nor all of them. */
+export const isUnicast = (bytes: Uint8Array, at: number, length: number): boolean => {
+  if (length === 4) return bytes[at]! > 0 && bytes[at]! < 224
+  if (bytes[at] === 0xff) return false
+  for (let i = 0; i < 16; i++) if (bytes[at + i] !== 0) return true
+  return false
+}

@@ -75,7 +75,8 @@ export const writeAddress = (
   let length = HostBytes.write(seen, out, at)
   if (length === 0) return 0
   if (query.ip !== undefined && HostBytes.isLoopback(out, at, length)) {
-    length = HostBytes.write(query.ip, out, at) || HostBytes.write(seen, out, at)
+    length = HostBytes.write(query.ip, out, at)
+    if (length === 0 || !HostBytes.isUnicast(out, at, length)) length = HostBytes.write(seen, out, at)
   }
   Bytes.writeUint16(out, at + length, query.port)
   return length === 4 ? 6 : 18

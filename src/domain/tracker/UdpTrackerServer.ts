@@ -65,7 +65,9 @@ export const writeAddress = (packet: Uint8Array, source: string, out: Uint8Array
   const length = port === 0 ? 0 : HostBytes.write(source, out, at)
   if (length === 0) return 0
   const claimed = Bytes.readUint32(packet, 84)
-  if (claimed !== 0 && length === 4 && HostBytes.isLoopback(out, at, 4)) Bytes.writeUint32(out, at, claimed)
+  if (length === 4 && HostBytes.isUnicast(packet, 84, 4) && HostBytes.isLoopback(out, at, 4)) {
+    Bytes.writeUint32(out, at, claimed)
+  }
   Bytes.writeUint16(out, at + length, port)
   return length === 4 ? 6 : 18
 }

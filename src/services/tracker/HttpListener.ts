@@ -6,10 +6,12 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
+import * as HostBytes from "../../domain/HostBytes.ts"
 import type { Trouble } from "../../domain/tracker/Counters.ts"
 import * as Forwarded from "../../domain/tracker/Forwarded.ts"
+import * as HttpTracker from "../../domain/tracker/HttpTrackerServer.ts"
 import { type Connection, Connections } from "./Connections.ts"
-import type { Desk } from "./Desk.ts"
+import { type Desk, waitOf } from "./Desk.ts"
 import * as FastLane from "./FastLane.ts"
 import { type Asker, HttpQuestions } from "./HttpQuestions.ts"
 import * as ListenError from "./ListenError.ts"
@@ -42,8 +44,8 @@ const LIMITS = {
   // The request line and as much again for headers; Node counts both together.
   maxHeaderSize: 2 * MAX_TARGET,
   headersTimeout: 5000,
-  // A torrent that is published may come over a slow line.
-  requestTimeout: 20 * 60_000,
+  // What is published has a minute of its own.
+  requestTimeout: 120_000,
   connectionsCheckingInterval: 1000,
   keepAliveTimeout: 30_000
 }
@@ -112,6 +114,8 @@ class Handler {
   readonly #options: HttpListenerOptions
   readonly #connections: Connections
   readonly #questions: HttpQuestions
+  /** For the address of a request; its port is nothing. */
+  readonly #room = new Uint8Array(HttpTracker.MAX_COMPACT)
   /** Requests that wait for the one before them, by connection. */
   readonly #others = new Map<Connection, Array<() => void>>()
 
@@ -155,7 +159,15 @@ class Handler {
     if (response.destroyed) return ended()
     this.#desk.counters.others++
     response.once("close", ended)
+    const length = HostBytes.write(this.#hostOf(request, connection), this.#room, 0)
+    const waitMs = waitOf(this.#desk, this.#room.subarray(0, length + 2))
+    if (waitMs > 0) return this.#tooOften(response, waitMs)
     this.#options.otherwise(request, response)
+  }
+
+  #tooOften(response: ServerResponse, waitMs: number): void {
+    this.#desk.counters.troubles["rate-limited"]++
+    sendText(response, 429, "too many requests from this address\n", ["Retry-After", `${Math.ceil(waitMs / 1000)}`])
   }
 
   #notAllowed(response: ServerResponse, connection: Connection): void {

@@ -224,7 +224,9 @@ describe("HttpTrackerServer, queries", () => {
     assert.strictEqual(at("2001:db8::1", "::1"), "2001:db8::1")
     assert.strictEqual(at("127.0.0.1", "192.0.2.9"), "192.0.2.9")
     assert.strictEqual(at("::ffff:127.0.0.1", "2001:db8::9"), "2001:db8::9")
-    assert.strictEqual(at("::1", "evil.example"), "::1")
+    for (const ip of ["evil.example", "::", "ff02::1", "224.0.0.1", "255.255.255.255", "0.0.0.0"]) {
+      assert.strictEqual(at("::1", ip), "::1")
+    }
     assert.isUndefined(at("", "192.0.2.9"))
   })
 

@@ -97,6 +97,18 @@ describe("HttpListener", () => {
       assert.strictEqual(begun, 20)
     }).pipe(Effect.provide(Live)))
 
+  it.live("lets one address ask for other things as often as for peers, and no more", () =>
+    Effect.gen(function*() {
+      const { counters, port } = yield* TrackerServer.make({ ...onLoopback, maxRate: 2 })
+      const client = yield* tcp(port)
+      yield* client.write(request("/nowhere").repeat(60) + request("/nowhere", "Connection: close\r\n"))
+      const text = yield* client.closed
+      const refused = text.match(/HTTP\/1\.1 429 [^]*?Retry-After: \d+/g)?.length ?? 0
+      assert.isAbove(refused, 10)
+      assert.strictEqual(counters.troubles["rate-limited"], refused)
+      assert.strictEqual(text.match(/HTTP\/1\.1 404/g)?.length, 61 - refused)
+    }).pipe(Effect.provide(Live)))
+
   it.live("says what is too long, and what is not HTTP", () =>
     Effect.gen(function*() {
       const { counters, port } = yield* TrackerServer.make(onLoopback)
