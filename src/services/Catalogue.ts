@@ -8,9 +8,9 @@ import type { Listing } from "../domain/tracker/Listing.ts"
 import type { ReadonlyListings } from "../domain/tracker/Listings.ts"
 import { type CatalogueError, type PublishError, unavailable } from "./catalogue/CatalogueError.ts"
 import * as CatalogueLimits from "./catalogue/CatalogueLimits.ts"
+import * as CatalogueShelf from "./catalogue/CatalogueShelf.ts"
 import * as LocalCatalogue from "./catalogue/LocalCatalogue.ts"
 import * as TorrentFolder from "./catalogue/TorrentFolder.ts"
-import * as TorrentShelf from "./catalogue/TorrentShelf.ts"
 
 export { CatalogueError, PublishError } from "./catalogue/CatalogueError.ts"
 export type { CatalogueOptions } from "./catalogue/CatalogueLimits.ts"
@@ -40,7 +40,7 @@ export class Catalogue extends Context.Service<Catalogue, {
   static readonly layerMemory = (options?: CatalogueLimits.CatalogueOptions): Layer.Layer<Catalogue> =>
     Layer.effect(
       Catalogue,
-      Effect.suspend(() => LocalCatalogue.make(TorrentShelf.inMemory(), CatalogueLimits.make(options)))
+      Effect.suspend(() => LocalCatalogue.make(CatalogueShelf.inMemory(), CatalogueLimits.make(options)))
     )
 
   /** In `<dataDir>/torrents`, for one process. Fails when the folder cannot be used. */

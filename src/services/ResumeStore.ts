@@ -86,18 +86,7 @@ export class ResumeStore extends Context.Service<ResumeStore, {
 
 /** Takes the folder for the scope; the answer is why it could not be written, if so. */
 const lock = Effect.fnUntraced(function*(folder: string, owner: ProcessLock.Owner, held: Set<string>) {
-  const file = ProcessLock.fileOf(folder, owner)
-  const outcome = yield* Effect.acquireRelease(
-    Effect.tap(ProcessLock.claim(folder, owner, held), ({ _tag }) =>
-      Effect.sync(() => {
-        if (_tag === "Claimed") held.add(file)
-      })),
-    ({ _tag }) => {
-      if (_tag !== "Claimed") return Effect.void
-      held.delete(file)
-      return ProcessLock.release(folder, owner)
-    }
-  )
+  const outcome = yield* ProcessLock.hold(folder, owner, held)
   if (outcome._tag === "Taken") {
     const path = ProcessLock.fileOf(folder, outcome.owner)
     return yield* new ResumeError({ reason: { _tag: "Locked", pid: outcome.owner.pid, path } })

@@ -12,6 +12,7 @@ import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as net from "node:net"
 import type * as InfoHash from "../domain/InfoHash.ts"
+import * as AnnounceInterval from "../domain/tracker/AnnounceInterval.ts"
 import type { Summary } from "../domain/tracker/Announcing.ts"
 import { AskerRates } from "../domain/tracker/AskerRates.ts"
 import { ConnectionIds } from "../domain/tracker/ConnectionIds.ts"
@@ -75,8 +76,6 @@ export interface Running {
   readonly swarms: Effect.Effect<Summary, SwarmStoreError>
 }
 
-const INTERVAL_MS = 30 * 60_000
-const JITTER = 0.1
 const MAX_NUM_WANT = 200
 const NUM_WANT = 50
 const MAX_CONNECTIONS = 8192
@@ -102,14 +101,14 @@ const deskOf = Effect.fnUntraced(function*(options: TrackerServerOptions, counte
   const random = yield* Random.Random
   const run = yield* FiberSet.makeRuntime<never>()
   const chance = () => random.nextDoubleUnsafe()
-  const { intervalMs = INTERVAL_MS, log } = options
+  const { intervalMs = AnnounceInterval.DEFAULT_MS, log } = options
   const ended = <A>(done: (value: A | undefined) => void) => (exit: Exit.Exit<A, unknown>) =>
     done(Exit.isSuccess(exit) ? exit.value : undefined)
   const desk: Desk = {
     counters,
     rates: new AskerRates(options.maxRate ?? Infinity),
     admits: options.admits ?? (() => true),
-    intervalMs: () => intervalMs * (1 + JITTER * (2 * chance() - 1)),
+    intervalMs: () => AnnounceInterval.jittered(intervalMs, chance()),
     minIntervalMs: intervalMs * MIN_INTERVAL_SHARE,
     maxNumWant: options.maxNumWant ?? MAX_NUM_WANT,
     numWant: NUM_WANT,

@@ -130,14 +130,41 @@ describe("publishing", () => {
       assert.match(err, /^warning: not published at http:\/\/127\.0\.0\.1:1: unreachable: [^\n]+; sharing goes on$/m)
     }).pipe(Effect.scoped, Effect.provide(Live)))
 
-  it.live("needs a tracker that speaks HTTP", () =>
+  it.live("needs a tracker that speaks HTTP, named by the user", () =>
     Effect.gen(function*() {
-      const { at, shared } = yield* stage
-      for (const trackers of [[], ["--tracker=udp://127.0.0.1:1"]]) {
-        const ended = yield* Programs.run("seed", [shared, ...at("seed"), "--publish", ...trackers])
-        assertRefused(ended, 28, "--publish", "--tracker")
+      const { at, root, shared } = yield* stage
+      const asked: Array<string> = []
+      const { origin } = yield* Server.serve({
+        before: (request, response) => {
+          asked.push(request.url!)
+          response.writeHead(404).end()
+          return true
+        }
+      })
+      const torrent = path.join(root, "x.torrent")
+      fs.writeFileSync(torrent, document("x", 1, { trackers: [[`${origin}/announce`]] }).bytes)
+      fs.writeFileSync(path.join(root, "x"), "\0")
+      const tracker = `--tracker=${origin}/announce`
+      const named = "give one like --tracker http://host:6969/announce"
+      for (
+        const [source, flags, problem] of [
+          [shared, [], named],
+          [shared, ["--tracker=udp://127.0.0.1:1"], named],
+          [torrent, ["--publish-token=s3cret"], named],
+          [torrent, [tracker, "--no-tracker"], "--no-tracker"]
+        ] as const
+      ) {
+        const ended = yield* Programs.run("seed", [
+          source,
+          `--dir=${root}`,
+          ...at("seed").slice(1),
+          "--publish",
+          ...flags
+        ])
+        assertRefused(ended, 28, "--publish", problem)
       }
-    }).pipe(Effect.scoped))
+      assert.deepStrictEqual(asked, [])
+    }).pipe(Effect.scoped, Effect.provide(Live)))
 })
 
 describe("a name", () => {

@@ -39,6 +39,10 @@ describe("tracker", () => {
       assert.strictEqual(page, urls[0]!.replace("announce", ""))
       assert.strictEqual(worker, null)
       assert.include(yield* announce(urls[0]!, "a"), "8:completei1e")
+      const another = yield* run("tracker", args)
+      assert.match(another.err, ONE_LINE)
+      assert.include(another.err, `another tracker (process ${first.pid}) uses `)
+      assert.strictEqual(another.code, 12)
       yield* first.kill("SIGTERM")
       const { code, err } = yield* first.ended
       assert.deepStrictEqual([code, err], [0, ""])

@@ -10,8 +10,8 @@ import * as Bytes from "../../src/domain/Bytes.ts"
 import * as MetainfoWriter from "../../src/domain/MetainfoWriter.ts"
 import { Catalogue, type CatalogueOptions } from "../../src/services/Catalogue.ts"
 import { temporary } from "../support/payload.ts"
+import * as RedisServer from "../support/redisServer.ts"
 import { document } from "../support/torrents.ts"
-import * as RedisServer from "./catalogue/redisServer.ts"
 
 const open = (layer: Layer.Layer<Catalogue, unknown>) =>
   Effect.map(Effect.orDie(Layer.build(Layer.fresh(layer))), (context) => Catalogue.pipe(Effect.provide(context))).pipe(
@@ -219,18 +219,14 @@ describe("on disk", () => {
     }).pipe(Effect.scoped))
 })
 
-const missing = RedisServer.unavailable()
+/** Lets the event loop turn, so that sockets are heard. */
+const turn = Effect.callback<void>((resume) => {
+  setImmediate(() => resume(Effect.void))
+})
 
-if (missing !== undefined) {
-  it(`needs ${missing}`, ({ skip }) => {
-    if (process.env["FRESHET_INTEROP"] === "required") assert.fail(`it needs ${missing} (FRESHET_INTEROP=required)`)
-    skip(`the catalogue in Redis needs ${missing}`)
-  })
-}
-
-describe.skipIf(missing !== undefined)("in Redis", () => {
+RedisServer.describeWhereRedis("in Redis", () => {
   const openAt = (url: string): Open => (options) => open(Catalogue.layerRedis({ ...options, url }))
-  const redis = Effect.flatMap(temporary, RedisServer.serve)
+  const redis = RedisServer.serve({ keeps: true })
 
   everyLayer(Effect.map(redis, ({ url }) => openAt(url)))
 
@@ -277,10 +273,23 @@ describe.skipIf(missing !== undefined)("in Redis", () => {
       assert.strictEqual((yield* catalogue.publish(b.bytes))._tag, "Added")
     }).pipe(Effect.scoped))
 
+  it.effect("gives up a connection that hangs, and works again on another", () =>
+    Effect.gen(function*() {
+      const server = yield* redis
+      const catalogue = yield* openAt(server.url)()
+      yield* catalogue.publish(a.bytes)
+      yield* server.signal("SIGSTOP")
+      const published = Effect.ensuring(Effect.flip(catalogue.publish(b.bytes)), server.signal("SIGCONT"))
+      const [error] = yield* Effect.all([published, TestClock.adjust("5 seconds")], { concurrency: 2 })
+      assert.match(error.message, /^the catalogue is out of reach: Redis at .* does not answer$/)
+      const answer = yield* Effect.retry(catalogue.publish(c.bytes), { while: () => Effect.as(turn, true) })
+      assert.strictEqual(answer._tag, "Added")
+    }).pipe(Effect.scoped))
+
   it.live("says so when there is none", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(Layer.build(Catalogue.layerRedis({ url: "redis://:secret@127.0.0.1:1" })))
-      assert.match(error.message, /^the catalogue is out of reach: Redis: /)
+      assert.match(error.message, /^the catalogue is out of reach: Redis at 127\.0\.0\.1:1: .*ECONNREFUSED/)
       assert.notInclude(error.message, "secret")
     }).pipe(Effect.scoped))
 })

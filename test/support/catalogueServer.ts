@@ -10,6 +10,7 @@ import type { Counts } from "../../src/domain/tracker/Offer.ts"
 import type { Catalogue } from "../../src/services/Catalogue.ts"
 import { SwarmStoreError } from "../../src/services/SwarmStore.ts"
 import * as CatalogueHttp from "../../src/services/tracker/CatalogueHttp.ts"
+import type { UploadLimits } from "../../src/services/tracker/Uploads.ts"
 import { serveWeb } from "./httpTracker.ts"
 
 export const NOBODY: Counts = { seeders: 0, leechers: 0, completed: 0, lastSeedAt: undefined }
@@ -19,6 +20,7 @@ export interface Options {
   readonly swarms?: ReadonlyMap<string, Counts>
   readonly publishToken?: string
   readonly trackers?: ReadonlyArray<string>
+  readonly uploads?: UploadLimits
   /** Answers in place of the catalogue; `true` when it has. */
   readonly before?: (request: http.IncomingMessage, response: http.ServerResponse) => boolean
 }
@@ -58,7 +60,7 @@ export const serve = Effect.fnUntraced(
           ? new SwarmStoreError({ reason: "Unavailable", detail: "gone" })
           : Effect.succeed(infoHashes.map((infoHash) => options.swarms?.get(infoHash) ?? NOBODY))
       })
-    const app = yield* CatalogueHttp.make({ counts, publishToken: options.publishToken, trackers: options.trackers })
+    const app = yield* CatalogueHttp.make({ ...options, counts })
     const handler = yield* NodeHttpServer.makeHandler(app, { scope }).pipe(
       Effect.provideService(HttpMiddleware.TracerDisabledWhen, () => true)
     )

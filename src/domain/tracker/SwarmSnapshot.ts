@@ -5,7 +5,7 @@
  *
  * ```
  * frame     uint32 length of the content, uint32 number from 0, content, SHA-1 of all before
- * first     "freshsws", uint32 version, float64 when it was written, 32 bytes connection key
+ * first     "freshsws", uint32 version, 32 bytes connection key
  * others    torrents, end to end:
  *             info hash 20, completed uint32, a seed was last heard float64 (NaN for never), peers uint32, and each of them:
  *               traits byte (2 bits role, 4 completed is counted, 8 IPv6), id 20, address 6 or 18, over at uint32 seconds
@@ -18,13 +18,14 @@ import * as Result from "effect/Result"
 import * as Bytes from "../Bytes.ts"
 import * as Digest from "../Digest.ts"
 import * as InfoHash from "../InfoHash.ts"
+import { KEY_BYTES } from "./ConnectionIds.ts"
 import * as PeerClass from "./PeerClass.ts"
 import type { SwarmTable } from "./SwarmTable.ts"
 import type { Torrent } from "./Torrents.ts"
 
 const MAGIC = Bytes.fromUtf8("freshsws")
 const VERSION = 1
-export const KEY_BYTES = 32
+const HEAD = 12 + KEY_BYTES
 
 const FRAME_HEAD = 8
 const TORRENT_HEAD = InfoHash.BYTES + 4 + 8 + 4
@@ -42,7 +43,6 @@ const CONTENT = 128 * 1024
 export const MAX_FRAME = FRAME_HEAD + CONTENT + Digest.SHA1_BYTES
 
 export interface Head {
-  readonly writtenAt: number
   readonly connectionKey: Uint8Array
 }
 
@@ -75,9 +75,8 @@ class Frame {
 const packHead = (frame: Frame, head: Head): void => {
   frame.bytes.set(MAGIC, frame.end)
   frame.view.setUint32(frame.end + 8, VERSION)
-  frame.view.setFloat64(frame.end + 12, head.writtenAt)
-  frame.bytes.set(head.connectionKey, frame.end + 20)
-  frame.end += 20 + KEY_BYTES
+  frame.bytes.set(head.connectionKey, frame.end + 12)
+  frame.end += HEAD
 }
 
 /** Packs peers from `from` on while there is room, and says where it ended. */
@@ -147,13 +146,13 @@ export const open = (frame: Uint8Array, number: number): Uint8Array | undefined 
 
 /** Reads the first frame's content; the failure is what to tell the user after the name of the file. */
 export const decodeHead = (content: Uint8Array): Result.Result<Head, string> => {
-  if (content.length < 20 + KEY_BYTES || !Bytes.equals(content.subarray(0, MAGIC.length), MAGIC)) {
+  if (content.length !== HEAD || !Bytes.equals(content.subarray(0, MAGIC.length), MAGIC)) {
     return Result.fail("is not a snapshot of swarms")
   }
   const view = new DataView(content.buffer, content.byteOffset, content.length)
   const version = view.getUint32(8)
   if (version !== VERSION) return Result.fail(`is of version ${version}, which this program does not know`)
-  return Result.succeed({ writtenAt: view.getFloat64(12), connectionKey: content.slice(20, 20 + KEY_BYTES) })
+  return Result.succeed({ connectionKey: content.slice(12) })
 }
 
 /**

@@ -3,8 +3,8 @@
  * object per peer, and nothing is ever searched. Plain mutable data: the store that made it owns it. Times are
  * milliseconds of a wall clock that never goes back.
  *
- * A peer is known by its swarm, address and port, so that a client that starts anew takes its own old place, and nobody can
- * take another's.
+ * A peer is known by its swarm, address and port: a client that starts anew takes its own old place, and so does another
+ * behind the same address that says the same port. Nobody takes the place of a peer at another address.
  */
 import * as Bytes from "../Bytes.ts"
 import type * as InfoHash from "../InfoHash.ts"

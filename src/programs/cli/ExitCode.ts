@@ -36,7 +36,7 @@ export const TABLE: ReadonlyArray<readonly [code: ExitCode, meaning: string]> = 
   [6, "network problem, or the port is taken"],
   [7, "stopped before the download was complete"],
   [9, "the disk is full"],
-  [12, "this torrent is running in another process"],
+  [12, "this torrent, or this tracker, is running in another process"],
   [13, "a file in the way is not this torrent's"],
   [15, "a file or folder is missing, or of another kind than the torrent says"],
   [16, "a file could not be created"],

@@ -1,4 +1,4 @@
-/** Lists a torrent that is shared at its trackers, so that others find it by name. */
+/** Lists a torrent that is shared at trackers, so that others find it by name. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { CatalogueClient, type CatalogueClientError } from "../../services/CatalogueClient.ts"
@@ -8,19 +8,19 @@ import type { Reporter } from "./Reporter.ts"
 
 const isWeb = (url: string): boolean => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)
 
-/** The origins to publish at: of the trackers that the user names, else of the torrent's own. */
+/** The origins to publish at: of the trackers that the user names, and of no others that a stranger wrote into a torrent. */
 export const originsOf = (
-  options: Pick<SeedOptions, "publish" | "tracker">,
-  own: ReadonlyArray<ReadonlyArray<string>>
+  { noTracker, publish, tracker }: Pick<SeedOptions, "noTracker" | "publish" | "tracker">
 ): Effect.Effect<ReadonlyArray<string>, Failure> => {
-  if (!options.publish) return Effect.succeed([])
-  const trackers = options.tracker.length > 0 ? options.tracker : own.flat()
-  const origins = new Set(trackers.filter(isWeb).map((url) => new URL(url).origin))
+  if (!publish) return Effect.succeed([])
+  const origins = new Set(noTracker ? [] : tracker.filter(isWeb).map((url) => new URL(url).origin))
   return origins.size > 0
     ? Effect.succeed(Array.from(origins))
     : failure(
       ExitCode.usage,
-      "--publish needs a tracker that speaks HTTP; give one like --tracker http://host:6969/announce"
+      noTracker
+        ? "--publish and --no-tracker exclude each other"
+        : "--publish needs a tracker that speaks HTTP; give one like --tracker http://host:6969/announce"
     )
 }
 

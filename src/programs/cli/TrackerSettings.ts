@@ -59,6 +59,7 @@ const storeOf = (text: string): string | undefined => {
 }
 
 const hostsOf = (text: string): ReadonlyArray<string> | undefined => {
+  if (text === "") return []
   const hosts = text.split(",").map((host) => PeerAddress.make(host.trim(), 1)?.host)
   return hosts.every((host) => host !== undefined) ? hosts : undefined
 }

@@ -68,8 +68,6 @@ const UNMADE: Readonly<Record<TorrentMakerError["reason"], ExitCode>> = {
 
 const makeTorrent = Effect.fnUntraced(function*(options: SeedOptions) {
   const maker = yield* TorrentMaker
-  // Before the work of hashing.
-  yield* Publish.originsOf(options, [])
   if (Option.isSome(options.saveTorrent)) yield* checkSaving(options.saveTorrent.value, options.source)
   // A link is followed here, since none is where the files are read: the torrent has the name of what it leads to.
   const source = fs.realpathSync(options.source)
@@ -124,9 +122,9 @@ const incomplete = (location: string, { have, pieces }: Incomplete): Failure =>
 
 export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
   const work = Effect.gen(function*() {
+    const origins = yield* Publish.originsOf(options)
     const { dir, document, isFresh, metainfo }: Source = yield* sourceOf(options)
     const trackers = isFresh && !options.noTracker ? metainfo.trackers : yield* trackersOf(metainfo, options)
-    const origins = yield* Publish.originsOf(options, metainfo.trackers)
     const location = path.join(dir, metainfo.name)
     const reporter = yield* Reporter.make({ ...options, metainfo, path: location })
     const run = yield* Run

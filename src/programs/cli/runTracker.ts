@@ -5,17 +5,16 @@ import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as path from "node:path"
 import * as v8 from "node:v8"
+import * as AnnounceInterval from "../../domain/tracker/AnnounceInterval.ts"
 import { Catalogue } from "../../services/Catalogue.ts"
-import * as Folder from "../../services/Folder.ts"
-import { defaultStateDir } from "../../services/ResumeStore.ts"
 import { SwarmStore } from "../../services/SwarmStore.ts"
-import * as SystemCode from "../../services/SystemCode.ts"
 import * as CatalogueHttp from "../../services/tracker/CatalogueHttp.ts"
 import * as HashLists from "../../services/tracker/HashLists.ts"
 import * as TrackerServer from "../../services/TrackerServer.ts"
 import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 import { complain, Run, untilStopped } from "./Main.ts"
 import * as Records from "./Records.ts"
+import * as TrackerData from "./TrackerData.ts"
 import type { TrackerOptions } from "./TrackerFlags.ts"
 import * as TrackerSettings from "./TrackerSettings.ts"
 import * as TrackerSources from "./TrackerSources.ts"
@@ -23,40 +22,19 @@ import * as TrackerWorkers from "./TrackerWorkers.ts"
 
 type Settings = TrackerSettings.Settings
 
-/** Announces that are a little late are not too late. */
-const GRACE_MS = 60_000
-
-/** The folder of what outlives a restart; `undefined` for none. */
-const dataDirOf = (settings: Settings): string | undefined => {
-  const given = settings["data-dir"]
-  if (given === "none") return undefined
-  return path.resolve(given ?? path.join(defaultStateDir(process.env), `tracker-${settings.port}`))
-}
-
-const makeFolder = (dir: string): Effect.Effect<void, Failure> =>
-  Effect.tryPromise({
-    try: () => Folder.make(dir, 0o700),
-    catch: (cause) =>
-      failure(
-        ExitCode.cannotCreateFolder,
-        `cannot make the folder ${dir}: ${SystemCode.of(cause) ?? String(cause)}; see --data-dir`
-      )
-  })
-
 /** Where swarms and published torrents are kept. */
-const storesOf = (settings: Settings) =>
-  Layer.unwrap(Effect.gen(function*() {
-    const { "max-peers": maxPeers, "max-torrents": maxTorrents, store: url } = settings
-    const bounds = { maxTorrents, maxPeers, lifeMs: 2 * settings.interval * 1000 + GRACE_MS }
-    if (url !== "memory") return Layer.merge(SwarmStore.layerRedis({ ...bounds, url }), Catalogue.layerRedis({ url }))
-    const dataDir = dataDirOf(settings)
-    if (dataDir === undefined) return Layer.merge(SwarmStore.layerMemory(bounds), Catalogue.layerMemory())
-    yield* makeFolder(dataDir)
-    return Layer.merge(
-      SwarmStore.layerMemory({ ...bounds, snapshot: path.join(dataDir, "swarms") }),
-      Catalogue.layerDisk({ dataDir })
-    )
-  }))
+const storesOf = Effect.fnUntraced(function*(settings: Settings) {
+  const { "max-peers": maxPeers, "max-torrents": maxTorrents, store: url } = settings
+  const bounds = { maxTorrents, maxPeers, lifeMs: AnnounceInterval.lifeOf(settings.interval * 1000) }
+  if (url !== "memory") return Layer.merge(SwarmStore.layerRedis({ ...bounds, url }), Catalogue.layerRedis({ url }))
+  const dataDir = TrackerData.folderOf(settings, process.env)
+  if (dataDir === undefined) return Layer.merge(SwarmStore.layerMemory(bounds), Catalogue.layerMemory())
+  yield* TrackerData.open(dataDir)
+  return Layer.merge(
+    SwarmStore.layerMemory({ ...bounds, snapshot: path.join(dataDir, "swarms") }),
+    Catalogue.layerDisk({ dataDir })
+  )
+})
 
 const listFailure = ({ message, reason }: HashLists.HashListError): Failure =>
   failure(reason === "Unreadable" ? ExitCode.cannotOpen : ExitCode.usage, message)
@@ -154,7 +132,7 @@ export const runTracker = Effect.fnUntraced(function*(options: TrackerOptions) {
   const run = yield* Run
   const work = settings.workers > 1 && TrackerWorkers.numberOf(process.env) === undefined
     ? Effect.as(TrackerWorkers.run(settings.workers, (reload) => run.whenHungUp = reload), ExitCode.ok)
-    : Effect.provide(serve(settings, options), storesOf(settings)).pipe(
+    : Effect.flatMap(storesOf(settings), (stores) => Effect.provide(serve(settings, options), stores)).pipe(
       Effect.catchTag(
         ["TrackerServerError", "SwarmStoreError"],
         ({ message }) => failure(ExitCode.network, message)

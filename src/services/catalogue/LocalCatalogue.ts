@@ -6,10 +6,10 @@ import * as Listing from "../../domain/tracker/Listing.ts"
 import { Listings } from "../../domain/tracker/Listings.ts"
 import type { Catalogue } from "../Catalogue.ts"
 import * as CatalogueLimits from "./CatalogueLimits.ts"
-import type { TorrentShelf } from "./TorrentShelf.ts"
+import type { CatalogueShelf } from "./CatalogueShelf.ts"
 
 export const make = Effect.fnUntraced(function*(
-  shelf: TorrentShelf,
+  shelf: CatalogueShelf,
   limits: CatalogueLimits.CatalogueLimits
 ): Effect.fn.Return<Catalogue["Service"]> {
   const clock = yield* Clock.Clock

@@ -2,22 +2,18 @@
  * The catalogue of many processes, in Redis: a list of what is published, which only grows, and a hash with the torrents.
  * Every process remembers the list and asks for what was added since, so that a question costs one short command.
  */
-import * as NodeRedis from "@effect/platform-node/NodeRedis"
 import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type * as Redis from "effect/persistence/Redis"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
-import { RESP_TYPES } from "redis"
 import * as InfoHash from "../../domain/InfoHash.ts"
 import * as SafePath from "../../domain/SafePath.ts"
 import * as Listing from "../../domain/tracker/Listing.ts"
 import { Listings } from "../../domain/tracker/Listings.ts"
 import type { Catalogue } from "../Catalogue.ts"
+import * as RedisClient from "../redis/RedisClient.ts"
 import { type CatalogueError, unavailable } from "./CatalogueError.ts"
 import * as CatalogueLimits from "./CatalogueLimits.ts"
 
@@ -25,8 +21,8 @@ const LISTINGS = "freshet:catalogue:listings"
 const TORRENTS = "freshet:catalogue:torrents"
 const BYTES = "freshet:catalogue:bytes"
 
-/** After so long without a word Redis counts as out of reach. */
-const PATIENCE = "5 seconds"
+/** Torrents are large, and who publishes can wait. */
+const PATIENCE_MS = 5000
 
 /** How soon a process knows what another has published, when nobody asks. */
 const REFRESH = "1 second"
@@ -60,46 +56,25 @@ const toListing = (text: string): Listing.Listing | undefined => {
     : { ...stored, infoHash, name: SafePath.component(stored.name) }
 }
 
-const detailOf = ({ cause }: Redis.RedisError): string =>
-  `Redis: ${cause instanceof Error && cause.message !== "" ? cause.message : String(cause)}`
-
-type Command = <A>(
-  run: (client: NodeRedis.NodeRedis["Service"]["client"]) => Promise<A>
-) => Effect.Effect<A, CatalogueError>
-
-const connect = Effect.fnUntraced(function*(url: string): Effect.fn.Return<Command, CatalogueError, Scope.Scope> {
-  // Commands fail at once while Redis is away, instead of waiting for it in memory.
-  const layer = NodeRedis.layer({ url, disableOfflineQueue: true, socket: { connectTimeout: 5000 } })
-  const built = yield* Effect.mapError(Layer.build(layer), (error) => unavailable(detailOf(error)))
-  const redis = Context.get(built, NodeRedis.NodeRedis)
-  return (run) =>
-    redis.use(run).pipe(
-      Effect.mapError((error) => unavailable(detailOf(error))),
-      Effect.timeoutOrElse({
-        duration: PATIENCE,
-        orElse: () => Effect.fail(unavailable("Redis does not answer"))
-      })
-    )
-})
-
 /** What this process remembers of the list. */
-const makeMemory = (command: Command) => {
+const makeMemory = (redis: RedisClient.RedisClient<CatalogueError>) => {
   let listings = new Listings()
   /** Elements of the list that were read, those among them that are none included. */
   let read = 0
   const turn = Semaphore.makeUnsafe(1)
   const refresh = Effect.gen(function*() {
-    const length = yield* command((client) => client.lLen(LISTINGS))
+    const length = Number(yield* redis.send(["LLEN", LISTINGS]))
     // Somebody has emptied it.
     if (length < read) {
       listings = new Listings()
       read = 0
     }
     if (length === read) return listings
-    const added = yield* command((client) => client.lRange(LISTINGS, read, length - 1))
+    const added = yield* redis.send(["LRANGE", LISTINGS, String(read), String(length - 1)])
+    if (!Array.isArray(added)) return listings
     read += added.length
     for (const text of added) {
-      const listing = toListing(text)
+      const listing = toListing(String(text))
       if (listing !== undefined) listings.add(listing)
     }
     return listings
@@ -113,8 +88,8 @@ export const make = Effect.fnUntraced(function*(
   limits: CatalogueLimits.CatalogueLimits
 ): Effect.fn.Return<Catalogue["Service"], CatalogueError, Scope.Scope> {
   const clock = yield* Clock.Clock
-  const command = yield* connect(url)
-  const memory = makeMemory(command)
+  const redis = yield* RedisClient.make(url, { patienceMs: PATIENCE_MS, unavailable })
+  const memory = makeMemory(redis)
   yield* memory.refresh
   yield* Effect.forkScoped(Effect.forever(
     Effect.andThen(Effect.sleep(REFRESH), Effect.ignore(memory.refresh)),
@@ -126,9 +101,7 @@ export const make = Effect.fnUntraced(function*(
     const listing = Listing.make(metainfo, clock.currentTimeMillisUnsafe())
     const args = [listing.infoHash, JSON.stringify(listing), Buffer.from(bytes)]
     const bounds = [String(limits.maxTorrents), String(limits.maxTotalBytes)]
-    const answer = yield* command((client) =>
-      client.sendCommand<number>(["EVAL", PUBLISH, "3", LISTINGS, TORRENTS, BYTES, ...args, ...bounds])
-    )
+    const answer = yield* redis.send(["EVAL", PUBLISH, "3", LISTINGS, TORRENTS, BYTES, ...args, ...bounds])
     if (answer === -1) return yield* CatalogueLimits.fullOfTorrents(limits)
     if (answer === -2) return yield* CatalogueLimits.fullOfBytes(limits)
     const listings = yield* memory.refresh
@@ -139,10 +112,7 @@ export const make = Effect.fnUntraced(function*(
   return {
     publish,
     get: (infoHash) =>
-      Effect.map(
-        command((client) => client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer }).hGet(TORRENTS, infoHash)),
-        (bytes) => bytes ?? undefined
-      ),
+      Effect.map(redis.send(["HGET", TORRENTS, infoHash]), (bytes) => Buffer.isBuffer(bytes) ? bytes : undefined),
     listings: memory.refresh,
     has: (infoHash) => memory.current().has(infoHash),
     maxBytes: limits.maxBytes

@@ -10,7 +10,7 @@ import * as AtomicFile from "../storage/AtomicFile.ts"
 import { codeOf } from "../storage/FileStoreError.ts"
 import { type CatalogueError, full, type PublishError, unavailable } from "./CatalogueError.ts"
 import * as CatalogueLimits from "./CatalogueLimits.ts"
-import type { Kept, TorrentShelf } from "./TorrentShelf.ts"
+import type { CatalogueShelf, Kept } from "./CatalogueShelf.ts"
 
 const SUFFIX = ".torrent"
 
@@ -77,7 +77,7 @@ const load = Effect.fnUntraced(function*(folder: string, limits: CatalogueLimits
 
 const write = async (file: string, bytes: Uint8Array, publishedAt: number): Promise<void> => {
   try {
-    await AtomicFile.replace(file, bytes)
+    await AtomicFile.replace(file, [bytes])
   } catch (cause) {
     await remove(`${file}.new`)
     throw cause
@@ -89,7 +89,7 @@ const write = async (file: string, bytes: Uint8Array, publishedAt: number): Prom
 export const open = Effect.fnUntraced(function*(
   folder: string,
   limits: CatalogueLimits.CatalogueLimits
-): Effect.fn.Return<TorrentShelf, CatalogueError> {
+): Effect.fn.Return<CatalogueShelf, CatalogueError> {
   const fileOf = (infoHash: InfoHash.InfoHash): string => path.join(folder, `${infoHash}${SUFFIX}`)
   return {
     kept: yield* load(folder, limits),

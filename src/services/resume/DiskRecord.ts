@@ -63,12 +63,12 @@ const makeReplace = (folder: string) => {
   }
   return async (file: string, bytes: Uint8Array): Promise<void> => {
     try {
-      await AtomicFile.replace(file, bytes)
+      await AtomicFile.replace(file, [bytes])
     } catch (cause) {
       if (!["ENOSPC", "EDQUOT"].includes(codeOf(cause))) throw cause
       room = 0
       await fs.rm(spare, { force: true })
-      await AtomicFile.replace(file, bytes)
+      await AtomicFile.replace(file, [bytes])
       return
     }
     await keepRoom(bytes.length)

@@ -6,6 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
+import type * as Scope from "effect/Scope"
 import * as fs from "node:fs/promises"
 import * as path from "node:path"
 import * as Folder from "../Folder.ts"
@@ -118,6 +119,22 @@ export const claim = Effect.fnUntraced(function*(folder: string, self: Owner, he
   }
   return outcome
 })
+
+/** Creates the folder and takes it for the scope. `held` is as for {@link claim}, and kept up. */
+export const hold = (folder: string, self: Owner, held: Set<string>): Effect.Effect<Outcome, never, Scope.Scope> => {
+  const file = fileOf(folder, self)
+  return Effect.acquireRelease(
+    Effect.tap(claim(folder, self, held), ({ _tag }) =>
+      Effect.sync(() => {
+        if (_tag === "Claimed") held.add(file)
+      })),
+    ({ _tag }) => {
+      if (_tag !== "Claimed") return Effect.void
+      held.delete(file)
+      return release(folder, self)
+    }
+  )
+}
 
 /** Gives the folder back, and removes it when nothing is left in it. */
 export const release = (folder: string, self: Owner): Effect.Effect<void> =>

@@ -22,12 +22,15 @@ export const read = async (file: string, limit: number): Promise<Uint8Array | un
   }
 }
 
-/** After a crash at any point either the old file or the new one is there, whole. */
-export const replace = async (file: string, bytes: Uint8Array): Promise<void> => {
+/**
+ * After a crash at any point either the old file or the new one is there, whole. Between two chunks the event loop turns, so
+ * many of them may be made one by one.
+ */
+export const replace = async (file: string, chunks: Iterable<Uint8Array>): Promise<void> => {
   const temporary = `${file}.new`
   const handle = await fs.open(temporary, "w", 0o600)
   try {
-    await handle.writeFile(bytes)
+    for (const chunk of chunks) await handle.writeFile(chunk)
     await handle.sync()
   } finally {
     await handle.close()

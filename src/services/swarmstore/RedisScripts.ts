@@ -16,6 +16,9 @@
  *
  * The keys with a torrent's peers expire by themselves after two lives without an announce; the counts of at most
  * `maxTorrents` torrents stay. Keys are made from the prefix, so this is for one Redis and its replicas, not for a cluster.
+ *
+ * Every script takes the prefix and the time, ms; where that is empty it is Redis' own, the one clock that all trackers share.
+ * Scripts that look at the clock before they write need Redis 5 or newer, which replicates what they did, not them.
  */
 
 /** Torrents cleaned with each announce; it can bring no more than one. */
@@ -25,8 +28,12 @@ const SWEPT = 2
 const AT_ONCE = 100
 
 const PRELUDE = `
-local P, now = ARGV[1], tonumber(ARGV[2])
 local call = redis.call
+local P, now = ARGV[1], tonumber(ARGV[2])
+if not now then
+  local time = call("TIME")
+  now = 1000 * time[1] + math.floor(time[2] / 1000)
+end
 local totals, silent, quiet = P .. ":totals", P .. ":silent", P .. ":quiet"
 local KINDS = {}
 for k = 0, 17 do KINDS[k + 1] = k end
@@ -110,7 +117,7 @@ end
 const SPARE = 9
 
 /**
- * Arguments after the prefix and `now`: info hash, address, id, class, event ("c", "s" or ""), wanted, families ("4", "6" or
+ * Arguments after the prefix and the time: info hash, address, id, class, event ("c", "s" or ""), wanted, families ("4", "6" or
  * "46"), life, most torrents, most peers of a torrent, most peers, a random integer. Answers 0 when there is no room for the
  * torrent, else seeders, leechers, completed, and peers of IPv4 and of IPv6: addresses each with its id, by chance, the asker
  * perhaps among them, up to {@link SPARE} more than wanted. Lua takes its time with strings, so the rest is for the caller.
@@ -176,8 +183,9 @@ local function keepBounds()
   end
   if tonumber(call("HGET", totals, "n")) > maxPeers then
     local other = call("ZRANGE", silent, 0, 0)[1]
-    drop(other, call("ZRANGE", of(other, "z"), 0, 0)[1])
-    settle(other, now)
+    local oldest = other and call("ZRANGE", of(other, "z"), 0, 0)[1]
+    if oldest then drop(other, oldest) end
+    if other then settle(other, now) end
   end
 end
 
@@ -240,7 +248,7 @@ math.randomseed(tonumber(ARGV[14]))
 return answer(roles, completed, kinds)
 `
 
-/** Arguments after the prefix and `now`: info hashes. Answers seeders, leechers, downloaders, completed and lastSeedAt of each. */
+/** Arguments after the prefix and the time: info hashes. Answers seeders, leechers, downloaders, completed and lastSeedAt of each. */
 export const SCRAPE = `${PRELUDE}
 local out = {}
 for i = 3, #ARGV do
@@ -253,7 +261,7 @@ end
 return out
 `
 
-/** Argument after the prefix and `now`: torrents to clean. Answers 1 when there may be more of them. */
+/** Argument after the prefix and the time: torrents to clean. Answers 1 when there may be more of them. */
 export const SWEEP = `${PRELUDE}
 return sweep(tonumber(ARGV[3])) and 1 or 0
 `

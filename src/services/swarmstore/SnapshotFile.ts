@@ -6,7 +6,7 @@ import * as fs from "node:fs/promises"
 import * as path from "node:path"
 import * as SwarmSnapshot from "../../domain/tracker/SwarmSnapshot.ts"
 import type { SwarmTable } from "../../domain/tracker/SwarmTable.ts"
-import * as SafePlace from "../storage/SafePlace.ts"
+import * as AtomicFile from "../storage/AtomicFile.ts"
 import * as SystemCode from "../SystemCode.ts"
 
 /** How much was read, and what was wrong with the rest. */
@@ -86,27 +86,15 @@ export const restore = Effect.fnUntraced(function*(place: string, table: SwarmTa
   return connectionKey
 })
 
-/** After a crash at any point either the old file or the new one is there, whole. */
-const replace = async (place: string, frames: Iterable<Uint8Array>): Promise<void> => {
-  const temporary = `${place}.new`
+const write = async (place: string, frames: Iterable<Uint8Array>): Promise<void> => {
   await fs.mkdir(path.dirname(place), { recursive: true })
-  const file = await fs.open(temporary, "w", 0o600)
-  try {
-    // Writing one frame lets the event loop turn before the next is made.
-    for (const frame of frames) await file.writeFile(frame)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await fs.rename(temporary, place)
-  await SafePlace.syncFolder(path.dirname(place))
+  await AtomicFile.replace(place, frames)
 }
 
 /** Writes a snapshot, readable for this user only; one that cannot be written is a warning. */
 export const save = Effect.fnUntraced(function*(place: string, table: SwarmTable, connectionKey: Uint8Array) {
-  const writtenAt = yield* Clock.currentTimeMillis
-  const frames = SwarmSnapshot.frames(table, { writtenAt, connectionKey })
-  yield* Effect.tryPromise({ try: () => replace(place, frames), catch: codeOf }).pipe(
+  const frames = SwarmSnapshot.frames(table, { connectionKey })
+  yield* Effect.tryPromise({ try: () => write(place, frames), catch: codeOf }).pipe(
     Effect.catch((code) =>
       Effect.logWarning(`cannot write ${place}: ${code}; the swarms would be lost with this process`)
     ),

@@ -5,10 +5,10 @@
 import type { Announcing, Answer } from "../../domain/tracker/Announcing.ts"
 
 export interface BatchOptions<To> {
-  /** Gives a batch to the store; `done` is called once, with nothing when the store is out of reach. */
+  /** Gives a batch to the store; `done` is called once, with nothing in place of what the store could not answer. */
   readonly submit: (
     batch: ReadonlyArray<Announcing>,
-    done: (answers: ReadonlyArray<Answer> | undefined) => void
+    done: (answers: ReadonlyArray<Answer | undefined> | undefined) => void
   ) => void
   /** Tells one that waits; no answer when the store is out of reach. */
   readonly answer: (to: To, asked: Announcing, answer: Answer | undefined) => void

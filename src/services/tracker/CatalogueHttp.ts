@@ -6,6 +6,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import type * as Scope from "effect/Scope"
 import * as Bytes from "../../domain/Bytes.ts"
 import * as Digest from "../../domain/Digest.ts"
 import * as InfoHash from "../../domain/InfoHash.ts"
@@ -15,6 +16,7 @@ import { Catalogue, type CatalogueError, type PublishError } from "../Catalogue.
 import type { SwarmStoreError } from "../SwarmStore.ts"
 import * as CataloguePage from "./CataloguePage.ts"
 import * as Publishing from "./Publishing.ts"
+import { type Refusal, type UploadLimits, Uploads } from "./Uploads.ts"
 
 export interface CatalogueHttpOptions {
   /** Who has these, in their order: `SwarmStore.scrape` at this moment. */
@@ -25,6 +27,8 @@ export interface CatalogueHttpOptions {
   readonly publishToken?: string | undefined
   /** Announce URLs for magnet links; the address that the asker has used, when absent. */
   readonly trackers?: ReadonlyArray<string> | undefined
+  /** Of the torrents that are being published. */
+  readonly uploads?: UploadLimits | undefined
 }
 
 type Response = HttpServerResponse.HttpServerResponse
@@ -35,15 +39,13 @@ interface Shop {
   readonly catalogue: Catalogue["Service"]
   readonly clock: Clock.Clock
   readonly options: CatalogueHttpOptions
+  readonly uploads: Uploads
 }
 
 const PAGE_SIZE = 200
 
 /** Of `GET /torrents`. */
 const LIMIT = { usual: 100, most: 1000 }
-
-/** For a torrent that is sent at 56 kbit/s, as far as the listener lets it. */
-const BODY_TIME = "20 minutes"
 
 const SAFE = { "x-content-type-options": "nosniff", "referrer-policy": "no-referrer", "cache-control": "no-cache" }
 
@@ -158,7 +160,23 @@ const take = ({ catalogue }: Shop, bytes: Uint8Array): Effect.Effect<Response, C
     Effect.catchTag("PublishError", ({ message, reason }) => Effect.succeed(problem(REFUSALS[reason], message)))
   )
 
-const publish = Effect.fnUntraced(function*(shop: Shop, request: Request): Effect.fn.Return<Response, CatalogueError> {
+const unread = (refusal: Refusal, maxBytes: number): Response => {
+  switch (refusal) {
+    case "TooLarge":
+      return problem(413, `a torrent may have ${maxBytes} bytes here`, CLOSING)
+    case "TooSlow":
+      return problem(408, "the torrent came too slowly", CLOSING)
+    case "Broken":
+      return problem(400, "the torrent did not come whole", CLOSING)
+    case "Busy":
+      return problem(503, "too many torrents are being published; try again soon", { "retry-after": "10", ...CLOSING })
+  }
+}
+
+const publish = Effect.fnUntraced(function*(
+  shop: Shop,
+  request: Request
+): Effect.fn.Return<Response, CatalogueError, Scope.Scope> {
   const { authorization, host, origin } = request.headers
   const { publishToken } = shop.options
   if (Publishing.isFromElsewhere(origin, host)) {
@@ -168,13 +186,9 @@ const publish = Effect.fnUntraced(function*(shop: Shop, request: Request): Effec
     return problem(401, "publishing here takes the tracker's token", { "www-authenticate": "Bearer", ...CLOSING })
   }
   const { maxBytes } = shop.catalogue
-  const body = yield* Publishing.readBody(request, maxBytes).pipe(
-    Effect.timeoutOrElse({ duration: BODY_TIME, orElse: () => Effect.succeed("Broken" as const) })
-  )
-  if (body === "TooLarge") return problem(413, `a torrent may have ${maxBytes} bytes here`, CLOSING)
-  if (body === "Broken") return problem(400, "the torrent did not come whole", CLOSING)
-  return yield* take(shop, body)
-})
+  const body = yield* shop.uploads.read(request, maxBytes)
+  return typeof body === "string" ? unread(body, maxBytes) : yield* take(shop, body)
+}, Effect.scoped)
 
 const isReading = ({ method }: Request): boolean => method === "GET" || method === "HEAD"
 
@@ -205,9 +219,8 @@ export const make = (
 ): Effect.Effect<Effect.Effect<Response, never, HttpServerRequest.HttpServerRequest>, never, Catalogue> =>
   Effect.map(
     Effect.all([Catalogue, Clock.Clock]),
-    ([catalogue, clock]) =>
-      Effect.flatMap(
-        HttpServerRequest.HttpServerRequest,
-        (request) => answer({ catalogue, clock, options }, request)
-      )
+    ([catalogue, clock]) => {
+      const shop = { catalogue, clock, options, uploads: new Uploads(options.uploads) }
+      return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => answer(shop, request))
+    }
   )

@@ -8,8 +8,9 @@ import type { Asker, HttpQuestions } from "./HttpQuestions.ts"
 
 export interface FastLaneOptions {
   readonly questions: HttpQuestions
-  /** Bytes of a request line's target. */
+  /** Bytes of a request line's target, and of a whole head. */
   readonly maxTarget: number
+  readonly maxHead: number
   /** Until the first request is there, and between requests (ms). */
   readonly headersTimeout: number
   readonly keepAliveTimeout: number
@@ -42,18 +43,26 @@ interface Request {
   readonly next: number
 }
 
+/** HTTP/1.1 demands it. */
+const HOST = /\nhost:/i
+
 /** Reads the request that begins at `at`. */
-export const read = (text: string, at: number, maxTarget: number): Request | undefined => {
+export const read = (
+  text: string,
+  at: number,
+  { maxHead, maxTarget }: Pick<FastLaneOptions, "maxHead" | "maxTarget">
+): Request | undefined => {
   const isAnnounce = text.startsWith(ANNOUNCE, at)
   if (!isAnnounce && !text.startsWith(SCRAPE, at)) return undefined
   const headEnd = text.indexOf(HEAD_END, at)
-  if (headEnd < 0) return undefined
+  if (headEnd < 0 || headEnd - at > maxHead) return undefined
   const lineEnd = text.indexOf(LINE_END, at)
   const targetEnd = lineEnd - VERSION.length
   const queryStart = at + (isAnnounce ? ANNOUNCE : SCRAPE).length
   if (targetEnd < queryStart || targetEnd - at > maxTarget || !text.startsWith(VERSION, targetEnd)) return undefined
   const query = text.slice(queryStart, targetEnd)
-  if (query.includes(" ") || UNUSUAL.test(text.slice(at, headEnd + LINE_END.length))) return undefined
+  const head = text.slice(at, headEnd + LINE_END.length)
+  if (query.includes(" ") || UNUSUAL.test(head) || !HOST.test(head)) return undefined
   return { isAnnounce, query, next: headEnd + HEAD_END.length }
 }
 
@@ -69,6 +78,8 @@ class Lane implements Asker {
   #at = 0
   /** A question of it is being answered. */
   #isWaiting = false
+  /** It is being asked, further up the stack. */
+  #isAsking = false
   #isDraining = false
   #hasEnded = false
   #isFirst = true
@@ -90,7 +101,8 @@ class Lane implements Asker {
     this.#isWaiting = false
     this.#isDraining = !socket.write(`${HEAD}${body.length}${HEAD_END}${text}`, "latin1")
     this.#options.end()
-    this.#advance()
+    // Some answers come while the question is being asked: then the loop that asks it goes on by itself.
+    if (!this.#isAsking) this.#advance()
   }
 
   readonly #take = (chunk: Buffer): void => {
@@ -105,7 +117,7 @@ class Lane implements Asker {
   /** Answers what can be answered, one question at a time. */
   #advance(): void {
     while (!this.#isWaiting && !this.#isDraining && this.#at < this.#text.length) {
-      const request = read(this.#text, this.#at, this.#options.maxTarget)
+      const request = read(this.#text, this.#at, this.#options)
       if (request === undefined) return this.#leave()
       this.#at = request.next
       this.#isWaiting = true
@@ -114,8 +126,10 @@ class Lane implements Asker {
         this.#socket.setTimeout(this.#options.keepAliveTimeout)
       }
       this.#options.begin()
+      this.#isAsking = true
       if (request.isAnnounce) this.#options.questions.announce(request.query, this)
       else this.#options.questions.scrape(request.query, this)
+      this.#isAsking = false
     }
     if (this.#isWaiting || this.#isDraining) return
     if (this.#hasEnded) this.#socket.end()

@@ -112,6 +112,8 @@ class Handler {
   readonly #options: HttpListenerOptions
   readonly #connections: Connections
   readonly #questions: HttpQuestions
+  /** Requests that wait for the one before them, by connection. */
+  readonly #others = new Map<Connection, Array<() => void>>()
 
   constructor(desk: Desk, options: HttpListenerOptions, connections: Connections, questions: HttpQuestions) {
     this.#desk = desk
@@ -121,20 +123,45 @@ class Handler {
   }
 
   readonly handle = (request: IncomingMessage, response: ServerResponse): void => {
-    const target = request.url ?? ""
+    const target = pathOf(request.url ?? "")
     const connection = this.#connections.of(request.socket)
     if (connection === undefined) return
     this.#connections.begin(connection)
     if (target.length > MAX_TARGET) return this.#tooLong(response, connection)
-    if (isAt(target, "/announce")) {
-      return this.#questions.announce(target.slice(10), this.#asker(request, response, connection))
+    const isAnnounce = isAt(target, "/announce")
+    if (!isAnnounce && !isAt(target, "/scrape")) return this.#other(request, response, connection)
+    if (request.method !== "GET") return this.#notAllowed(response, connection)
+    const asker = this.#asker(request, response, connection)
+    if (isAnnounce) this.#questions.announce(target.slice(10), asker)
+    else this.#questions.scrape(target.slice(8), asker)
+  }
+
+  /** One at a time on a connection: Node would begin all that have come in one piece at once. */
+  #other(request: IncomingMessage, response: ServerResponse, connection: Connection): void {
+    const waiting = this.#others.get(connection)
+    if (waiting !== undefined) return void waiting.push(() => this.#begin(request, response, connection))
+    this.#others.set(connection, [])
+    this.#begin(request, response, connection)
+  }
+
+  #begin(request: IncomingMessage, response: ServerResponse, connection: Connection): void {
+    const ended = () => {
+      this.#idle(connection)
+      const next = this.#others.get(connection)?.shift()
+      if (next === undefined) this.#others.delete(connection)
+      else next()
     }
-    if (isAt(target, "/scrape")) {
-      return this.#questions.scrape(target.slice(8), this.#asker(request, response, connection))
-    }
+    // Its connection was lost while it waited for its turn.
+    if (response.destroyed) return ended()
     this.#desk.counters.others++
-    response.once("close", () => this.#idle(connection))
+    response.once("close", ended)
     this.#options.otherwise(request, response)
+  }
+
+  #notAllowed(response: ServerResponse, connection: Connection): void {
+    this.#desk.counters.troubles.malformed++
+    sendText(response, 405, "announces and scrapes are asked for with GET\n", ["Allow", "GET"])
+    this.#idle(connection)
   }
 
   #asker(request: IncomingMessage, response: ServerResponse, connection: Connection): Asker {
@@ -157,12 +184,16 @@ class Handler {
     this.#idle(connection)
   }
 
-  /** Where a request comes from: what the proxy says when it is believed, else the other end of the connection. */
+  /** Where a request comes from: the other end of the connection, or what the proxy says there; nowhere if it says nothing. */
   #hostOf(request: IncomingMessage, connection: Connection): string {
-    const header = this.#options.trustProxy ? request.headers["x-forwarded-for"] : undefined
-    return header === undefined ? connection.host : Forwarded.lastHop(`${header}`)
+    return this.#options.trustProxy
+      ? Forwarded.lastHop(`${request.headers["x-forwarded-for"] ?? ""}`)
+      : connection.host
   }
 }
+
+/** What follows the host when a client asks as if we were its proxy (RFC 9112, section 3.2.2). */
+const pathOf = (target: string): string => target.startsWith("/") ? target : target.replace(/^http:\/\/[^/?]*/i, "")
 
 const isAt = (target: string, path: string): boolean =>
   target.startsWith(path) && (target.length === path.length || target.charCodeAt(path.length) === 0x3f)
@@ -191,6 +222,7 @@ const guard = (
     FastLane.serve(socket, connection.host, {
       questions,
       maxTarget: MAX_TARGET,
+      maxHead: LIMITS.maxHeaderSize,
       headersTimeout: LIMITS.headersTimeout,
       keepAliveTimeout: LIMITS.keepAliveTimeout,
       begin: () => connections.begin(connection),

@@ -1,7 +1,4 @@
-/** `POST /torrents`: who may publish, and how a torrent is read from a request without reading too much. */
-import * as Effect from "effect/Effect"
-import type * as HttpServerRequest from "effect/http/HttpServerRequest"
-import * as Stream from "effect/Stream"
+/** `POST /torrents`: who may publish. */
 import { timingSafeEqual } from "node:crypto"
 import * as Bytes from "../../domain/Bytes.ts"
 import * as Digest from "../../domain/Digest.ts"
@@ -20,22 +17,3 @@ export const isAuthorized = (authorization: string | undefined, token: string): 
  */
 export const isFromElsewhere = (origin: string | undefined, host: string | undefined): boolean =>
   origin !== undefined && !(URL.canParse(origin) && new URL(origin).host === host?.toLowerCase())
-
-export type Body = Uint8Array | "TooLarge" | "Broken"
-
-/** Ends as soon as there are too many bytes, whether the request says so or not. */
-export const readBody = Effect.fnUntraced(
-  function*(request: HttpServerRequest.HttpServerRequest, maxBytes: number): Effect.fn.Return<Body> {
-    if (Number(request.headers["content-length"] ?? 0) > maxBytes) return "TooLarge"
-    const chunks: Array<Uint8Array> = []
-    let size = 0
-    return yield* Stream.runForEach(request.stream, (chunk) => {
-      size += chunk.length
-      chunks.push(chunk)
-      return size > maxBytes ? Effect.fail("TooLarge" as const) : Effect.void
-    }).pipe(
-      Effect.map(() => Bytes.concat(chunks)),
-      Effect.catch((error) => Effect.succeed<Body>(error === "TooLarge" ? error : "Broken"))
-    )
-  }
-)

@@ -105,7 +105,8 @@ class Handler {
   readonly handle = (packet: Uint8Array, source: RemoteInfo): void => {
     if (this.#onQuiet !== undefined || this.#isLost()) return
     const action = UdpTrackerServer.actionOf(packet)
-    if (action === undefined) {
+    // Nobody can be answered at port 0, and Node would rather throw than try.
+    if (action === undefined || source.port === 0) {
       this.#desk.counters.troubles.malformed++
       return
     }
@@ -122,7 +123,13 @@ class Handler {
 
   /** Sends what was written at `#at`. */
   #send(length: number, { address, port }: RemoteInfo): void {
-    this.#socket.send(this.#out, this.#at, length, port, address)
+    try {
+      this.#socket.send(this.#out, this.#at, length, port, address)
+    } catch {
+      // The socket was closed while the store took its time.
+      this.#desk.counters.troubles.send++
+      return
+    }
     this.#at += length
     if (this.#at > OUT_BYTES - UdpTrackerServer.MAX_REPLY) this.#rewind()
   }

@@ -36,7 +36,7 @@ const KEY = Uint8Array.from({ length: 32 }, (_, n) => n)
 const reread = (table: SwarmTable, between: () => void = () => {}): SwarmTable => {
   const read = newTable()
   let number = 0
-  for (const frame of SwarmSnapshot.frames(table, { writtenAt: NOW, connectionKey: KEY })) {
+  for (const frame of SwarmSnapshot.frames(table, { connectionKey: KEY })) {
     assert.strictEqual(SwarmSnapshot.frameLength(frame), frame.length)
     const content = SwarmSnapshot.open(frame, number++)
     if (content === undefined) return assert.fail("not whole")
@@ -137,7 +137,7 @@ describe("SwarmSnapshot", () => {
   it("knows a frame that is damaged, cut or out of its order", () => {
     const table = newTable()
     for (let n = 0; n < 20; n++) table.announce(peer(n, n), NOW)
-    const [head, content] = [...SwarmSnapshot.frames(table, { writtenAt: NOW, connectionKey: KEY })]
+    const [head, content] = [...SwarmSnapshot.frames(table, { connectionKey: KEY })]
     assert.isDefined(SwarmSnapshot.open(head!, 0))
     assert.isUndefined(SwarmSnapshot.open(content!, 2))
     for (let at = 0; at < content!.length; at++) {

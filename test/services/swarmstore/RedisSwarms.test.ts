@@ -8,14 +8,17 @@ import * as TestClock from "effect/testing/TestClock"
 import { SwarmStore } from "../../../src/services/SwarmStore.ts"
 import type { RedisSwarmsOptions } from "../../../src/services/swarmstore/RedisSwarms.ts"
 import { describeWithRedis, RedisServer } from "../../support/redisServer.ts"
-import { announceAll, hash, peer } from "./announcing.ts"
+import { announceAll, hash, hosts, peer } from "./announcing.ts"
 import { examples } from "./examples.ts"
 
 let prefixes = 0
 
 const layerOf = (options: Partial<RedisSwarmsOptions> = {}) =>
   Layer.unwrap(
-    Effect.map(RedisServer, ({ url }) => SwarmStore.layerRedis({ url, prefix: `test${prefixes++}`, ...options }))
+    Effect.map(
+      RedisServer,
+      ({ url }) => SwarmStore.layerRedis({ url, prefix: `test${prefixes++}`, time: "caller", ...options })
+    )
   )
 
 /** A tracker of its own. */
@@ -48,6 +51,44 @@ describeWithRedis("SwarmStore in Redis", (it) => {
         const counts = yield* store.scrape([1, 2, 3].map(hash), 0)
         assert.strictEqual(counts.reduce((sum, { completed }) => sum + completed, 0), 200)
       }
+    }))
+
+  it.effect("goes by the time of Redis, whatever the clocks of the trackers say", () =>
+    Effect.gen(function*() {
+      const shared = { prefix: "clocks", time: "redis", lifeMs: 60_000 } as const
+      const [late, early] = yield* Effect.all([open(shared), open(shared)])
+      const now = yield* Clock.currentTimeMillis
+      const hour = 3_600_000
+      yield* late.announce([peer(1, 1, { role: "seed" })], now - hour)
+      const [answer] = yield* early.announce([peer(1, 2)], now + hour)
+      assert.deepStrictEqual(hosts(answer!), ["203.0.113.1:6881"])
+      assert.strictEqual((yield* early.summary(now + hour)).peers, 2)
+      const [counts] = yield* early.scrape([hash(1)], now + hour)
+      assert.closeTo(counts!.lastSeedAt!, now, 30_000)
+    }).pipe(TestClock.withLive))
+
+  it.effect("makes room where the peers of a torrent have expired by themselves", () =>
+    Effect.gen(function*() {
+      const server = yield* RedisServer
+      const store = yield* open({ prefix: "room", maxPeers: 3 })
+      yield* store.announce([peer(1, 1), peer(2, 2), peer(3, 3)], 0)
+      const loseAll = "for _, key in ipairs(redis.call('KEYS', 'room:*:z')) do redis.call('DEL', key) end"
+      server.run("EVAL", loseAll, "0")
+      yield* store.announce([peer(4, 4)], 0)
+      const { peers, torrents } = yield* store.summary(0)
+      assert.deepStrictEqual([peers, torrents], [3, 3])
+    }))
+
+  it.effect("answers the others of a batch when one call fails", () =>
+    Effect.gen(function*() {
+      const server = yield* RedisServer
+      const store = yield* open({ prefix: "one" })
+      yield* store.announce([peer(1, 1), peer(2, 1)], 0)
+      server.run("EVAL", "redis.call('SET', 'one:' .. string.rep('\\0', 19) .. '\\1:z', 'no sorted set')", "0")
+      const answers = yield* store.announce([peer(2, 2), peer(1, 2), peer(2, 3)], 0)
+      assert.isUndefined(answers[1])
+      assert.deepStrictEqual([answers[0], answers[2]].map((answer) => hosts(answer!).length), [1, 2])
+      assert.strictEqual((yield* Effect.flip(store.announce([peer(1, 2)], 0))).reason, "Unavailable")
     }))
 
   it.effect("fails soon while Redis is away, and comes back with it", () =>
@@ -107,7 +148,7 @@ describeWithRedis("SwarmStore in Redis", (it) => {
       const asks = Array.from({ length: 2000 }, () => peer(1, 99, { numWant: 10 }))
       const seen = new Map<number, number>()
       for (const answer of yield* SwarmStore.use((store) => store.announce(asks, 0))) {
-        if (answer === "TooManyTorrents") return assert.fail(answer)
+        if (answer === undefined || answer === "TooManyTorrents") return assert.fail(answer)
         for (let at = 3; at < answer.peers4.length; at += 6) {
           seen.set(answer.peers4[at]!, (seen.get(answer.peers4[at]!) ?? 0) + 1)
         }

@@ -16,7 +16,7 @@ const announcing = (n: number): Announcing => ({
   withIds: false
 })
 
-type Done = (answers: ReadonlyArray<Answer> | undefined) => void
+type Done = (answers: ReadonlyArray<Answer | undefined> | undefined) => void
 
 /** A batch over a store that answers when the test says so. */
 const make = (maxPending?: number) => {

@@ -6,6 +6,7 @@ import * as Bytes from "../../../src/domain/Bytes.ts"
 import * as Offer from "../../../src/domain/tracker/Offer.ts"
 import { Catalogue, CatalogueError } from "../../../src/services/Catalogue.ts"
 import * as CataloguePage from "../../../src/services/tracker/CataloguePage.ts"
+import * as Uploads from "../../../src/services/tracker/Uploads.ts"
 import * as Server from "../../support/catalogueServer.ts"
 import { document } from "../../support/torrents.ts"
 
@@ -128,6 +129,20 @@ describe("publishing", () => {
       const chunk = `800\r\n${"d".repeat(2048)}\r\n`
       const endless = yield* raw(server, `${head}Transfer-Encoding: chunked\r\n\r\n`, chunk, chunk, chunk)
       assert.match(endless, /^HTTP\/1\.1 413 [^]*4096 bytes/)
+    }).pipe(Effect.scoped, Effect.provide(Live)))
+
+  it.live("waits when too much is being read already", () =>
+    Effect.gen(function*() {
+      const server = yield* Server.serve({ uploads: { ...Uploads.LIMITS, maxTotalBytes: 100 } })
+      const busy = yield* raw(server, "POST /torrents HTTP/1.1\r\nHost: x\r\nContent-Length: 101\r\n\r\n")
+      assert.match(busy, /^HTTP\/1\.1 503 [^]*retry-after: 10\r\n/i)
+    }).pipe(Effect.scoped, Effect.provide(Live)))
+
+  it.live("does not wait for a torrent that does not come", () =>
+    Effect.gen(function*() {
+      const server = yield* Server.serve({ uploads: { ...Uploads.LIMITS, windowMs: 1 } })
+      const slow = yield* raw(server, "POST /torrents HTTP/1.1\r\nHost: x\r\nContent-Length: 101\r\n\r\n")
+      assert.match(slow, /^HTTP\/1\.1 408 [^]*connection: close\r\n/i)
     }).pipe(Effect.scoped, Effect.provide(Live)))
 })
 

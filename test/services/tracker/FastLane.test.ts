@@ -7,7 +7,9 @@ import { tcp } from "../../support/trackerClients.ts"
 
 const MAX_TARGET = 8192
 
-const read = (text: string, at = 0) => FastLane.read(text, at, MAX_TARGET)
+const MAX_HEAD = 2 * MAX_TARGET
+
+const read = (text: string, at = 0) => FastLane.read(text, at, { maxTarget: MAX_TARGET, maxHead: MAX_HEAD })
 
 const HOST = "Host: tracker\r\n"
 
@@ -35,6 +37,8 @@ describe("FastLane.read", () => {
       ["an older version", get("/announce?x").replace("1.1", "1.0")],
       ["a space in the target", get("/announce?x y")],
       ["a target too long", get(`/announce?${"x".repeat(MAX_TARGET)}`)],
+      ["a head too long", get("/announce?x", `${HOST}A: ${"b".repeat(MAX_HEAD)}\r\n`)],
+      ["no host", get("/announce?x", "A: b\r\n")],
       ["a body", get("/announce?x", `${HOST}Content-Length: 5\r\n`)],
       ["a body in chunks", get("/announce?x", `${HOST}transfer-encoding : chunked\r\n`)],
       ["a wish to close", get("/announce?x", `${HOST}Connection: close\r\n`)],
@@ -58,19 +62,46 @@ describe("a connection", () => {
     Effect.gen(function*() {
       const { port } = yield* TrackerServer.make({ port: 0, hosts: ["127.0.0.1"], udp: false })
       const client = yield* tcp(port)
-      const ask = (n: number) => get(announce(n))
-      yield* client.write(ask(1) + ask(2) + get("/scrape") + ask(3) + get("/nowhere", `${HOST}Connection: close\r\n`))
-      const text = yield* client.closed
-      assert.deepStrictEqual(
-        [...text.matchAll(/8:completei(\d+)e|14:failure reason|404 Not/g)].map(([all, n]) => n ?? all),
-        [
-          "1",
-          "2",
-          "14:failure reason",
-          "3",
-          "404 Not"
-        ]
+      const asked = [
+        get(announce(1)),
+        get("/scrape?x"),
+        get(announce(0)),
+        get(announce(2)),
+        get(`/scrape?info_hash=${"%ff".repeat(20)}`),
+        get("/scrape?x"),
+        get("/health"),
+        get(announce(3)),
+        get("/nowhere", `${HOST}Connection: close\r\n`)
+      ]
+      yield* client.write(asked.join(""))
+      const answers = (yield* client.closed).matchAll(
+        /8:completei(\d+)e10:downloadedi\d+e11:external|14:failure reason|well|404 Not|5:files/g
       )
+      assert.deepStrictEqual([...answers].map(([all, seeds]) => seeds ?? all), [
+        "1",
+        "14:failure reason",
+        "14:failure reason",
+        "2",
+        "5:files",
+        "14:failure reason",
+        "well",
+        "3",
+        "404 Not"
+      ])
+    }).pipe(Effect.provide(SwarmStore.layerMemory())))
+
+  it.live("is answered as often as it asks, however much comes at once, and cut anywhere", () =>
+    Effect.gen(function*() {
+      const { port } = yield* TrackerServer.make({ port: 0, hosts: ["127.0.0.1"], udp: false })
+      const client = yield* tcp(port)
+      const many = 10_000
+      const text = get("/scrape?x").repeat(many) + get("/health")
+      yield* client.write(text.slice(0, -10))
+      yield* client.until(/14:failure reason/)
+      yield* client.write(text.slice(-10) + get("/nowhere", `${HOST}Connection: close\r\n`))
+      const heard = yield* client.closed
+      assert.strictEqual(heard.match(/14:failure reason/g)?.length, many)
+      assert.strictEqual(heard.match(/well/g)?.length, 1)
     }).pipe(Effect.provide(SwarmStore.layerMemory())))
 
   it.live("that says nothing more has its answer, and ends", () =>

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import * as net from "node:net"
@@ -54,6 +55,46 @@ describe("HttpListener", () => {
       yield* client.until(times(1))
       yield* client.write(request(target(2)))
       yield* client.until(times(2))
+    }).pipe(Effect.provide(Live)))
+
+  it.live("is asked with GET, by its path or its whole URL", () =>
+    Effect.gen(function*() {
+      const { port } = yield* TrackerServer.make(onLoopback)
+      const client = yield* tcp(port)
+      const asked = request(target(1))
+      yield* client.write(asked.replace("GET ", "GET http://tracker"))
+      yield* client.until(/8:completei1e/)
+      for (const method of ["HEAD", "POST", "OPTIONS"]) yield* client.write(asked.replace("GET", method))
+      yield* client.write(request("/nowhere", "Connection: close\r\n"))
+      const text = yield* client.closed
+      assert.strictEqual(text.match(/HTTP\/1\.1 405 /g)?.length, 3)
+      assert.strictEqual(text.match(/Allow: GET/g)?.length, 3)
+      assert.strictEqual(text.match(REPLY)?.length, 1)
+    }).pipe(Effect.provide(Live)))
+
+  it.live("begins the next of other requests when the one before it is answered", () =>
+    Effect.gen(function*() {
+      let begun = 0
+      const gate = yield* Deferred.make<void>()
+      const started = yield* Deferred.make<void>()
+      const otherwise = Effect.gen(function*() {
+        begun++
+        yield* Deferred.succeed(started, undefined)
+        yield* Deferred.await(gate)
+        return HttpServerResponse.text("slow")
+      })
+      const { port } = yield* TrackerServer.make({ ...onLoopback, otherwise })
+      const client = yield* tcp(port)
+      yield* client.write(request("/torrents").repeat(20))
+      yield* Deferred.await(started)
+      // Another connection is answered, by which time all of the first would have begun.
+      const other = yield* tcp(port)
+      yield* other.write(request(target(1)))
+      yield* other.until(times(1))
+      assert.strictEqual(begun, 1)
+      yield* Deferred.succeed(gate, undefined)
+      yield* client.until(/(?:slow[^]*){20}/)
+      assert.strictEqual(begun, 20)
     }).pipe(Effect.provide(Live)))
 
   it.live("says what is too long, and what is not HTTP", () =>

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { spawnSync } from "node:child_process"
 import * as Bytes from "../../../src/domain/Bytes.ts"
 import * as InfoHash from "../../../src/domain/InfoHash.ts"
 import type { Announcing } from "../../../src/domain/tracker/Announcing.ts"
@@ -66,6 +67,24 @@ describe("UdpListener", () => {
       assert.deepStrictEqual(yield* connectionOf(yield* udp(port)), reply.slice(8))
       assert.notDeepEqual(yield* connectionOf(yield* udp(port, "127.0.0.1")), MAGIC)
     }).pipe(Effect.provide(make().layer)))
+
+  // Only a raw socket, and the superuser, can send from there.
+  it.live.skipIf(process.getuid?.() !== 0 || spawnSync("python3", ["--version"]).status !== 0)(
+    "goes on when somebody asks from port 0",
+    () =>
+      Effect.gen(function*() {
+        const { counters, port } = yield* TrackerServer.make(onLoopback)
+        const header = new Uint8Array(8)
+        Bytes.writeUint16(header, 2, port)
+        Bytes.writeUint16(header, 4, 24)
+        const packet = Bytes.toHex(Bytes.concat([header, connectPacket(1)]))
+        const send = "s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP); " +
+          `s.sendto(bytes.fromhex("${packet}"), ("127.0.0.1", 0))`
+        assert.strictEqual(spawnSync("python3", ["-c", `import socket; ${send}`]).status, 0)
+        yield* hearsNothingElse(yield* udp(port))
+        assert.strictEqual(counters.troubles.malformed, 1)
+      }).pipe(Effect.provide(make().layer))
+  )
 
   it.live("says nothing to what has no id of ours", () =>
     Effect.gen(function*() {

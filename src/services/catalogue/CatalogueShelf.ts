@@ -10,7 +10,7 @@ export interface Kept {
   readonly bytes: number
 }
 
-export interface TorrentShelf {
+export interface CatalogueShelf {
   readonly kept: ReadonlyArray<Kept>
   /** Never for two torrents at once. */
   readonly put: (listing: Listing, bytes: Uint8Array) => Effect.Effect<void, CatalogueError | PublishError>
@@ -18,7 +18,7 @@ export interface TorrentShelf {
   readonly take: (infoHash: InfoHash.InfoHash) => Effect.Effect<Uint8Array | undefined, CatalogueError>
 }
 
-export const inMemory = (): TorrentShelf => {
+export const inMemory = (): CatalogueShelf => {
   const torrents = new Map<InfoHash.InfoHash, Uint8Array>()
   return {
     kept: [],

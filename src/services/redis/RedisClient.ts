@@ -4,16 +4,13 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Redis from "effect/persistence/Redis"
 import * as References from "effect/References"
 import type * as Scope from "effect/Scope"
 import { RESP_TYPES } from "redis"
 import * as Bytes from "../../domain/Bytes.ts"
 import * as Digest from "../../domain/Digest.ts"
 import * as SystemCode from "../SystemCode.ts"
-import { SwarmStoreError } from "./SwarmStoreError.ts"
-
-/** After so long without its answer a call has failed. */
-const PATIENCE_MS = 500
 
 /** After so long without any answer the connection is given up for a new one. */
 const LOST_MS = 5000
@@ -34,19 +31,29 @@ export interface Script {
 
 export const script = (text: string): Script => ({ text, sha: Bytes.toHex(Digest.sha1(Bytes.fromUtf8(text))) })
 
-export interface RedisClient {
-  /** Runs a script once with each list of arguments, all sent at once; byte strings come back as Buffers. */
+export interface RedisClientOptions<E extends Error> {
+  /** After so long without its answer a call has failed. */
+  readonly patienceMs: number
+  /** What all of it fails with. */
+  readonly unavailable: (detail: string) => E
+}
+
+export interface RedisClient<E extends Error> {
+  /** The answer to one command; byte strings come as Buffers. */
+  readonly send: (args: ReadonlyArray<Argument>) => Effect.Effect<unknown, E>
+  /**
+   * Runs a script once with each list of arguments, all sent at once. A call that fails
+   * gives `undefined`, and nothing else does; it fails when all of them do.
+   */
   readonly run: (
     script: Script,
     calls: ReadonlyArray<ReadonlyArray<Argument>>
-  ) => Effect.Effect<ReadonlyArray<unknown>, SwarmStoreError>
+  ) => Effect.Effect<ReadonlyArray<unknown>, E>
   /** The bytes under a key, which `value` becomes unless there are some; put back when Redis has lost them. */
-  readonly share: (key: string, value: Buffer) => Effect.Effect<Buffer, SwarmStoreError>
+  readonly share: (key: string, value: Buffer) => Effect.Effect<Buffer, E>
 }
 
 type Client = NodeRedis.NodeRedis["Service"]["client"]
-
-const unavailable = (detail: string) => new SwarmStoreError({ reason: "Unavailable", detail })
 
 /** Where it is, without the name and password that the URL may hold. */
 const placeOf = (url: string): string | undefined => {
@@ -58,7 +65,10 @@ const placeOf = (url: string): string | undefined => {
 const textOf = (cause: unknown): string =>
   SystemCode.of(cause) ?? (cause instanceof Error ? cause.message : "no answer")
 
-const isNoScript = (cause: unknown): boolean => cause instanceof Error && cause.message.startsWith("NOSCRIPT")
+type Settled = PromiseSettledResult<unknown>
+
+const isNoScript = (result: Settled): boolean =>
+  result.status === "rejected" && result.reason instanceof Error && result.reason.message.startsWith("NOSCRIPT")
 
 /** Fails at once when the first connection does; later ones are tried again and again. */
 const reconnection = () => {
@@ -72,11 +82,7 @@ const reconnection = () => {
   }
 }
 
-const connect = Effect.fnUntraced(function*(url: string, place: string): Effect.fn.Return<
-  Client,
-  SwarmStoreError,
-  Scope.Scope
-> {
+const connect = Effect.fnUntraced(function*(url: string): Effect.fn.Return<Client, Redis.RedisError, Scope.Scope> {
   const { connected, strategy } = reconnection()
   const layer = NodeRedis.layer({
     url,
@@ -86,8 +92,7 @@ const connect = Effect.fnUntraced(function*(url: string, place: string): Effect.
   })
   const built = yield* Layer.build(layer).pipe(
     // It would tell of every attempt; a call that fails tells enough.
-    Effect.provideService(References.MinimumLogLevel, "None"),
-    Effect.mapError((error) => unavailable(`Redis at ${place}: ${textOf(error.cause)}`))
+    Effect.provideService(References.MinimumLogLevel, "None")
   )
   connected()
   return Context.get(built, NodeRedis.NodeRedis).client
@@ -111,23 +116,15 @@ class Line {
   readonly run = async (
     { sha, text }: Script,
     calls: ReadonlyArray<ReadonlyArray<Argument>>
-  ): Promise<ReadonlyArray<unknown>> => {
-    const results = await this.sendAll(calls.map((args) => ["EVALSHA", sha, "0", ...args]))
-    if (!results.some((result) => result.status === "rejected" && isNoScript(result.reason))) return valuesOf(results)
+  ): Promise<ReadonlyArray<Settled>> => {
+    const send = (args: ReadonlyArray<Argument>) => this.send(["EVALSHA", sha, "0", ...args])
+    const results = await Promise.allSettled(calls.map(send))
+    const unknown = calls.filter((_, index) => isNoScript(results[index]!))
+    if (unknown.length === 0) return results
     await this.send(["SCRIPT", "LOAD", text])
     // Only those that were refused: the others have had their effect.
-    const again = await Promise.all(
-      results.map((result, index) =>
-        result.status === "rejected" && isNoScript(result.reason)
-          ? this.send(["EVALSHA", sha, "0", ...calls[index]!])
-          : undefined
-      )
-    )
-    return valuesOf(results.map((result, index) =>
-      result.status === "rejected" && isNoScript(result.reason)
-        ? { status: "fulfilled", value: again[index] }
-        : result
-    ))
+    const again = (await Promise.allSettled(unknown.map(send))).values()
+    return results.map((result) => isNoScript(result) ? again.next().value! : result)
   }
 
   readonly send = async (args: ReadonlyArray<Argument>): Promise<unknown> => {
@@ -152,51 +149,54 @@ class Line {
   readonly hangUp = (): void => {
     if ((this.waiting > 0 || !this.client.isReady) && this.client.isOpen) this.client.destroy()
   }
-
-  private sendAll(commands: ReadonlyArray<ReadonlyArray<Argument>>): Promise<Array<PromiseSettledResult<unknown>>> {
-    return Promise.allSettled(commands.map(this.send))
-  }
 }
 
-const valuesOf = (results: ReadonlyArray<PromiseSettledResult<unknown>>): ReadonlyArray<unknown> =>
-  results.map((result) => {
-    if (result.status === "rejected") throw result.reason
-    return result.value
-  })
-
 export const make = Effect.fnUntraced(
-  function*(url: string): Effect.fn.Return<RedisClient, SwarmStoreError, Scope.Scope> {
+  function*<E extends Error>(
+    url: string,
+    { patienceMs, unavailable }: RedisClientOptions<E>
+  ): Effect.fn.Return<RedisClient<E>, E, Scope.Scope> {
     const place = placeOf(url)
     if (place === undefined) {
-      return yield* unavailable("the URL of Redis must be like redis://name:password@host:6379/0")
+      return yield* Effect.fail(unavailable("the URL of Redis must be like redis://name:password@host:6379/0"))
     }
+    const failed = (cause: unknown): E => unavailable(`Redis at ${place}: ${textOf(cause)}`)
     const clock = yield* Clock.Clock
-    const client = yield* connect(url, place)
+    const client = yield* Effect.mapError(connect(url), ({ cause }) => failed(cause))
     const line = new Line(client, () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6)
     yield* Effect.addFinalizer(() => Effect.sync(line.hangUp))
-    let isLost = false
-    const attempt = <A>(send: () => Promise<A>): Effect.Effect<A, SwarmStoreError> =>
-      Effect.tryPromise({ try: send, catch: (cause) => unavailable(`Redis at ${place}: ${textOf(cause)}`) }).pipe(
+    let trouble: E | undefined
+    /** Of many calls that fail one is told, and then the first that does not. */
+    const note = (error: E | undefined): Effect.Effect<void> => {
+      const before = trouble
+      trouble = error
+      if (error === undefined) return before === undefined ? Effect.void : Effect.logInfo(`Redis at ${place} is back`)
+      return before === undefined ? Effect.logWarning(error.message) : Effect.void
+    }
+    const attempt = <A>(send: () => Promise<A>): Effect.Effect<A, E> =>
+      Effect.tryPromise({ try: send, catch: failed }).pipe(
         Effect.timeoutOrElse({
-          duration: PATIENCE_MS,
+          duration: patienceMs,
           orElse: () => {
             line.doubt()
             return Effect.fail(unavailable(`Redis at ${place} does not answer`))
           }
         }),
-        Effect.tapError((error) => {
-          if (isLost) return Effect.void
-          isLost = true
-          return Effect.logWarning(error.message)
-        }),
-        Effect.tap(() => {
-          if (!isLost) return Effect.void
-          isLost = false
-          return Effect.logInfo(`Redis at ${place} is back`)
-        })
+        Effect.tapError(note)
       )
+    const run = Effect.fnUntraced(function*(script: Script, calls: ReadonlyArray<ReadonlyArray<Argument>>) {
+      const { refused, results } = yield* attempt(async () => {
+        const results = await line.run(script, calls)
+        const refused = results.find((result) => result.status === "rejected")
+        if (refused !== undefined && results.every(({ status }) => status === "rejected")) throw refused.reason
+        return { refused, results }
+      })
+      yield* note(refused && failed(refused.reason))
+      return results.map((result) => result.status === "fulfilled" ? result.value : undefined)
+    })
     return {
-      run: (script, calls) => calls.length === 0 ? Effect.succeed([]) : attempt(() => line.run(script, calls)),
+      send: (args) => Effect.tap(attempt(() => line.send(args)), () => note(undefined)),
+      run: (script, calls) => calls.length === 0 ? Effect.succeed([]) : run(script, calls),
       share: (key, value) =>
         attempt(async () => {
           await line.send(["SET", key, value, "NX"])
