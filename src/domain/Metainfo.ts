@@ -87,6 +87,8 @@ export interface ParseOptions {
   readonly maxBytes?: number | undefined
   /** The most keys and values in it; a file takes seven. */
   readonly maxTokens?: number | undefined
+  /** Bytes of the name and of all paths, as they stand in the document: names take longest to be made safe. */
+  readonly maxNameBytes?: number | undefined
   /** What to change in file names; `posix` finds data that lies on a POSIX disk already. */
   readonly names?: SafePath.Rules | undefined
 }
@@ -132,13 +134,26 @@ const readPath = (value: Bencode.Value | undefined): Array<string> | undefined =
   return path.length === 0 ? undefined : path
 }
 
-const readFiles = (list: Bencode.Value, name: string): Parsed<Array<RawFile>> => {
+const tooManyNames = (maxNameBytes: number): Result.Result<never, MetainfoError> =>
+  Result.fail(
+    new MetainfoError({
+      reason: "TooLarge",
+      message: `the torrent file is too large: its names have more than ${maxNameBytes} bytes`
+    })
+  )
+
+const span = (value: Bencode.Value | undefined): number => value === undefined ? 0 : value.end - value.start
+
+const readFiles = (list: Bencode.Value, name: string, maxNameBytes: number): Parsed<Array<RawFile>> => {
+  let nameBytes = 0
   if (list.kind !== "List") return invalid("info.files is not a list")
   const files: Array<RawFile> = []
   for (const item of Bencode.items(list)) {
     const at = files.length
     if (at === MAX_FILES) return invalid(`info.files has more than ${MAX_FILES} files`)
     const fields = Bencode.pick(item, ["length", "path", "path.utf-8", "attr"])
+    nameBytes += span(fields["path.utf-8"]) + span(fields.path)
+    if (nameBytes > maxNameBytes) return tooManyNames(maxNameBytes)
     const length = size(fields.length)
     if (length === undefined) return invalid(`info.files[${at}].length is not an integer of 0 or more`)
     const padding = Bencode.text(fields.attr)?.includes("p") ?? false
@@ -177,9 +192,11 @@ const readLayout = (total: number, value: Bencode.Value | undefined): Parsed<Pie
 
 type Payload = Pick<Metainfo, "name" | "multiFile" | "files" | "layout" | "pieceHashes" | "private">
 
-const readInfo = (info: Bencode.Value, rules: SafePath.Rules): Parsed<Payload> =>
+const readInfo = (info: Bencode.Value, rules: SafePath.Rules, maxNameBytes: number): Parsed<Payload> =>
   Result.gen(function*() {
     const fields = Bencode.pick(info, INFO_FIELDS)
+    const bytesOfName = span(fields["name.utf-8"]) + span(fields.name)
+    if (bytesOfName > maxNameBytes) return yield* tooManyNames(maxNameBytes)
     if (fields.pieces === undefined && (fields["meta version"] ?? fields["file tree"]) !== undefined) {
       return yield* invalid("info has no pieces: this is a version 2 torrent, which is not supported yet")
     }
@@ -192,7 +209,7 @@ const readInfo = (info: Bencode.Value, rules: SafePath.Rules): Parsed<Payload> =
     }
     const raw = fields.files === undefined
       ? [{ path: [name], length: length ?? 0, padding: false }]
-      : yield* readFiles(fields.files, name)
+      : yield* readFiles(fields.files, name, maxNameBytes - bytesOfName)
     const { files, total } = layOut(raw, rules)
     const layout = yield* readLayout(total, fields["piece length"])
     const pieceHashes = Bencode.bytes(fields.pieces)
@@ -270,7 +287,7 @@ export const parse = (bytes: Uint8Array, options: ParseOptions = {}): Parsed<Met
     const root = yield* Result.mapError(Bencode.read(document, limits), fromBencode)
     const fields = Bencode.pick(root, ROOT_FIELDS)
     if (fields.info?.kind !== "Dictionary") return yield* invalid("info is missing or not a dictionary")
-    const payload = yield* readInfo(fields.info, options.names ?? "portable")
+    const payload = yield* readInfo(fields.info, options.names ?? "portable", options.maxNameBytes ?? Infinity)
     const info = Bencode.raw(fields.info)
     return {
       ...payload,

@@ -30,7 +30,12 @@ const WINDOWS_FORBIDDEN = /[<>:"|?*]/g
 
 const DEVICE = /^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(?:\.|$)/i
 
-const TRAILING = /[. ]+$/
+/** Without dots and spaces at the end; a pattern would look at each run of them from its every place. */
+const withoutTrailing = (name: string): string => {
+  let end = name.length
+  while (end > 0 && (name[end - 1] === "." || name[end - 1] === " ")) end--
+  return name.slice(0, end)
+}
 
 const NON_ASCII = /[^\u0000-\u007f]/ // oxlint-disable-line no-control-regex
 
@@ -78,8 +83,8 @@ export const component = (name: string, rules: Rules = "portable"): string => {
   if (rules === "windows") safe = safe.replace(WINDOWS_FORBIDDEN, "_")
   safe = cut(safe, MAX_COMPONENT)
   if (rules !== "posix") {
-    safe = safe.replace(TRAILING, "")
-    if (DEVICE.test(safe)) safe = cut(`_${safe}`, MAX_COMPONENT).replace(TRAILING, "")
+    safe = withoutTrailing(safe)
+    if (DEVICE.test(safe)) safe = withoutTrailing(cut(`_${safe}`, MAX_COMPONENT))
   }
   return safe === "" || safe === "." || safe === ".." ? "_" : safe
 }
@@ -100,8 +105,32 @@ interface Folder {
 
 const makeFolder = (): Folder => ({ folders: new Map(), names: new Set(), numbers: new Map() })
 
-const enter = (folder: Folder, name: string): Folder => {
-  const key = fold(name)
+/** A name as it will be, its bytes, and what is equal for equal names. */
+interface SafeName {
+  readonly name: string
+  readonly bytes: number
+  readonly key: string
+}
+
+const once = <A>(make: (text: string) => A): (text: string) => A => {
+  const known = new Map<string, A>()
+  return (text) => {
+    const before = known.get(text)
+    if (before !== undefined) return before
+    const made = make(text)
+    known.set(text, made)
+    return made
+  }
+}
+
+/** Folders stand in the path of every file of theirs: each name is made safe once. */
+const safeNames = (rules: Rules): (raw: string) => SafeName =>
+  once((raw) => {
+    const name = component(raw, rules)
+    return { name, bytes: byteLength(name), key: fold(name) }
+  })
+
+const enter = (folder: Folder, key: string): Folder => {
   const known = folder.folders.get(key)
   if (known !== undefined) return known
   const made = makeFolder()
@@ -110,25 +139,33 @@ const enter = (folder: Folder, name: string): Folder => {
   return made
 }
 
-const claim = (folder: Folder, name: string): boolean => {
-  const key = fold(name)
+const claim = (folder: Folder, key: string): boolean => {
   if (folder.names.has(key)) return false
   folder.names.add(key)
   return true
 }
 
-/**
- * The first free `stem.1.ext`, `stem.2.ext`, …. Names that would try the same candidates share one counter, which only
- * rises, so that any number of equal names costs linear time.
- */
-const claimNumbered = (folder: Folder, name: string, rules: Rules): string => {
+/** Where the number of a name goes. Names that would try the same candidates have one counter. */
+interface Numbered {
+  readonly base: string
+  readonly extension: string
+  readonly counter: string
+}
+
+const numberedOf = (name: string): Numbered => {
   const [stem, extension] = split(name)
   const base = head(stem, MAX_COMPONENT - byteLength(extension) - SUFFIX)
-  const counter = fold(`${base}/${extension}`)
+  return { base, extension, counter: fold(`${base}/${extension}`) }
+}
+
+/**
+ * The first free `stem.1.ext`, `stem.2.ext`, …. Counters only rise, so that any number of equal names costs linear time.
+ */
+const claimNumbered = (folder: Folder, { base, counter, extension }: Numbered, rules: Rules): string => {
   let number = folder.numbers.get(counter) ?? 0
   let candidate: string
   do candidate = component(`${base}.${++number}${extension}`, rules)
-  while (!claim(folder, candidate))
+  while (!claim(folder, fold(candidate)))
   folder.numbers.set(counter, number)
   return candidate
 }
@@ -143,24 +180,26 @@ export const all = (
   rules: Rules = "portable"
 ): Array<Array<string>> => {
   const root = makeFolder()
+  const nameOf = safeNames(rules)
+  const numbered = once(numberedOf)
   const homes: Array<Folder> = []
   const safe = paths.map((path) => {
     const components: Array<string> = []
     let folder = root
     let length = 0
     for (let i = 0; i < path.length - 1; i++) {
-      const name = component(path[i]!, rules)
-      length += byteLength(name) + 1
+      const { bytes, key, name } = nameOf(path[i]!)
+      length += bytes + 1
       if (length + MAX_COMPONENT > MAX_PATH) break
       components.push(name)
-      folder = enter(folder, name)
+      folder = enter(folder, key)
     }
-    components.push(component(path.at(-1) ?? "", rules))
+    components.push(nameOf(path.at(-1) ?? "").name)
     homes.push(folder)
     return components
   })
   // Folders are all known now. Names as given come first, so that no number takes a name that a later file has.
-  const late = safe.flatMap((path, i) => claim(homes[i]!, path.at(-1)!) ? [] : [i])
-  for (const i of late) safe[i]!.push(claimNumbered(homes[i]!, safe[i]!.pop()!, rules))
+  const late = safe.flatMap((_, i) => claim(homes[i]!, nameOf(paths[i]!.at(-1) ?? "").key) ? [] : [i])
+  for (const i of late) safe[i]!.push(claimNumbered(homes[i]!, numbered(safe[i]!.pop()!), rules))
   return safe
 }

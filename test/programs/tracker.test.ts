@@ -29,6 +29,13 @@ const announce = (url: string, digit: string, port = 7000) =>
 const local = ["--bind", "127.0.0.1", "--port", "0", "--json"]
 
 describe("tracker", () => {
+  it.live("has exit codes of its own", () =>
+    Effect.gen(function*() {
+      const { out } = yield* run("tracker", ["--help"])
+      assert.match(out, /EXIT CODES\n {4}0 {2}stopped\n[^]*\n {3}12 {2}the data folder is in use/)
+      assert.notInclude(out, "all is there")
+    }))
+
   it.live("serves, keeps its swarms over a restart, and ends with 0", () =>
     Effect.gen(function*() {
       const args = [...local, "--data-dir", path.join(yield* folder, "data")]
@@ -138,6 +145,9 @@ describe("tracker", () => {
           [["--config", path.join(dir, "nowhere")], 15, /nowhere/, {}],
           [[], 28, /FRESHET_TRACKER_PROT/, { FRESHET_TRACKER_PROT: "1" }],
           [["--workers", "2"], 28, /--store redis/, {}],
+          [["--publish-token", "s3cret words"], 28, /^(?!.*s3cret).*"\*\*\*" is not a token/, {}],
+          [["--store", "redsi://me:s3cret@x"], 28, /^(?!.*s3cret).*\*\*\*@x" is not memory/, {}],
+          [[], 28, /^(?!.*s3cret).*FRESHET_TRACKER_STORE.*\*\*\*@x/, { FRESHET_TRACKER_STORE: "redsi://:s3cret@x" }],
           [["--no-http", "--no-udp"], 28, /nothing to serve/, {}],
           [[...none, "--deny", path.join(dir, "nowhere")], 15, /there is no such file/, {}],
           [["--config", "/dev/zero"], 28, /larger than/, {}],

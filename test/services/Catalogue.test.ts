@@ -110,6 +110,31 @@ describe("a torrent that would take long to read", () => {
       })
       assert.strictEqual((yield* catalogue.publish(few)).listing.files, 16_000)
     }))
+
+  it.effect("is refused for the names in it, and not for their number", () =>
+    Effect.gen(function*() {
+      const catalogue = yield* open(Catalogue.layerMemory())
+      const of = (name: string, component: string) =>
+        MetainfoWriter.encode({
+          name,
+          pieceLength: 16_384,
+          pieceHashes: new Uint8Array(20),
+          files: Array.from(
+            { length: 10_000 },
+            (_, n) => ({ path: [`disc ${n % 20}`, `${component} ${n}`], length: 1 })
+          )
+        })
+      const usual = yield* catalogue.publish(
+        of("an album of many discs", "an ordinary name of a track, as they are.flac")
+      )
+      assert.strictEqual(usual.listing.files, 10_000)
+      for (const bytes of [of("x", "y".repeat(100)), of("x".repeat(1024 * 1024), "y")]) {
+        assert.isBelow(bytes.length, catalogue.maxBytes)
+        const error = yield* Effect.flip(catalogue.publish(bytes))
+        assert.deepInclude(error, { _tag: "PublishError", reason: "TooLarge" })
+        assert.include(error.message, "names")
+      }
+    }))
 })
 
 describe("in memory", () => {

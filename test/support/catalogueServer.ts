@@ -21,6 +21,8 @@ export interface Options {
   readonly publishToken?: string
   readonly trackers?: ReadonlyArray<string>
   readonly uploads?: UploadLimits
+  readonly udpPort?: () => number
+  readonly trustProxy?: boolean
   /** Answers in place of the catalogue; `true` when it has. */
   readonly before?: (request: http.IncomingMessage, response: http.ServerResponse) => boolean
 }

@@ -27,8 +27,23 @@ export const ExitCode = {
 
 export type ExitCode = typeof ExitCode[keyof typeof ExitCode]
 
-/** The table of `--help`. */
-export const TABLE: ReadonlyArray<readonly [code: ExitCode, meaning: string]> = [
+export type Table = ReadonlyArray<readonly [code: ExitCode, meaning: string]>
+
+/** The table of `tracker --help`. */
+export const TRACKER_TABLE: Table = [
+  [0, "stopped"],
+  [1, "an error of another kind"],
+  [6, "the port is taken, or the store is out of reach"],
+  [12, "the data folder is in use by another tracker"],
+  [15, "a file of settings or info hashes cannot be opened"],
+  [17, "a file could not be read or written"],
+  [18, "the data folder could not be made"],
+  [28, "wrong option or setting"],
+  [130, "stopped at once by a second signal"]
+]
+
+/** The table of `--help` of the others. */
+export const TABLE: Table = [
   [0, "all is there"],
   [1, "an error of another kind"],
   [2, "nothing came for --stop-timeout seconds"],
@@ -36,7 +51,7 @@ export const TABLE: ReadonlyArray<readonly [code: ExitCode, meaning: string]> = 
   [6, "network problem, or the port is taken"],
   [7, "stopped before the download was complete"],
   [9, "the disk is full"],
-  [12, "this torrent, or this tracker, is running in another process"],
+  [12, "this torrent is running in another process"],
   [13, "a file in the way is not this torrent's"],
   [15, "a file or folder is missing, or of another kind than the torrent says"],
   [16, "a file could not be created"],

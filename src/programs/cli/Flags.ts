@@ -8,13 +8,19 @@ import * as PeerAddress from "../../domain/PeerAddress.ts"
 import { MAX_PEERS } from "../../services/torrent/TorrentOptions.ts"
 
 /** A flag whose text is read by `read`; `undefined` means that it is wrong, and `expected` says what would be right. */
-const parsed = <A>(name: string, metavar: string, expected: string, read: (text: string) => A | undefined) =>
+const parsed = <A>(
+  name: string,
+  metavar: string,
+  expected: string,
+  read: (text: string) => A | undefined,
+  visible = (text: string): string => text
+) =>
   Flag.String(name).pipe(
     Flag.withMetavar(metavar),
     Flag.mapEffect((text) => {
       const value = read(text)
       return value === undefined
-        ? new CliError.InvalidValue({ option: name, value: text, expected, kind: "flag" })
+        ? new CliError.InvalidValue({ option: name, value: visible(text), expected, kind: "flag" })
         : Effect.succeed(value)
     })
   )
@@ -213,7 +219,7 @@ export const seed = {
       : undefined
   }).pipe(Flag.withDescription("piece length of the torrent that is made (default: by its size)"), Flag.optional),
   publish: off("publish", "list the torrent at each http(s) --tracker, for leech --from to find it by name"),
-  publishToken: parsed("publish-token", "TOKEN", "a token without spaces", token).pipe(
+  publishToken: parsed("publish-token", "TOKEN", "a token without spaces", token, () => "***").pipe(
     Flag.withDescription("what the tracker wants of those who publish (default: $FRESHET_PUBLISH_TOKEN)"),
     Flag.withFallbackConfig(Config.String("FRESHET_PUBLISH_TOKEN")),
     Flag.optional

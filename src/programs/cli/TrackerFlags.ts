@@ -12,7 +12,7 @@ const check = (name: TrackerSettings.Name, text: string) =>
   TrackerSettings.readText(name, text) === undefined
     ? new CliError.InvalidValue({
       option: name,
-      value: text,
+      value: TrackerSettings.visible(name, text),
       expected: TrackerSettings.SPECS[name].expected,
       kind: "flag"
     })

@@ -18,6 +18,8 @@ export interface Spec<A> {
   readonly isList?: true
   /** Not for the eyes of others. */
   readonly isSecret?: true
+  /** What others may see of a text, be it a value or not, when it can hold a secret. */
+  readonly redact?: (text: string) => string
 }
 
 const spec = <A>(spec: Spec<A>): Spec<A> => spec
@@ -58,6 +60,9 @@ const storeOf = (text: string): string | undefined => {
   return URL.canParse(text) && /^rediss?:$/.test(new URL(text).protocol) ? text : undefined
 }
 
+/** Without the user and the password of a URL, even of one that is broken. */
+const withoutUser = (text: string): string => text.replace(/^([a-z][a-z\d+.-]*:\/\/)?.*@/is, "$1***@")
+
 const hostsOf = (text: string): ReadonlyArray<string> | undefined => {
   if (text === "") return []
   const hosts = text.split(",").map((host) => PeerAddress.make(host.trim(), 1)?.host)
@@ -83,7 +88,8 @@ export const SPECS = {
     expected: "memory or a URL like redis://localhost:6379",
     description: "where the swarms are kept: memory, or redis://… to share them (default: memory)",
     read: storeOf,
-    fallback: "memory"
+    fallback: "memory",
+    redact: withoutUser
   }),
   "data-dir": spec<string | undefined>({
     metavar: "DIR",
@@ -109,6 +115,7 @@ export const SPECS = {
   "max-connections": count("N", 1, 1_000_000, 8192, "open TCP connections"),
   "max-torrents": count("N", 1, 100_000_000, 100_000, "torrents in the table"),
   "max-peers": count("N", 1, 100_000_000, 2_000_000, "peers of all torrents together"),
+  "max-torrent-peers": count("N", 1, 100_000_000, 100_000, "peers of one torrent"),
   "access-log": toggle("write a line for every announce to stdout (with --json to stderr)")
 } as const
 
@@ -134,6 +141,12 @@ export const readText = (name: Name, text: string): unknown => {
 }
 
 const isName = (key: string): key is Name => Object.hasOwn(SPECS, key)
+
+/** A text as an error may show it. */
+export const visible = (name: Name, text: string): string => {
+  const { isSecret, redact }: Spec<unknown> = SPECS[name]
+  return isSecret === true ? "***" : redact === undefined ? text : redact(text)
+}
 
 /** What stands in the environment. The failure names the variable. */
 export const ofEnvironment = (env: Readonly<Record<string, string | undefined>>): Result.Result<Texts, string> => {
@@ -178,8 +191,9 @@ export const resolve = (sources: ReadonlyArray<Source>): Result.Result<Settings,
     const text = source?.texts[name]
     const value = text === undefined ? SPECS[name].fallback : readText(name, text)
     if (text !== undefined && value === undefined) {
-      const shown = "isSecret" in SPECS[name] ? "what is given" : JSON.stringify(text)
-      return Result.fail(`${source!.nameOf(name)}: ${shown} is not ${SPECS[name].expected}`)
+      return Result.fail(
+        `${source!.nameOf(name)}: ${JSON.stringify(visible(name, text))} is not ${SPECS[name].expected}`
+      )
     }
     out[name] = value
   }
@@ -194,5 +208,7 @@ export const print = (settings: Settings): string =>
   NAMES.map((name) => {
     const value = settings[name]
     if (value === undefined) return `# ${name} is not set\n`
-    return "isSecret" in SPECS[name] ? `# ${name} is set, and not shown\n` : `${name} = ${toToml(value)}\n`
+    const { isSecret, redact }: Spec<unknown> = SPECS[name]
+    if (isSecret === true) return `# ${name} is set, and not shown\n`
+    return `${name} = ${toToml(redact === undefined ? value : redact(`${value}`))}\n`
   }).join("")

@@ -3,7 +3,7 @@ import type * as CliError from "effect/cli/CliError"
 import * as CliOutput from "effect/cli/CliOutput"
 import type * as HelpDoc from "effect/cli/HelpDoc"
 import * as Option from "effect/Option"
-import { TABLE } from "./ExitCode.ts"
+import { TABLE, type Table, TRACKER_TABLE } from "./ExitCode.ts"
 
 /** Flags of one letter that take a value. */
 const VALUED = new Set(["a", "d", "f", "o", "p", "s", "t", "u", "w"])
@@ -37,7 +37,10 @@ const GLOBAL: Readonly<Record<string, Partial<HelpDoc.FlagDoc>>> = {
 
 const inOurWords = (flag: HelpDoc.FlagDoc): HelpDoc.FlagDoc => ({ ...shortened(flag), ...GLOBAL[flag.name] })
 
-const EXIT_CODES = TABLE.map(([code, meaning]) => `  ${String(code).padStart(3)}  ${meaning}`).join("\n")
+const exitCodes = (table: Table): string =>
+  table.map(([code, meaning]) => `  ${String(code).padStart(3)}  ${meaning}`).join("\n")
+
+const isTracker = ({ flags }: HelpDoc.HelpDoc): boolean => flags.some(({ name }) => name === "data-dir")
 
 /** What `--help` prints, with the table of exit codes. */
 export const help = (doc: HelpDoc.HelpDoc): string =>
@@ -47,7 +50,7 @@ export const help = (doc: HelpDoc.HelpDoc): string =>
       flags: doc.flags.map(shortened),
       globalFlags: (doc.globalFlags ?? []).map(inOurWords)
     })
-  }\n\nEXIT CODES\n${EXIT_CODES}\n`
+  }\n\nEXIT CODES\n${exitCodes(isTracker(doc) ? TRACKER_TABLE : TABLE)}\n`
 
 const perhaps = (names: ReadonlyArray<string>): string =>
   names.length === 0 ? "" : `; did you mean ${names.join(" or ")}?`

@@ -24,8 +24,14 @@ type Settings = TrackerSettings.Settings
 
 /** Where swarms and published torrents are kept. */
 const storesOf = Effect.fnUntraced(function*(settings: Settings) {
-  const { "max-peers": maxPeers, "max-torrents": maxTorrents, store: url } = settings
-  const bounds = { maxTorrents, maxPeers, lifeMs: AnnounceInterval.lifeOf(settings.interval * 1000) }
+  const { "max-peers": maxPeers, "max-torrent-peers": maxPeersPerTorrent, "max-torrents": maxTorrents, store: url } =
+    settings
+  const bounds = {
+    maxTorrents,
+    maxPeers,
+    maxPeersPerTorrent,
+    lifeMs: AnnounceInterval.lifeOf(settings.interval * 1000)
+  }
   if (url !== "memory") return Layer.merge(SwarmStore.layerRedis({ ...bounds, url }), Catalogue.layerRedis({ url }))
   const dataDir = TrackerData.folderOf(settings, process.env)
   if (dataDir === undefined) return Layer.merge(SwarmStore.layerMemory(bounds), Catalogue.layerMemory())
@@ -80,7 +86,13 @@ const serve = Effect.fnUntraced(function*(settings: Settings, options: TrackerOp
   const store = yield* SwarmStore
   const counts: CatalogueHttp.CatalogueHttpOptions["counts"] = (infoHashes) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => store.scrape(infoHashes, now))
-  const otherwise = yield* CatalogueHttp.make({ counts, publishToken: settings["publish-token"] })
+  let { port } = settings
+  const otherwise = yield* CatalogueHttp.make({
+    counts,
+    publishToken: settings["publish-token"],
+    udpPort: settings["no-udp"] ? undefined : () => port,
+    trustProxy: settings["trust-proxy"]
+  })
   const fork = yield* FiberSet.makeRuntime<never>()
   const teller = tellerOf(options, worker)
   const reload = () =>
@@ -102,6 +114,7 @@ const serve = Effect.fnUntraced(function*(settings: Settings, options: TrackerOp
     worker,
     whole: worker === undefined ? undefined : yield* TrackerWorkers.wholeOf
   })
+  port = tracker.port
   const run = yield* Run
   run.whenHungUp = reload
   yield* teller.listening(tracker)

@@ -25,8 +25,12 @@ export interface CatalogueHttpOptions {
   ) => Effect.Effect<ReadonlyArray<Offer.Counts>, SwarmStoreError>
   /** What publishers must know; everyone may publish without. */
   readonly publishToken?: string | undefined
-  /** Announce URLs for magnet links; the address that the asker has used, when absent. */
+  /** Announce URLs for magnet links; the address that the asker has used, when absent, and UDP at its host. */
   readonly trackers?: ReadonlyArray<string> | undefined
+  /** Where the tracker listens over UDP, at the host of its address; nowhere when absent. */
+  readonly udpPort?: (() => number) | undefined
+  /** The scheme of a request is the last of its `X-Forwarded-Proto`. */
+  readonly trustProxy?: boolean | undefined
   /** Of the torrents that are being published. */
   readonly uploads?: UploadLimits | undefined
 }
@@ -67,10 +71,18 @@ const unavailable = problem(503, "the tracker has lost its memory for now; it wi
 /** An authority as browsers send it; others could put anything into the links. */
 const AUTHORITY = /^(?:[a-z\d.-]{1,253}|\[[\da-f:.]{2,45}\])(?::\d{1,5})?$/i
 
-const trackersOf = ({ options }: Shop, request: Request): ReadonlyArray<string> => {
-  if (options.trackers !== undefined) return options.trackers
+const schemeOf = ({ options }: Shop, request: Request): string => {
+  const said = options.trustProxy === true ? request.headers["x-forwarded-proto"]?.split(",").at(-1)?.trim() : undefined
+  return said?.toLowerCase() === "https" ? "https" : request.protocol ?? "http"
+}
+
+const trackersOf = (shop: Shop, request: Request): ReadonlyArray<string> => {
+  const { trackers, udpPort } = shop.options
+  if (trackers !== undefined) return trackers
   const host = request.headers["host"] ?? ""
-  return AUTHORITY.test(host) ? [`${request.protocol ?? "http"}://${host}/announce`] : []
+  if (!AUTHORITY.test(host)) return []
+  const web = `${schemeOf(shop, request)}://${host}/announce`
+  return udpPort === undefined ? [web] : [web, `udp://${host.replace(/:\d+$/, "")}:${udpPort()}/announce`]
 }
 
 const offersOf = ({ options }: Shop, listings: ReadonlyArray<Listing>) =>

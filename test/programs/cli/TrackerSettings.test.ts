@@ -30,7 +30,12 @@ describe("TrackerSettings", () => {
         [{ bind: "localhost" }, `file bind: "localhost" is not an IP address`],
         [{ "no-udp": "perhaps" }, `file no-udp: "perhaps" is not true or false`],
         [{ store: "mysql://x" }, `file store: "mysql://x" is not memory or a URL like redis://localhost:6379`],
-        [{ "publish-token": "two words" }, "file publish-token: what is given is not a token without spaces"]
+        [{ "publish-token": "two words" }, `file publish-token: "***" is not a token without spaces`],
+        [
+          { store: "redsi://me:s3cret@x" },
+          `file store: "redsi://***@x" is not memory or a URL like redis://localhost:6379`
+        ],
+        [{ store: "me:s3c@ret@x" }, `file store: "***@x" is not memory or a URL like redis://localhost:6379`]
       ] as const
     ) assert.deepStrictEqual(TrackerSettings.resolve([source("file", texts)]), Result.fail(problem))
   })
@@ -66,6 +71,8 @@ describe("TrackerSettings", () => {
     const settings = Result.getOrThrow(TrackerSettings.resolve([source("x", texts)]))
     const printed = TrackerSettings.print(settings)
     assert.notInclude(printed, "s3cret")
+    const shared = Result.getOrThrow(TrackerSettings.resolve([source("x", { store: "redis://me:s3cret@host:1/0" })]))
+    assert.include(TrackerSettings.print(shared), `store = "redis://***@host:1/0"\n`)
     const back = Result.getOrThrow(Result.flatMap(Toml.parse(printed), TrackerSettings.ofFile))
     const again = Result.getOrThrow(TrackerSettings.resolve([source("file", back)]))
     assert.deepStrictEqual(again, { ...settings, "publish-token": undefined })

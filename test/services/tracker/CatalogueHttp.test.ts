@@ -320,6 +320,26 @@ describe("the page", () => {
       assert.notInclude(text, "evil")
     }).pipe(Effect.scoped, Effect.provide(Live)))
 
+  it.live("names UDP too, and the scheme that a proxy of ours has seen", () =>
+    Effect.gen(function*() {
+      yield* Catalogue.use((catalogue) => catalogue.publish(document("a").bytes))
+      const trackers = (trustProxy: boolean, host: string, proto: string) =>
+        Effect.gen(function*() {
+          const server = yield* Server.serve({ udpPort: () => 7, trustProxy })
+          const head = `GET / HTTP/1.1\r\nHost: ${host}\r\nX-Forwarded-Proto: ${proto}\r\nConnection: close\r\n\r\n`
+          const text = yield* raw(server, head)
+          return Array.from(text.matchAll(/;tr=([^&"]+)/g), ([, url]) => decodeURIComponent(url!))
+        })
+      const udp = "udp://t.example:7/announce"
+      assert.deepStrictEqual(yield* trackers(true, "t.example", "http, https"), ["https://t.example/announce", udp])
+      assert.deepStrictEqual(yield* trackers(true, "t.example", "https, http"), ["http://t.example/announce", udp])
+      assert.deepStrictEqual(yield* trackers(false, "t.example:80", "https"), ["http://t.example:80/announce", udp])
+      assert.deepStrictEqual(
+        yield* trackers(true, "[::1]:6969", "javascript"),
+        ["http://[::1]:6969/announce", "udp://[::1]:7/announce"]
+      )
+    }).pipe(Effect.scoped, Effect.provide(Live)))
+
   it.live("uses the announce URLs that it is given", () =>
     Effect.gen(function*() {
       const trackers = ["https://t.example/announce", "udp://t.example:1"]

@@ -177,7 +177,9 @@ describe("HttpListener", () => {
         yield* client.write(request(target(n)))
         yield* client.until(times(1))
       }
-      assert.isAtLeast(counters.troubles.connections, HALF_OPEN - kept)
+      // On a slow machine some have had their five seconds meanwhile.
+      const { connections, timeout } = counters.troubles
+      assert.isAtLeast(connections + timeout, HALF_OPEN - kept)
     }).pipe(Effect.provide(Live)), 60_000)
 
   it.live("finishes nothing for those that leave, and goes on", () =>
