@@ -66,8 +66,14 @@ const webUrl = (text: string): string | undefined =>
 /** Of RFC 6750, and what else a header can hold. */
 const token = (text: string): string | undefined => /^[\x21-\x7e]{1,1024}$/.test(text) ? text : undefined
 
-const trackerUrl = (text: string): string | undefined =>
-  URL.canParse(text) && /^(https?|udp):$/.test(new URL(text).protocol) ? text : undefined
+/** People leave out the path; over HTTP it is nearly always the same. */
+const trackerUrl = (text: string): string | undefined => {
+  if (!URL.canParse(text)) return undefined
+  const { pathname, protocol, search } = new URL(text)
+  if (protocol === "udp:") return text
+  if (protocol !== "http:" && protocol !== "https:") return undefined
+  return pathname === "/" && search === "" ? new URL("/announce", text).href : text
+}
 
 /** At most one address for each family. */
 const onePerFamily = (addresses: ReadonlyArray<PeerAddress.PeerAddress>) =>

@@ -61,13 +61,13 @@ describe("values", () => {
     Effect.gen(function*() {
       const options = yield* accepted(
         ..."--bind 192.0.2.1 --bind 2001:db8::1 -p6881 --peer 192.0.2.7:1 --peer [2001:db8::2]:2".split(" "),
-        ..."-t http://a/announce -t udp://b:1/announce --no-tracker --select-file 1-3,7 --max-peers 9".split(" "),
+        ..."-t http://a -t https://c/p?k -t udp://b:1 --no-tracker --select-file 1-3,7 --max-peers 9".split(" "),
         ..."--max-download-limit 2M -u 500K --seed-time 1.5 --seed-ratio 0 -V -q --stop-timeout 60".split(" ")
       )
       assert.deepStrictEqual(options.bind.map(({ host }) => host), ["192.0.2.1", "2001:db8::1"])
       assert.deepStrictEqual(options.listenPort, Option.some(6881))
       assert.deepStrictEqual(options.peer.map(({ host, port }) => [host, port]), [["192.0.2.7", 1], ["2001:db8::2", 2]])
-      assert.deepStrictEqual(options.tracker, ["http://a/announce", "udp://b:1/announce"])
+      assert.deepStrictEqual(options.tracker, ["http://a/announce", "https://c/p?k", "udp://b:1"])
       assert.isTrue(options.noTracker)
       assert.deepStrictEqual(options.selectFile, Option.some(new Set([0, 1, 2, 6])))
       assert.deepStrictEqual([options.maxDownload, options.maxUpload], [2 * 1024 ** 2, 500 * 1024])
