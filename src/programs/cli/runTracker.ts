@@ -45,6 +45,9 @@ const storesOf = Effect.fnUntraced(function*(settings: Settings) {
 const listFailure = ({ message, reason }: HashLists.HashListError): Failure =>
   failure(reason === "Unreadable" ? ExitCode.cannotOpen : ExitCode.usage, message)
 
+/** Without them a hang-up is what it says: the terminal is gone, and the tracker with it. */
+const hasLists = ({ allow, deny }: Settings): boolean => allow !== undefined || deny !== undefined
+
 /** What has the say about a torrent: the lists, and with `--catalog-only` the catalogue. */
 const admission = (settings: Settings, lists: HashLists.HashLists, catalogue: Catalogue["Service"]) =>
   settings["catalog-only"]
@@ -116,7 +119,7 @@ const serve = Effect.fnUntraced(function*(settings: Settings, options: TrackerOp
   })
   port = tracker.port
   const run = yield* Run
-  run.whenHungUp = reload
+  if (hasLists(settings)) run.whenHungUp = reload
   yield* teller.listening(tracker)
   yield* worker === undefined ? Effect.never : TrackerWorkers.attend(reload, tracker.tally)
   return ExitCode.ok
@@ -143,8 +146,11 @@ export const runTracker = Effect.fnUntraced(function*(options: TrackerOptions) {
   yield* checkWorkers(settings)
   collectOften()
   const run = yield* Run
+  const onStarted = (reload: () => void) => {
+    if (hasLists(settings)) run.whenHungUp = reload
+  }
   const work = settings.workers > 1 && TrackerWorkers.numberOf(process.env) === undefined
-    ? Effect.as(TrackerWorkers.run(settings.workers, (reload) => run.whenHungUp = reload), ExitCode.ok)
+    ? Effect.as(TrackerWorkers.run(settings.workers, onStarted), ExitCode.ok)
     : Effect.flatMap(storesOf(settings), (stores) => Effect.provide(serve(settings, options), stores)).pipe(
       Effect.catchTag(
         ["TrackerServerError", "SwarmStoreError"],
