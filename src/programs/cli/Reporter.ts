@@ -51,17 +51,7 @@ const FRAME = "500 millis"
 /** Between two records of progress. */
 const RECORD_MS = 1000
 
-const NOTHING: Snapshot = {
-  done: 0,
-  total: 0,
-  downRate: 0,
-  upRate: 0,
-  downloaded: 0,
-  uploaded: 0,
-  peers: 0,
-  seeds: 0,
-  isDone: false
-}
+const NOTHING: Snapshot = { ...Painter.IDLE, isDone: false }
 
 const noticeOf = (event: TorrentEvent): string | undefined => {
   switch (event._tag) {
@@ -207,7 +197,9 @@ export const make = Effect.fnUntraced(function*(
       notice(
         failed
           ? `warning: not published at ${url}: ${outcome.message}; sharing goes on`
-          : `published at ${url} as ${Format.printable(outcome.name)}${outcome.state === "known" ? " before" : ""}`
+          : `${outcome.state === "known" ? "listed before" : "published"} at ${url} as ${
+            Format.printable(outcome.name)
+          }`
       )
     },
     makeRoom: () => screen.clear(),
