@@ -163,8 +163,10 @@ const report = (metainfo: Metainfo, leeches: ReadonlyArray<Torrent.Torrent>, sec
   })
   say(`
 try next:
-  npm start -- seed FILE_OR_FOLDER --save-torrent my.torrent     share something
-  npm start -- leech my.torrent --dir copy --peer HOST_IP:6881   fetch it elsewhere
+  npm start -- tracker                                           where others meet, with a page at port 6969
+  npm start -- seed FILE_OR_FOLDER --tracker http://HOST_IP:6969 --publish
+                                                                 share something there
+  npm start -- leech --from http://HOST_IP:6969 NAME --dir copy  fetch it elsewhere, by its name
   npm start -- leech --help                                      all options`)
 }
 
