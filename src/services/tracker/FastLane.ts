@@ -1,7 +1,7 @@
 /**
  * Announces and scrapes read straight from the socket. `node:http` makes two streams, a dozen objects and as many events of
- * a request, which costs 23 µs where this costs 6, and four times what is done for an announce itself. Only whole and
- * plain GET requests are read here; a connection on which anything else comes is given to `node:http` for good.
+ * a request: a server that answers with a constant takes 23 µs of CPU for one, and 10 in this way. Only whole and plain GET
+ * requests are read here; a connection on which anything else comes is given to `node:http` for good.
  */
 import type { Socket } from "node:net"
 import type { Asker, HttpQuestions } from "./HttpQuestions.ts"
