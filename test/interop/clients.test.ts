@@ -121,8 +121,8 @@ const seedDirectly = Effect.fnUntraced(function*(to: Clients.Client, name: Fixtu
 })
 
 /**
- * Three seeds feed our leech, held back to take longer than the 10 s that Transmission may wait before it unchokes
- * anybody; a second aria2, which knows of nobody but us, has everything from us meanwhile.
+ * Three seeds feed our leech, held back so far that one of them alone could, and longer than the 10 s that Transmission
+ * may wait before it unchokes anybody; a second aria2, which knows of nobody but us, has everything from us meanwhile.
  */
 const inTheMiddle = Effect.gen(function*() {
   const fixture = (yield* Fixtures.Fixtures)["single file"]
@@ -138,7 +138,7 @@ const inTheMiddle = Effect.gen(function*() {
         return { child, client }
       }))
     const dir = stage.folder("leech")
-    const flags = ["--keep-seeding", "--max-download-limit=1500K", `--tracker=${Stage.trackerUrl(asidePort)}`]
+    const flags = ["--keep-seeding", "--max-download-limit=1000K", `--tracker=${Stage.trackerUrl(asidePort)}`]
     const leech = yield* Clients.ours.leech(stage, { torrent, dir, ...leechAt, flags })
     yield* asideTracker.hears(leechAt.port, "started")
 

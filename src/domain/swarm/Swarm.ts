@@ -268,7 +268,12 @@ export class Swarm {
       peer.batchBytes = 0
     }
     if (peer.asked.length > 0) this.#hooks.onAsked(peer)
-    this.#refill(peer, now)
+    // Under a limit it takes its turn: whoever is served would have all that is allowed, and the others nothing.
+    if (this.#limit.rate < Infinity && this.#hungry.size > 0) {
+      this.#hungry.delete(peer)
+      this.#hungry.add(peer)
+      this.feed(now)
+    } else this.#refill(peer, now)
     peer.wire.flush()
     if (this.#cancelled.size > 0) this.#releaseCancelled(now)
     this.#say(now)
