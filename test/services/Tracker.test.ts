@@ -12,27 +12,13 @@ import * as Bencode from "../../src/domain/Bencode.ts"
 import * as Bytes from "../../src/domain/Bytes.ts"
 import * as InfoHash from "../../src/domain/InfoHash.ts"
 import * as PeerAddress from "../../src/domain/PeerAddress.ts"
-import type { PeerId } from "../../src/domain/PeerId.ts"
-import type { AnnounceRequest } from "../../src/domain/tracker/Announce.ts"
 import * as HttpTracker from "../../src/domain/tracker/HttpTracker.ts"
 import * as HttpTrackerServer from "../../src/domain/tracker/HttpTrackerServer.ts"
 import { type Ip, Resolver, ResolverError } from "../../src/services/Resolver.ts"
 import { TIMEOUT_MS, Tracker } from "../../src/services/Tracker.ts"
 import * as HttpGet from "../../src/services/tracker/HttpGet.ts"
 import type { LocalAddress } from "../../src/services/tracker/Route.ts"
-
-const REQUEST: AnnounceRequest = {
-  infoHash: InfoHash.parse("ff00".repeat(10))!,
-  peerId: "-FR0100-000000000000" as PeerId,
-  port: 6881,
-  uploaded: 0,
-  downloaded: 0,
-  left: 1,
-  event: "started",
-  numWant: 50,
-  key: 1,
-  trackerId: undefined
-}
+import { REQUEST } from "../support/trackerClients.ts"
 
 const REPLY = Bencode.encode({ interval: 1800, peers: Uint8Array.of(192, 0, 2, 1, 0x1a, 0xe1) })
 const PEERS = [{ host: "192.0.2.1", port: 6881, family: 4 as const }]

@@ -6,6 +6,22 @@ import * as dgram from "node:dgram"
 import * as net from "node:net"
 import * as Bytes from "../../src/domain/Bytes.ts"
 import * as InfoHash from "../../src/domain/InfoHash.ts"
+import type { PeerId } from "../../src/domain/PeerId.ts"
+import type { AnnounceRequest } from "../../src/domain/tracker/Announce.ts"
+
+/** What a peer asks that has just come. */
+export const REQUEST: AnnounceRequest = {
+  infoHash: InfoHash.parse("ff00".repeat(10))!,
+  peerId: "-FR0100-000000000000" as PeerId,
+  port: 6881,
+  uploaded: 0,
+  downloaded: 0,
+  left: 1,
+  event: "started",
+  numWant: 50,
+  key: 1,
+  trackerId: undefined
+}
 
 export interface UdpClient {
   readonly port: number

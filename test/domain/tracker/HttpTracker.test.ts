@@ -4,10 +4,10 @@ import * as Bencode from "../../../src/domain/Bencode.ts"
 import * as Bytes from "../../../src/domain/Bytes.ts"
 import * as InfoHash from "../../../src/domain/InfoHash.ts"
 import * as PeerAddress from "../../../src/domain/PeerAddress.ts"
-import type * as PeerId from "../../../src/domain/PeerId.ts"
-import { type AnnounceReply, type AnnounceRequest, MAX_PEERS } from "../../../src/domain/tracker/Announce.ts"
+import { type AnnounceReply, MAX_PEERS } from "../../../src/domain/tracker/Announce.ts"
 import * as HttpTracker from "../../../src/domain/tracker/HttpTracker.ts"
 import { bytes as bytesOf, int } from "../generators.ts"
+import { EXAMPLE } from "./trackerGenerators.ts"
 
 const utf8 = Bytes.fromUtf8
 
@@ -22,19 +22,6 @@ const refused = (bytes: Uint8Array) => {
 }
 const bencoded = (value: Bencode.Encodable): Uint8Array => Bencode.encode(value)
 const texts = (reply: AnnounceReply) => reply.peers.map(PeerAddress.format)
-
-const EXAMPLE: AnnounceRequest = {
-  infoHash: InfoHash.parse("123456789abcdef123456789abcdef123456789a")!,
-  peerId: "-FR0100-abcdefghi+ ~" as PeerId.PeerId,
-  port: 6881,
-  uploaded: 1,
-  downloaded: 2,
-  left: 3,
-  event: "started",
-  numWant: 50,
-  key: 0xabc,
-  trackerId: undefined
-}
 
 describe("HttpTracker, asking", () => {
   it("escapes the bytes of the info hash and the peer id", () => {

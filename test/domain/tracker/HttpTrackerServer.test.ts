@@ -7,12 +7,12 @@ import * as Bytes from "../../../src/domain/Bytes.ts"
 import * as InfoHash from "../../../src/domain/InfoHash.ts"
 import * as PeerAddress from "../../../src/domain/PeerAddress.ts"
 import type * as PeerId from "../../../src/domain/PeerId.ts"
-import type { AnnounceReply, AnnounceRequest } from "../../../src/domain/tracker/Announce.ts"
+import type { AnnounceReply } from "../../../src/domain/tracker/Announce.ts"
 import * as HttpTracker from "../../../src/domain/tracker/HttpTracker.ts"
 import * as HttpTrackerServer from "../../../src/domain/tracker/HttpTrackerServer.ts"
 import * as Percent from "../../../src/domain/tracker/Percent.ts"
 import { bytes as bytesOf, int, textOf } from "../generators.ts"
-import { request, sample } from "./trackerGenerators.ts"
+import { EXAMPLE, request, sample } from "./trackerGenerators.ts"
 
 const decoded = (bytes: Uint8Array): AnnounceReply => {
   const reply = Result.getOrThrow(HttpTracker.decodeReply(bytes))
@@ -20,19 +20,6 @@ const decoded = (bytes: Uint8Array): AnnounceReply => {
   return reply
 }
 const queryOf = (url: string) => url.slice(url.indexOf("?") + 1)
-
-const EXAMPLE: AnnounceRequest = {
-  infoHash: InfoHash.parse("123456789abcdef123456789abcdef123456789a")!,
-  peerId: "-FR0100-abcdefghi+ ~" as PeerId.PeerId,
-  port: 6881,
-  uploaded: 1,
-  downloaded: 2,
-  left: 3,
-  event: "started",
-  numWant: 50,
-  key: 0xabc,
-  trackerId: undefined
-}
 
 describe("HttpTrackerServer, replies", () => {
   it.prop("come back as they were, in either form", {

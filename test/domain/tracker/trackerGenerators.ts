@@ -24,6 +24,20 @@ export const request: Arbitrary.Arbitrary<AnnounceRequest> = Arbitrary.all({
   trackerId: bytes(1, 30).pipe(Arbitrary.map(Bytes.toLatin1))
 })
 
+/** A plain announce whose id and hash have bytes of every kind. */
+export const EXAMPLE: AnnounceRequest = {
+  infoHash: InfoHash.parse("123456789abcdef123456789abcdef123456789a")!,
+  peerId: "-FR0100-abcdefghi+ ~" as PeerId.PeerId,
+  port: 6881,
+  uploaded: 1,
+  downloaded: 2,
+  left: 3,
+  event: "started",
+  numWant: 50,
+  key: 0xabc,
+  trackerId: undefined
+}
+
 /** Entries of some size end to end, none with port 0 and, over IPv6, none of IPv4. */
 const packed = (entry: number): Arbitrary.Arbitrary<Uint8Array> =>
   Arbitrary.array(bytes(entry, entry), { maxLength: 60 }).pipe(

@@ -9,27 +9,13 @@ import * as dgram from "node:dgram"
 import * as Bytes from "../../../src/domain/Bytes.ts"
 import * as InfoHash from "../../../src/domain/InfoHash.ts"
 import * as PeerAddress from "../../../src/domain/PeerAddress.ts"
-import type { PeerId } from "../../../src/domain/PeerId.ts"
-import type { AnnounceRequest } from "../../../src/domain/tracker/Announce.ts"
 import * as UdpTracker from "../../../src/domain/tracker/UdpTracker.ts"
 import * as UdpTrackerServer from "../../../src/domain/tracker/UdpTrackerServer.ts"
 import { type Ip, Resolver, ResolverError } from "../../../src/services/Resolver.ts"
 import { TIMEOUT_MS, Tracker } from "../../../src/services/Tracker.ts"
 import type { LocalAddress } from "../../../src/services/tracker/Route.ts"
 import { FIRST_TIMEOUT_MS } from "../../../src/services/tracker/UdpAsk.ts"
-
-const REQUEST: AnnounceRequest = {
-  infoHash: InfoHash.parse("ff00".repeat(10))!,
-  peerId: "-FR0100-000000000000" as PeerId,
-  port: 6881,
-  uploaded: 0,
-  downloaded: 0,
-  left: 1,
-  event: "started",
-  numWant: 50,
-  key: 1,
-  trackerId: undefined
-}
+import { REQUEST } from "../../support/trackerClients.ts"
 
 const PEERS4 = Uint8Array.of(192, 0, 2, 1, 0x1a, 0xe1)
 const PEERS6 = Uint8Array.of(0x20, 1, 0xd, 0xb8, ...new Uint8Array(11), 1, 0x1a, 0xe1)
