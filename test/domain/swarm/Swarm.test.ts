@@ -354,6 +354,19 @@ describe("Swarm", () => {
     }
   })
 
+  it("under a limit asks the slow ones too, however fast one of them is", () => {
+    const model = fixture({ pieces: 64, pieceLength: BLOCK, rate: 2 * BLOCK })
+    const [fast, ...slow] = [model.joinSeed(), model.joinSeed(), model.joinSeed()]
+    for (let turn = 0; turn < 10; turn++) {
+      model.now += 500
+      // Its blocks are there before anybody else has a word.
+      model.answer(fast!, fast!.requests.length)
+      while (model.settle());
+      for (const member of slow) model.hear(member)
+    }
+    for (const { requests } of slow) assert.isAbove(requests.length, 0)
+  })
+
   it("looks once at a peer that it has nothing for, however few wait", () => {
     const model = fixture({ pieces: 1, pieceLength: 4 * BLOCK })
     model.joinSeed()
