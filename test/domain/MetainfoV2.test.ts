@@ -279,18 +279,26 @@ describe("Metainfo.parse, versions 2 and hybrid", () => {
 
   describe("has limits", () => {
     /** A folder within folders, and files in the innermost. */
-    const deep = (levels: number, leaves: number): Bencode.Encodable => {
+    const deep = (levels: number, leaves: number, folder = "d"): Bencode.Encodable => {
       let tree: Bencode.Encodable = Object.fromEntries(Array.from({ length: leaves }, (_, i) => [`f${i}`, file(0)]))
-      for (let i = 0; i < levels; i++) tree = { d: tree }
+      for (let i = 0; i < levels; i++) tree = { [folder]: tree }
       return tree
     }
 
     it("counts a folder's name for every file below it", () => {
-      const document_ = document(withTree({ a: file(5), b: deep(80, 100) }))
+      const document_ = document(withTree({ a: file(5), b: deep(4, 100, "d".repeat(250)) }))
       assert.isUndefined(failureOf(document_))
       assert.deepInclude(failureOf(document_, { maxNameBytes: 10_000 }), {
         reason: "TooLarge",
         message: "the torrent file is too large: its names have more than 9995 bytes"
+      })
+    })
+
+    it("takes no more names than the document has bytes", () => {
+      const bytes = document(withTree({ a: file(5), b: deep(90, 1000) }))
+      assert.deepInclude(failureOf(bytes), {
+        reason: "TooLarge",
+        message: `the torrent file is too large: its paths have more than ${bytes.length} names`
       })
     })
 
