@@ -22,7 +22,7 @@ export { MetainfoError } from "./metainfo/MetainfoError.ts"
 export interface FileEntry {
   /**
    * Safe components below the download folder: the file's name for a single-file torrent, `[name, ...path]` else. Unique in
-   * the torrent, whatever the case or Unicode normal form of the file system.
+   * the torrent, whatever the case or Unicode normal form of the file system; only padding may share a path.
    */
   readonly path: ReadonlyArray<string>
   readonly length: number
@@ -216,11 +216,15 @@ const readFiles = (
 
 /** Puts safe names in the place of raw ones: entries made anew would be garbage for each of a million files. */
 const rename = ({ files, multiFile }: Files, name: string, rules: SafePath.Rules): ReadonlyArray<FileEntry> => {
-  const paths = SafePath.all(files.map(({ path }) => multiFile ? [name, ...path] : path), rules)
-  for (const [i, file] of files.entries()) {
+  const safe = (path: ReadonlyArray<string>): Array<string> => path.map((part) => SafePath.component(part, rules))
+  // Padding is often of one name. Numbers that told it apart would help nobody, and take a fifth of the time of all reading.
+  const kept = files.filter(({ padding }) => !padding)
+  const paths = SafePath.all(kept.map(({ path }) => multiFile ? [name, ...path] : path), rules)
+  kept.forEach((file, i) => {
     file.path = paths[i]!
-    if (file.symlink !== undefined) file.symlink = file.symlink.map((part) => SafePath.component(part, rules))
-  }
+    if (file.symlink !== undefined) file.symlink = safe(file.symlink)
+  })
+  for (const file of files) if (file.padding) file.path = safe([name, ...file.path])
   return files
 }
 

@@ -263,6 +263,27 @@ describe("Metainfo.parse, versions 2 and hybrid", () => {
     }
   })
 
+  it("padding of one name keeps it, and takes it from no file", () => {
+    const tree = { ".pad": { 5: file(5) }, a: file(PIECE - 5), b: file(PIECE - 5) }
+    const files = [
+      { length: 5, path: [".pad", "5"] },
+      pad(PIECE - 5),
+      { length: PIECE - 5, path: ["a"] },
+      pad(5),
+      { length: PIECE - 5, path: ["b"] },
+      { length: 5, attr: "p", path: ["..", "5"] }
+    ]
+    const metainfo = parse(document({ ...hybrid(files, 3), "file tree": tree }))
+    assert.deepStrictEqual(metainfo.files.map(({ path }) => path.join("/")), [
+      "top/.pad/5",
+      `top/.pad/${PIECE - 5}`,
+      "top/a",
+      "top/.pad/5",
+      "top/b",
+      "top/_/5"
+    ])
+  })
+
   it("compares a hybrid's names byte for byte, not as they are shown", () => {
     const bad = (byte: number) => Uint8Array.of(byte)
     const info = (name: Uint8Array) => ({
