@@ -175,14 +175,8 @@ const readHashes = (value: Bencode.Value | undefined, { pieces }: PieceLayout.Pi
     : invalid(`info.pieces is not ${pieces} hashes of ${Digest.SHA1_BYTES} bytes, as the sizes need`)
 }
 
-const readList = (fields: InfoFields, name: string, maxNameBytes: number): Parsed<Array<FileList.ListedFile>> => {
-  if (fields.files !== undefined) return FileList.read(fields.files, MAX_FILES, maxNameBytes)
-  const length = Fields.size(fields.length)
-  if (length === undefined) return invalid("info has neither files nor a length that is an integer of 0 or more")
-  const { executable } = Fields.attributes(fields)
-  const named = Bencode.bytes(fields["name.utf-8"]) === undefined ? fields.name : fields["name.utf-8"]
-  return Result.succeed([{ path: [name], named, length, padding: false, executable, symlink: undefined }])
-}
+const readList = (fields: InfoFields, name: string, maxNameBytes: number): Parsed<Array<FileList.ListedFile>> =>
+  fields.files === undefined ? FileList.single(fields, name) : FileList.read(fields.files, MAX_FILES, maxNameBytes)
 
 interface Files {
   readonly files: ReadonlyArray<Placement.Placed>
