@@ -51,6 +51,9 @@ const MAX_NAME = 1024
 
 const MAX_RANGES = 1024
 
+/** Fields that are looked at: each takes a few µs. */
+const MAX_FIELDS = 1024
+
 /** The last index of the largest torrent. */
 const MAX_INDEX = 1_048_575
 
@@ -117,7 +120,7 @@ interface Field {
 
 /** `tr.1` is `tr`; `&amp;` is what a link copied from the source of a page has for `&`. */
 const fieldsOf = (query: string): Array<Field> =>
-  query.split(/&(?:amp;)?/).map((part) => {
+  query.split(/&(?:amp;)?/, MAX_FIELDS).map((part) => {
     const at = part.indexOf("=")
     return at < 0 ? { key: "", value: "" } : {
       key: part.slice(0, at).toLowerCase().replace(/\.\d+$/, ""),

@@ -190,6 +190,16 @@ describe("Magnet", () => {
     assert.strictEqual(selected(Array.from({ length: 5000 }, (_, i) => i * 2).join(","))?.length, 1024)
   })
 
+  it("takes no long time over the worst of links", () => {
+    for (const field of ["&tr=a://b", "&x.pe=", "&dn=+", "&so=1,", "&xt=u", "%41", "&", " "]) {
+      const text = btih + field.repeat((Magnet.MAX_LENGTH - btih.length) / field.length)
+      const start = process.cpuUsage()
+      Magnet.parse(text)
+      const { system, user } = process.cpuUsage(start)
+      assert.isBelow((user + system) / 1000, 1000, field)
+    }
+  })
+
   it("writes nothing longer than it reads", () => {
     const wide = (i: number) => `http://${i}/${"é".repeat(2030)}`
     const source = {
