@@ -1,6 +1,10 @@
-/** The SHA-1 of the raw `info` dictionary (BEP 3), kept as 40 lower-case hex digits so that it can key a table. */
+/**
+ * The 20 bytes that handshakes and announces carry, kept as 40 lower-case hex digits so that they can key a table: the
+ * SHA-1 of the raw `info` dictionary (BEP 3), or the truncated hash of version 2 (BEP 52).
+ */
 import type * as Brand from "effect/Brand"
 import * as Bytes from "./Bytes.ts"
+import type { InfoHashV2 } from "./InfoHashV2.ts"
 
 export type InfoHash = string & Brand.Brand<"InfoHash">
 
@@ -17,3 +21,6 @@ export const toBytes = (infoHash: InfoHash): Uint8Array => Bytes.fromHex(infoHas
 /** Reads 40 hex digits of any case. */
 export const parse = (text: string): InfoHash | undefined =>
   /^[0-9a-fA-F]{40}$/.test(text) ? text.toLowerCase() as InfoHash : undefined
+
+/** The first 20 bytes of a hash of version 2 (BEP 52). */
+export const truncate = (v2: InfoHashV2): InfoHash => v2.slice(0, 2 * BYTES) as string as InfoHash

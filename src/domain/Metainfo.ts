@@ -4,6 +4,7 @@ import * as Result from "effect/Result"
 import * as Bencode from "./Bencode.ts"
 import * as Digest from "./Digest.ts"
 import * as InfoHash from "./InfoHash.ts"
+import type { InfoHashV2 } from "./InfoHashV2.ts"
 import * as PieceLayout from "./PieceLayout.ts"
 import * as SafePath from "./SafePath.ts"
 
@@ -18,18 +19,41 @@ export interface FileEntry {
   readonly offset: number
   /** A padding file (BEP 47, `attr` holds `p`): its bytes are zero and never stored. */
   readonly padding: boolean
+  /** The root of the file's hash tree (BEP 52), 32 bytes; `undefined` for empty files, for padding and in version 1. */
+  readonly piecesRoot: Uint8Array | undefined
+  /**
+   * Where a symbolic link points (BEP 47, `attr` holds `l`): safe components below the download folder, as `path` has them.
+   * Such a file has length 0, and nothing is ever created for it: links are told, never followed nor made.
+   */
+  readonly symlink: ReadonlyArray<string> | undefined
+  /** BEP 47: `attr` holds `x`. */
+  readonly executable: boolean
 }
 
+/** `hybrid` is both: one payload, described and hashed in both ways. */
+export type Version = "1" | "2" | "hybrid"
+
 export interface Metainfo {
+  readonly version: Version
+  /** How the torrent is known everywhere: the hash of version 1, or the truncated one of a torrent without version 1. */
   readonly infoHash: InfoHash.InfoHash
+  readonly infoHashV1: InfoHash.InfoHash | undefined
+  readonly infoHashV2: InfoHashV2 | undefined
+  /** The hashes of handshakes and announces, one a swarm: version 1, the truncated one of version 2, or both in this order. */
+  readonly swarms: ReadonlyArray<InfoHash.InfoHash>
   /** The safe name of the file or the top folder. */
   readonly name: string
   /** Whether `info` has `files`: the payload lives in a folder called `name`. */
   readonly multiFile: boolean
   readonly files: ReadonlyArray<FileEntry>
   readonly layout: PieceLayout.PieceLayout
-  /** The SHA-1 of every piece, 20 bytes each, end to end. */
+  /** The SHA-1 of every piece, 20 bytes each, end to end; empty without version 1. */
   readonly pieceHashes: Uint8Array
+  /**
+   * For every piece the root of its own subtree (BEP 52), 32 bytes each, end to end: for a file no longer than a piece, its
+   * pieces root. `undefined` in version 1.
+   */
+  readonly pieceRoots: Uint8Array | undefined
   /** BEP 27: peers come from the torrent's own trackers alone. */
   readonly private: boolean
   /** Tiers of announce URLs (BEP 12); `announce` alone is one tier of one. */
@@ -41,6 +65,8 @@ export interface Metainfo {
   readonly createdBy: string | undefined
   /** Unix time in seconds. */
   readonly creationDate: number | undefined
+  /** `source` of `info`: what a private tracker marks its torrents with. */
+  readonly source: string | undefined
   /** The raw `info` dictionary, as it stood in the document: what the info hash is taken over. */
   readonly info: Uint8Array
 }
@@ -65,6 +91,7 @@ const INFO_FIELDS = [
   "piece length",
   "pieces",
   "private",
+  "source",
   "meta version",
   "file tree"
 ] as const
@@ -172,7 +199,7 @@ const layOut = (raw: ReadonlyArray<RawFile>, rules: SafePath.Rules): { files: Ar
   const files = raw.map(({ length, padding }, i): FileEntry => {
     const offset = total
     total += length
-    return { path: paths[i]!, length, offset, padding }
+    return { path: paths[i]!, length, offset, padding, piecesRoot: undefined, symlink: undefined, executable: false }
   })
   return { files, total }
 }
@@ -190,7 +217,7 @@ const readLayout = (total: number, value: Bencode.Value | undefined): Parsed<Pie
     : Result.succeed(layout)
 }
 
-type Payload = Pick<Metainfo, "name" | "multiFile" | "files" | "layout" | "pieceHashes" | "private">
+type Payload = Pick<Metainfo, "name" | "multiFile" | "files" | "layout" | "pieceHashes" | "private" | "source">
 
 const readInfo = (info: Bencode.Value, rules: SafePath.Rules, maxNameBytes: number): Parsed<Payload> =>
   Result.gen(function*() {
@@ -224,7 +251,8 @@ const readInfo = (info: Bencode.Value, rules: SafePath.Rules, maxNameBytes: numb
       files,
       layout,
       pieceHashes,
-      private: (Bencode.integer(fields.private) ?? 0) !== 0
+      private: (Bencode.integer(fields.private) ?? 0) !== 0,
+      source: Bencode.text(fields.source)
     }
   })
 
@@ -289,9 +317,15 @@ export const parse = (bytes: Uint8Array, options: ParseOptions = {}): Parsed<Met
     if (fields.info?.kind !== "Dictionary") return yield* invalid("info is missing or not a dictionary")
     const payload = yield* readInfo(fields.info, options.names ?? "portable", options.maxNameBytes ?? Infinity)
     const info = Bencode.raw(fields.info)
+    const infoHash = InfoHash.fromBytes(Digest.sha1(info))
     return {
       ...payload,
-      infoHash: InfoHash.fromBytes(Digest.sha1(info)),
+      version: "1",
+      infoHash,
+      infoHashV1: infoHash,
+      infoHashV2: undefined,
+      swarms: [infoHash],
+      pieceRoots: undefined,
       trackers: readTrackers(fields["announce-list"], fields.announce),
       webSeeds: urls(itemsOrSelf(fields["url-list"]), new Set()),
       nodes: readNodes(fields.nodes),

@@ -1,41 +1,66 @@
 /**
  * The arithmetic of one torrent, once: bytes ↔ pieces ↔ blocks, and the byte range of a piece in the files. The payload
  * is one run of bytes, all files in order (BEP 3); a block is {@link BLOCK} bytes of a piece, the last one may be shorter.
+ * In a version 2 torrent every file starts with a piece of its own (BEP 52): a piece that ends with its file is short, and
+ * the gap up to the next piece belongs to no file, reads as zeros and is never stored.
  */
 
 /** The request size that every client accepts. */
 export const BLOCK = 16_384
 
 export interface PieceLayout {
-  /** Length of every piece but the last. */
+  /** Length of every piece but the last and the short ones, and how far the starts of two pieces lie apart. */
   readonly pieceLength: number
+  /** Where the last file ends; gaps count. */
   readonly totalLength: number
+  /** Bytes of all pieces; gaps do not count. */
+  readonly dataLength: number
   readonly pieces: number
-  /** Blocks in every piece but the last. */
+  /** Blocks in a piece of full length. */
   readonly blocksPerPiece: number
+  /** Sizes of the pieces that end before a gap; `undefined` where there is no gap. */
+  readonly short: ReadonlyMap<number, number> | undefined
 }
 
-export const make = (totalLength: number, pieceLength: number): PieceLayout => ({
-  pieceLength,
-  totalLength,
-  pieces: Math.ceil(totalLength / pieceLength),
-  blocksPerPiece: Math.ceil(pieceLength / BLOCK)
-})
+/** @param short sizes of the pieces, other than the last, that end before the next one starts */
+export const make = (
+  totalLength: number,
+  pieceLength: number,
+  short?: ReadonlyMap<number, number> | undefined
+): PieceLayout => {
+  let dataLength = totalLength
+  for (const size of short?.values() ?? []) dataLength -= pieceLength - size
+  return {
+    pieceLength,
+    totalLength,
+    dataLength,
+    pieces: Math.ceil(totalLength / pieceLength),
+    blocksPerPiece: Math.ceil(pieceLength / BLOCK),
+    short: short === undefined || short.size === 0 ? undefined : short
+  }
+}
 
 /** Where the piece starts in the payload. */
 export const pieceOffset = (layout: PieceLayout, piece: number): number => piece * layout.pieceLength
 
-export const pieceSize = (layout: PieceLayout, piece: number): number =>
+/** Bytes up to the start of the next piece: what {@link pieceSize} says, and the gap behind it. */
+const paddedSize = (layout: PieceLayout, piece: number): number =>
   piece === layout.pieces - 1 ? layout.totalLength - piece * layout.pieceLength : layout.pieceLength
+
+export const pieceSize = (layout: PieceLayout, piece: number): number =>
+  layout.short === undefined ? paddedSize(layout, piece) : layout.short.get(piece) ?? paddedSize(layout, piece)
 
 export const blocksIn = (layout: PieceLayout, piece: number): number => Math.ceil(pieceSize(layout, piece) / BLOCK)
 
 export const blockSize = (layout: PieceLayout, piece: number, block: number): number =>
   Math.min(BLOCK, pieceSize(layout, piece) - block * BLOCK)
 
-/** Whether a peer may ask for these bytes: inside one existing piece, and not empty. */
+/**
+ * Whether a peer may ask for these bytes: inside one existing piece, and not empty. The gap behind a short piece may be
+ * asked for as well: libtorrent 2.0 asks for whole blocks beyond the end of a file.
+ */
 export const isInside = (layout: PieceLayout, piece: number, begin: number, length: number): boolean =>
-  piece < layout.pieces && length > 0 && begin + length <= pieceSize(layout, piece)
+  piece < layout.pieces && length > 0 && begin + length <= paddedSize(layout, piece)
 
 /** A run of the payload that lies in one file. */
 export interface Span {
@@ -49,8 +74,8 @@ export interface Span {
 }
 
 /**
- * Cuts a range of the payload at file boundaries, in order; empty files get no span. `files` lie end to end in the
- * payload, sorted by `offset`.
+ * Cuts a range of the payload at file boundaries, in order; empty files get no span. `files` are sorted by
+ * `offset`; what lies in the gap between two of them is in no span.
  */
 export const spans = (
   files: ReadonlyArray<{ readonly offset: number; readonly length: number }>,

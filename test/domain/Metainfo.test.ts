@@ -85,7 +85,8 @@ describe("Metainfo.parse", () => {
       metainfo.files,
       files.map(({ length, padding, path }) => {
         offset += length
-        return { path: [parts.name, ...path], length, offset: offset - length, padding }
+        const entry = { path: [parts.name, ...path], length, offset: offset - length, padding }
+        return Object.assign(entry, { piecesRoot: undefined, symlink: undefined, executable: false })
       })
     )
     assert.strictEqual(metainfo.multiFile, "files" in parts)

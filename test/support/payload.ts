@@ -40,7 +40,10 @@ export const torrent = (specs: ReadonlyArray<FileSpec>, pieceLength: number, see
       path: spec.path ?? ["top", `folder${index % 3}`, `file${index}`],
       length: spec.length,
       offset,
-      padding: spec.padding ?? false
+      padding: spec.padding ?? false,
+      piecesRoot: undefined,
+      symlink: undefined,
+      executable: false
     }
     offset += spec.length
     return entry
@@ -55,14 +58,20 @@ export const torrent = (specs: ReadonlyArray<FileSpec>, pieceLength: number, see
 const metainfoOf = (
   files: ReadonlyArray<Metainfo.FileEntry>,
   layout: PieceLayout.PieceLayout,
-  pieceHashes: Uint8Array
+  pieceHashes: Uint8Array,
+  infoHash = InfoHash.fromBytes(Digest.sha1(pieceHashes))
 ): Metainfo.Metainfo => ({
-  infoHash: InfoHash.fromBytes(Digest.sha1(pieceHashes)),
+  version: "1",
+  infoHash,
+  infoHashV1: infoHash,
+  infoHashV2: undefined,
+  swarms: [infoHash],
   name: "top",
   multiFile: true,
   files,
   layout,
   pieceHashes,
+  pieceRoots: undefined,
   private: false,
   trackers: [],
   webSeeds: [],
@@ -70,6 +79,7 @@ const metainfoOf = (
   comment: undefined,
   createdBy: undefined,
   creationDate: undefined,
+  source: undefined,
   info: Bytes.empty
 })
 
