@@ -8,7 +8,7 @@ import * as PeerAddress from "../../domain/PeerAddress.ts"
 import { MAX_PEERS } from "../../services/torrent/TorrentOptions.ts"
 
 /** A flag whose text is read by `read`; `undefined` means that it is wrong, and `expected` says what would be right. */
-const parsed = <A>(
+export const parsed = <A>(
   name: string,
   metavar: string,
   expected: string,
@@ -26,7 +26,7 @@ const parsed = <A>(
   )
 
 /** Names that other programs of the field have for a flag. */
-const alsoCalled = (...names: ReadonlyArray<string>) => <A>(flag: Flag.Flag<A>): Flag.Flag<A> =>
+export const alsoCalled = (...names: ReadonlyArray<string>) => <A>(flag: Flag.Flag<A>): Flag.Flag<A> =>
   names.reduce((flag, name) => Flag.withAlias(flag, name), flag)
 
 const wholeNumber = (least: number, most: number) => (text: string): number | undefined => {
@@ -60,14 +60,14 @@ export const parseSelection = (text: string): ReadonlySet<number> | undefined =>
 
 const address = (text: string): PeerAddress.PeerAddress | undefined => PeerAddress.make(text, 1)
 
-const webUrl = (text: string): string | undefined =>
+export const webUrl = (text: string): string | undefined =>
   URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) ? text : undefined
 
 /** Of RFC 6750, and what else a header can hold. */
 const token = (text: string): string | undefined => /^[\x21-\x7e]{1,1024}$/.test(text) ? text : undefined
 
 /** People leave out the path; over HTTP it is nearly always the same. */
-const trackerUrl = (text: string): string | undefined => {
+export const trackerUrl = (text: string): string | undefined => {
   if (!URL.canParse(text)) return undefined
   const { pathname, protocol, search } = new URL(text)
   if (protocol === "udp:") return text
@@ -93,13 +93,30 @@ const limit = (name: string, what: string) =>
     Flag.withDefault(Infinity)
   )
 
-const off = (name: string, description: string) =>
+export const off = (name: string, description: string) =>
   Flag.Boolean(name).pipe(
     // Else `--quiet yes` would take a torrent called `yes` for its value.
     Flag.withOptionalValue("true"),
     Flag.withDescription(description),
     Flag.withDefault(false)
   )
+
+export const maxTorrentSize = parsed("max-torrent-size", "SIZE", "a size like 64M", parseSize).pipe(
+  Flag.withDescription("the largest .torrent taken (default: 64M)"),
+  Flag.withDefault(64 * 1024 * 1024)
+)
+
+export const quiet = off("quiet", "show no progress").pipe(Flag.withAlias("q"))
+
+export const summaryInterval = parsed(
+  "summary-interval",
+  "SEC",
+  "a number of seconds, at least 1",
+  wholeNumber(1, 86_400)
+).pipe(
+  Flag.withDescription("seconds between progress lines where stderr is no terminal (default: 10)"),
+  Flag.withDefault(10)
+)
 
 /** What `leech` and `seed` share. */
 const common = {
@@ -162,16 +179,10 @@ const common = {
     Flag.withDescription("where resume records are kept (default: $XDG_STATE_HOME/freshet)"),
     Flag.optional
   ),
-  maxTorrentSize: parsed("max-torrent-size", "SIZE", "a size like 64M", parseSize).pipe(
-    Flag.withDescription("the largest .torrent taken (default: 64M)"),
-    Flag.withDefault(64 * 1024 * 1024)
-  ),
+  maxTorrentSize,
   json: off("json", "write records of what happens to stdout, one JSON object a line"),
-  quiet: off("quiet", "show no progress").pipe(Flag.withAlias("q")),
-  summaryInterval: parsed("summary-interval", "SEC", "a number of seconds, at least 1", wholeNumber(1, 86_400)).pipe(
-    Flag.withDescription("seconds between progress lines where stderr is no terminal (default: 10)"),
-    Flag.withDefault(10)
-  )
+  quiet,
+  summaryInterval
 }
 
 export const leech = {

@@ -56,7 +56,11 @@ export const ShownTorrent = Schema.Struct({
   creationDate: documented(count, "When it was made, Unix time in seconds; null: not told"),
   source: documented(text, "The private tracker's mark in the info dictionary; null: none"),
   magnet: documented(Schema.String, "The magnet link to it")
-}).annotate({ identifier: "Torrent", title: "A torrent", description: "What show --json prints of a torrent or a link" })
+}).annotate({
+  identifier: "Torrent",
+  title: "A torrent",
+  description: "What show --json prints of a torrent or a link"
+})
 
 export type ShownTorrent = typeof ShownTorrent.Type
 

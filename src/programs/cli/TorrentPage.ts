@@ -62,8 +62,14 @@ export const fields = (torrent: ShownTorrent, hints: Hints): string => {
   return lines.map((line) => `${line.map((value) => Format.printable(String(value))).join("\t")}\n`).join("")
 }
 
-/** Longest text of the torrent's maker that the page shows, in characters. */
+/** Longest URL or name that the page shows, in characters. */
 const MOST = 2000
+
+/** Lines of a comment, or of another text of the torrent's maker. */
+const MOST_LINES = 40
+
+/** A longer link would fill the terminal. */
+const LONGEST_LINK = 4000
 
 /** Columns of the labels, and of the gap behind them. */
 const LABEL = 11
@@ -105,10 +111,9 @@ class Page {
     this.#style = style
   }
 
-  readonly #safe = (text: string): string => {
-    const short = Text.shortened(text, MOST)
-    return this.#style.unicode ? Format.printable(short) : Format.ascii(short)
-  }
+  readonly #printable = (text: string): string => this.#style.unicode ? Format.printable(text) : Format.ascii(text)
+
+  readonly #safe = (text: string): string => this.#printable(Text.shortened(text, MOST))
 
   readonly #bold = (text: string): string => this.#style.color ? `\x1b[1m${text}\x1b[0m` : text
 
@@ -124,10 +129,11 @@ class Page {
 
   labelled(label: string, text: string | null | undefined): void {
     if (text === null || text === undefined) return
-    const column = this.#dim(label.padEnd(LABEL))
-    const lines = text.slice(0, 2 * MOST).split(/\r\n|[\r\n]/).length === 1 ? [text] : text.trim().split(/\r\n|[\r\n]/)
-    const wrapped = lines.flatMap((line) => Text.wrap(this.#safe(line), this.#columns - LABEL))
-    wrapped.forEach((line, i) => this.lines.push((i === 0 ? column : " ".repeat(LABEL)) + line))
+    // What is past this is past the last line too.
+    const lines = text.trim().slice(0, MOST_LINES * this.#columns).split(/\r\n|[\r\n]/).slice(0, MOST_LINES + 1)
+      .flatMap((line) => Text.wrap(this.#printable(line), this.#columns - LABEL))
+    if (lines.length > MOST_LINES) lines.splice(MOST_LINES, Infinity, "(cut short: --json has all of it)")
+    lines.forEach((line, i) => this.lines.push((i === 0 ? this.#dim(label.padEnd(LABEL)) : " ".repeat(LABEL)) + line))
   }
 
   /** For what is copied: on a line of its own rather than broken. */
@@ -164,13 +170,17 @@ export const render = (torrent: ShownTorrent, hints: Hints, columns: number, sty
   page.labelled("comment", torrent.comment)
   page.labelled("created", createdOf(torrent))
   if (hints.selected !== undefined) page.labelled("selected", `files ${selection(hints.selected)}`)
-  const tiers = torrent.announce.flatMap((tier, i) => tier.flatMap((url, j) => page.item(url, tierMark(j === 0 ? i : -1))))
+  const tiers = torrent.announce.flatMap((tier, i) =>
+    tier.flatMap((url, j) => page.item(url, tierMark(j === 0 ? i : -1)))
+  )
   page.section("Trackers, by tier", tiers)
   page.section("Web seeds", torrent.webSeeds.flatMap((url) => page.item(url)))
   page.section("DHT nodes", torrent.nodes.flatMap((node) => page.item(hostOf(node))))
   page.section("Peers", hints.peers.flatMap((peer) => page.item(hostOf(peer))))
   page.section("Files", page.tree(torrent.files ?? []))
-  page.section("Magnet link", [torrent.magnet])
+  page.section("Magnet link", [
+    torrent.magnet.length > LONGEST_LINK ? `${INDENT}too long to be shown: --magnet prints it` : torrent.magnet
+  ])
   return `${page.lines.join("\n")}\n`
 }
 

@@ -22,16 +22,34 @@ export const read = async (file: string, limit: number): Promise<Uint8Array | un
   }
 }
 
+export interface ReplaceOptions {
+  /** Where the new file grows: in the same folder. */
+  readonly temporary?: string | undefined
+  /** Permissions of the new file; `usual` for what the system gives to any file. By default it is its owner's alone. */
+  readonly mode?: number | "usual" | undefined
+}
+
+const PRIVATE = 0o600
+const USUAL = 0o666
+
 /**
  * After a crash at any point either the old file or the new one is there, whole. Between two chunks the event loop turns, so
  * many of them may be made one by one.
  */
-export const replace = async (file: string, chunks: Iterable<Uint8Array>): Promise<void> => {
-  const temporary = `${file}.new`
-  const handle = await fs.open(temporary, "w", 0o600)
+export const replace = async (
+  file: string,
+  chunks: Iterable<Uint8Array>,
+  { mode = PRIVATE, temporary = `${file}.new` }: ReplaceOptions = {}
+): Promise<void> => {
+  const handle = await fs.open(temporary, "w", mode === "usual" ? USUAL : PRIVATE)
   try {
     for (const chunk of chunks) await handle.writeFile(chunk)
+    // What the system takes away from new files is given back here.
+    if (mode !== "usual" && mode !== PRIVATE) await handle.chmod(mode)
     await handle.sync()
+  } catch (cause) {
+    await fs.rm(temporary, { force: true })
+    throw cause
   } finally {
     await handle.close()
   }
