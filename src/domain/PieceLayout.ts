@@ -18,11 +18,11 @@ export interface PieceLayout {
   readonly pieces: number
   /** Blocks in a piece of full length. */
   readonly blocksPerPiece: number
-  /** Sizes of the pieces that end before a gap; `undefined` where there is no gap. */
+  /** In a version 2 torrent the sizes of the pieces, other than the last, that end before a gap; `undefined` in others. */
   readonly short: ReadonlyMap<number, number> | undefined
 }
 
-/** @param short sizes of the pieces, other than the last, that end before the next one starts */
+/** @param short sizes of the pieces, other than the last, that end before the next one starts; version 2 alone has such */
 export const make = (
   totalLength: number,
   pieceLength: number,
@@ -36,19 +36,19 @@ export const make = (
     dataLength,
     pieces: Math.ceil(totalLength / pieceLength),
     blocksPerPiece: Math.ceil(pieceLength / BLOCK),
-    short: short === undefined || short.size === 0 ? undefined : short
+    short
   }
 }
 
 /** Where the piece starts in the payload. */
 export const pieceOffset = (layout: PieceLayout, piece: number): number => piece * layout.pieceLength
 
-/** Bytes up to the start of the next piece: what {@link pieceSize} says, and the gap behind it. */
-const paddedSize = (layout: PieceLayout, piece: number): number =>
+const sizeWithGap = (layout: PieceLayout, piece: number): number =>
   piece === layout.pieces - 1 ? layout.totalLength - piece * layout.pieceLength : layout.pieceLength
 
+/** Bytes of data; a gap behind them does not count. */
 export const pieceSize = (layout: PieceLayout, piece: number): number =>
-  layout.short === undefined ? paddedSize(layout, piece) : layout.short.get(piece) ?? paddedSize(layout, piece)
+  layout.short === undefined ? sizeWithGap(layout, piece) : layout.short.get(piece) ?? sizeWithGap(layout, piece)
 
 export const blocksIn = (layout: PieceLayout, piece: number): number => Math.ceil(pieceSize(layout, piece) / BLOCK)
 
@@ -56,11 +56,12 @@ export const blockSize = (layout: PieceLayout, piece: number, block: number): nu
   Math.min(BLOCK, pieceSize(layout, piece) - block * BLOCK)
 
 /**
- * Whether a peer may ask for these bytes: inside one existing piece, and not empty. The gap behind a short piece may be
- * asked for as well: libtorrent 2.0 asks for whole blocks beyond the end of a file.
+ * Whether a peer may ask for these bytes: inside one existing piece, and not empty. In a version 2 torrent every piece counts
+ * as full, the last one too: libtorrent 2.0 asks for whole blocks beyond the end of any file, and takes no shorter answer.
  */
 export const isInside = (layout: PieceLayout, piece: number, begin: number, length: number): boolean =>
-  piece < layout.pieces && length > 0 && begin + length <= paddedSize(layout, piece)
+  piece < layout.pieces && length > 0 &&
+  begin + length <= (layout.short === undefined ? pieceSize(layout, piece) : layout.pieceLength)
 
 /** A run of the payload that lies in one file. */
 export interface Span {
