@@ -1,4 +1,4 @@
-/** A progress line for the time in which a torrent is made. */
+/** A progress line for the time in which a torrent is made, or data is compared with one. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -9,6 +9,8 @@ import * as Stderr from "./Stderr.ts"
 export interface HashingOptions {
   /** Of what is hashed. */
   readonly name: string
+  /** `hashing` by default. */
+  readonly phase?: "hashing" | "checking" | undefined
   readonly quiet: boolean
   /** Seconds between lines where stderr is no terminal. */
   readonly summaryInterval: number
@@ -16,9 +18,9 @@ export interface HashingOptions {
 
 const FRAME_MS = 200
 
-/** Draws the line, for `MakeOptions.onProgress`; it goes with the scope. */
+/** Draws the line, for `MakeOptions.onProgress` and its like; it goes with the scope. */
 export const progress = Effect.fnUntraced(function*(
-  { name, quiet, summaryInterval }: HashingOptions
+  { name, phase = "hashing", quiet, summaryInterval }: HashingOptions
 ): Effect.fn.Return<(hashed: number, total: number) => void, never, Scope.Scope> {
   const clock = yield* Clock.Clock
   const { isTerminal, screen, style } = Stderr.open()
@@ -29,6 +31,6 @@ export const progress = Effect.fnUntraced(function*(
     const now = Monotonic.millis(clock)
     if (quiet || now - shownAt < every) return
     shownAt = now
-    screen.paint(Painter.render({ ...Painter.IDLE, phase: "hashing", name, checked, total }, screen.width, style))
+    screen.paint(Painter.render({ ...Painter.IDLE, phase, name, checked, total }, screen.width, style))
   }
 })

@@ -1,5 +1,6 @@
 /** What `show` prints of a torrent or a link: a page for people, lines of fields for programs. */
 import type { Magnet } from "../../domain/Magnet.ts"
+import * as Runs from "../../domain/Runs.ts"
 import * as FileTree from "./FileTree.ts"
 import * as Format from "./Format.ts"
 import type * as Painter from "./Painter.ts"
@@ -16,7 +17,7 @@ const hostOf = ({ host, port }: { readonly host: string; readonly port: number }
 
 /** By the numbers that `--select-file` takes. */
 const selection = (selected: NonNullable<Magnet["selected"]>): string =>
-  selected.map(({ first, last }) => first === last ? `${first + 1}` : `${first + 1}-${last + 1}`).join(",")
+  Runs.format(selected.map(({ first, last }) => ({ first: first + 1, last: last + 1 }))).replaceAll(" ", "")
 
 /** `undefined` for a time that no calendar has. */
 const dateOf = (seconds: number | null): Date | undefined => {
