@@ -45,7 +45,10 @@ export const countPieces = (
   pieceLength: number,
   version: Version
 ): number => {
-  const pieces = files.reduce((sum, { length }) => sum + (version === "1" ? length : Math.ceil(length / pieceLength)), 0)
+  const pieces = files.reduce(
+    (sum, { length }) => sum + (version === "1" ? length : Math.ceil(length / pieceLength)),
+    0
+  )
   return version === "1" ? Math.ceil(pieces / pieceLength) : pieces
 }
 
