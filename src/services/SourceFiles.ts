@@ -51,7 +51,8 @@ export interface SourceFiles {
 /** Calls of the file system under way; libuv has four threads, and a few more calls keep them busy. */
 export const CALLS = 8
 
-const changed = (path: Buffer, what: string) =>
+/** For a file that is not as it was found. */
+export const changed = (path: Buffer | string, what: string): TorrentMakerError =>
   new TorrentMakerError({
     reason: "Changed",
     path: path.toString(),
@@ -88,8 +89,6 @@ const call = <A>(
       run((cause, value) => resume(cause === null ? Effect.succeed(value) : Effect.fail(toError(path, cause))))
     )
   )
-
-type Found = Pick<SourceFile, "path" | "names" | "stats">
 
 /** As the filter knows it; names that are not UTF-8 are matched as far as they are. */
 const readable = (below: string): string => Bytes.toUtf8(Bytes.fromLatin1(below))
@@ -143,13 +142,14 @@ const inTop = (top: Buffer, below: string): Buffer =>
 const inTreeOrder = (paths: ReadonlyArray<string>): ReadonlyArray<string> =>
   paths.map((path) => path.replaceAll("/", "\0")).sort(compare).map((path) => path.replaceAll("\0", "/"))
 
-const lookAt = (top: Buffer, paths: ReadonlyArray<string>): Effect.Effect<Array<Found>, TorrentMakerError> =>
+const lookAt = (top: Buffer, paths: ReadonlyArray<string>): Effect.Effect<Array<SourceFile>, TorrentMakerError> =>
   Effect.forEach(paths, (below) => {
     const path = inTop(top, below)
-    return Effect.map(call<fs.Stats>(path, vanishing, (callback) => fs.lstat(path, callback)), (stats): Found => ({
+    return Effect.map(call<fs.Stats>(path, vanishing, (callback) => fs.lstat(path, callback)), (stats): SourceFile => ({
       path,
       names: below.split("/").map((name) => Buffer.from(name, "latin1")),
-      stats
+      stats,
+      length: stats.size
     }))
   }, { concurrency: CALLS })
 
@@ -169,8 +169,7 @@ export const find = Effect.fnUntraced(function*(
   }
   const { files: paths, leftOut } = yield* walk(top, options)
   const sorted = options.order === "Tree" ? inTreeOrder(paths) : paths.sort(compare)
-  const found = yield* lookAt(top, sorted)
-  const files = found.map((file) => ({ ...file, length: file.stats.size }))
+  const files = yield* lookAt(top, sorted)
   return { files, totalLength: files.reduce((sum, { length }) => sum + length, 0), single: false, leftOut }
 })
 

@@ -30,7 +30,7 @@ export interface PlanOptions extends SourceFilter.Options {
   readonly name?: string | undefined
 }
 
-export interface MakeOptions extends PlanOptions {
+export interface MakeOptions {
   readonly trackers?: ReadonlyArray<ReadonlyArray<string>> | undefined
   readonly webSeeds?: ReadonlyArray<string> | undefined
   readonly private?: boolean | undefined
@@ -45,20 +45,14 @@ export interface MakeOptions extends PlanOptions {
   readonly onProgress?: ((hashedBytes: number, totalBytes: number) => void) | undefined
 }
 
-/** What a torrent would be of. */
-export interface Plan {
+/** What a torrent is to be of. */
+export interface Plan extends SourceFiles.SourceFiles {
   /** Absolute. */
   readonly path: string
   readonly version: Metainfo.Version
   readonly name: string
-  /** Whether the path is a folder. */
-  readonly multiFile: boolean
-  readonly files: ReadonlyArray<SourceFiles.SourceFile>
-  /** Without padding. */
-  readonly totalLength: number
   readonly pieceLength: number
   readonly pieces: number
-  readonly leftOut: ReadonlyArray<SourceFiles.LeftOut>
 }
 
 export interface Made {
@@ -68,22 +62,23 @@ export interface Made {
   readonly bytes: Uint8Array
   /** A file whose name is not UTF-8: the document has it byte for byte, but nobody can share it from here. */
   readonly unshareable: string | undefined
-  readonly leftOut: ReadonlyArray<SourceFiles.LeftOut>
 }
 
 export class TorrentMaker extends Context.Service<TorrentMaker, {
-  /** Finds out what {@link make} would make, without reading any file. */
+  /** Finds the files and says what torrent they make, without reading any of them. */
   readonly plan: (options: PlanOptions) => Effect.Effect<Plan, TorrentMakerError>
-  /** Hashes everything below the path once, in bounded memory; fails when a file changes meanwhile. */
-  readonly make: (options: MakeOptions) => Effect.Effect<Made, TorrentMakerError>
+  /**
+   * Hashes all files of the plan once, in bounded memory; fails when one has changed since the plan. The `info` depends on
+   * the plan and `private` and `source` alone.
+   */
+  readonly make: (plan: Plan, options?: MakeOptions) => Effect.Effect<Made, TorrentMakerError>
 }>()("freshet/services/TorrentMaker") {
   static readonly layerNoDeps: Layer.Layer<TorrentMaker, never, PieceHasher> = Layer.effect(
     TorrentMaker,
-    Effect.map(PieceHasher, (hasher) =>
-      TorrentMaker.of({
-        plan: (options) => Effect.map(survey(options), ({ plan }) => plan),
-        make: (options) => make(options, hasher)
-      }))
+    Effect.map(
+      PieceHasher,
+      (hasher) => TorrentMaker.of({ plan, make: (plan, options = {}) => make(plan, options, hasher) })
+    )
   )
 
   static readonly layer: Layer.Layer<TorrentMaker> = this.layerNoDeps.pipe(Layer.provide(PieceHasher.layer))
@@ -110,12 +105,12 @@ const problemWith = (
     : undefined
 }
 
-const survey = Effect.fnUntraced(function*(options: PlanOptions) {
+const plan = Effect.fnUntraced(function*(options: PlanOptions): Effect.fn.Return<Plan, TorrentMakerError> {
   const path = nodePath.resolve(options.path)
   const version = options.version ?? "1"
   const order = version === "1" ? "Path" : "Tree"
   const sources = yield* SourceFiles.find(path, { ...options, order, maxFiles: Metainfo.MAX_FILES })
-  const { files, leftOut, single, totalLength } = sources
+  const { files, totalLength } = sources
   if (totalLength === 0) {
     const message = `${path} has no data: a torrent needs at least one byte`
     return yield* new TorrentMakerError({ reason: "Empty", path, message })
@@ -125,8 +120,7 @@ const survey = Effect.fnUntraced(function*(options: PlanOptions) {
   const problem = problemWith(name, pieceLength, version, files)
   if (problem !== undefined) return yield* invalid(path, problem)
   const pieces = Arrangement.countPieces(files, pieceLength, version)
-  const plan: Plan = { path, version, name, multiFile: !single, files, totalLength, pieceLength, pieces, leftOut }
-  return { plan, sources }
+  return { ...sources, path, version, name, pieceLength, pieces }
 })
 
 /** A file that was there a moment ago has been changed when it is not as it was. */
@@ -170,8 +164,16 @@ const partsOf = (
     const layer = roots.slice(pieces.first * Merkle.HASH, (pieces.last + 1) * Merkle.HASH)
     return length <= layout.pieceLength
       ? { ...part, piecesRoot: layer }
-      : { ...part, piecesRoot: Merkle.rootOfPieces(layer, layout.pieceLength), pieceLayer: layer }
+      : { ...part, piecesRoot: rootOver(layer, layout.pieceLength), pieceLayer: layer }
   })
+
+/** The root of a file's tree, from the roots of its pieces. */
+const rootOver = (layer: Uint8Array, pieceLength: number): Uint8Array =>
+  Merkle.root(
+    layer,
+    2 ** Math.ceil(Math.log2(layer.length / Merkle.HASH)),
+    Math.log2(pieceLength / PieceLayout.BLOCK)
+  )
 
 /**
  * With the names that the files have: two of them may be one on another system, or hold what is not safe to take from a
@@ -189,13 +191,14 @@ const asOnDisk = (
 const toText = (name: MetainfoWriter.Name): string => typeof name === "string" ? name : Bytes.toUtf8(name)
 
 const make = Effect.fnUntraced(function*(
+  plan: Plan,
   options: MakeOptions,
   hasher: PieceHasher["Service"]
 ): Effect.fn.Return<Made, TorrentMakerError> {
-  const { plan: { leftOut, multiFile, name, path, pieceLength, version }, sources } = yield* survey(options)
-  const arrangement = Arrangement.arrange(sources.files, pieceLength, version)
+  const { name, path, pieceLength, single, version } = plan
+  const arrangement = Arrangement.arrange(plan.files, pieceLength, version)
   const hashed = yield* hash(arrangement, version, options.onProgress, hasher)
-  yield* SourceFiles.checkUnchanged(sources)
+  yield* SourceFiles.checkUnchanged(plan)
   const files = partsOf(arrangement, hashed.roots)
   const bytes = MetainfoWriter.encode({
     ...options,
@@ -203,7 +206,7 @@ const make = Effect.fnUntraced(function*(
     name,
     pieceLength,
     pieceHashes: hashed.sha1,
-    ...(multiFile ? { files } : files[0]!)
+    ...(single ? files[0]! : { files })
   })
   const parsed = Metainfo.parse(bytes, { maxBytes: bytes.length, names: "posix" })
   if (Result.isFailure(parsed)) return yield* invalid(path, `${path} makes no valid torrent: ${parsed.failure.message}`)
@@ -211,7 +214,6 @@ const make = Effect.fnUntraced(function*(
   return {
     metainfo: name === nodePath.basename(path) ? asOnDisk(metainfo, name, files) : metainfo,
     bytes,
-    unshareable: sources.files.find(({ path }) => !isUtf8(path))?.path.toString(),
-    leftOut
+    unshareable: plan.files.find(({ path }) => !isUtf8(path))?.path.toString()
   }
 })

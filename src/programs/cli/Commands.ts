@@ -2,6 +2,7 @@
 import type * as Cause from "effect/Cause"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
+import * as CreateFlags from "./CreateFlags.ts"
 import * as DocumentFlags from "./DocumentFlags.ts"
 import * as Flags from "./Flags.ts"
 import * as TrackerFlags from "./TrackerFlags.ts"
@@ -50,6 +51,25 @@ export const seed = Command.make(
       "./photos --tracker http://host:6969/announce --publish",
       "share a folder, and list it at the tracker for others to find by name"
     )
+  )
+)
+
+export const create = Command.make(
+  "create",
+  CreateFlags.create,
+  (options) =>
+    Effect.flatMap(Effect.promise(() => import("./runCreate.ts")), ({ runCreate }) => runCreate(options)).pipe(logged)
+).pipe(
+  Command.withDescription("Make a torrent of a file or folder"),
+  withExamples(
+    example("./photos -t http://host:6969/announce", "photos.torrent, in the current folder"),
+    example("big.iso --hybrid -o - | ssh host 'cat > big.torrent'", "both versions in one, to another program"),
+    example(
+      "./photos -t http://a/announce,http://b/announce -t udp://c:6969",
+      "two trackers alike, and one in reserve"
+    ),
+    example("./work -p -s SITE --exclude '*.tmp' --exclude cache/", "private, for one site, without some files"),
+    example("./data --no-date --magnet", "the same bytes each time, and a link to them")
   )
 )
 

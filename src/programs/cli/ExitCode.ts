@@ -43,6 +43,20 @@ export const TRACKER_TABLE: Table = [
   [130, "stopped at once by a second signal"]
 ]
 
+/** The table of `create --help`. */
+export const CREATE_TABLE: Table = [
+  [0, "the torrent is made"],
+  [1, "an error of another kind"],
+  [3, "the file or folder was not found"],
+  [7, "stopped before the torrent was made"],
+  [9, "the disk is full"],
+  [13, "a file of that name is there already, and --force is not given"],
+  [16, "the torrent could not be written"],
+  [17, "a file could not be read, or changed while it was hashed"],
+  [28, "wrong option or argument, or there is no data"],
+  [130, "stopped at once by a second signal"]
+]
+
 /** Where a .torrent comes from, and what it is. */
 const LOADING: Table = [
   [1, "an error of another kind"],

@@ -18,6 +18,15 @@ export interface HashingOptions {
 
 const FRAME_MS = 200
 
+/** Before that a rate says more of the start than of the disk. */
+const SETTLED_MS = 500
+
+/** Bytes/s since the start, and what is left at that rate. */
+const outlook = (checked: number, total: number, ms: number): Pick<Painter.Status, "checkRate" | "etaMs"> =>
+  ms < SETTLED_MS
+    ? { etaMs: undefined }
+    : { checkRate: checked * 1000 / ms, etaMs: (total - checked) * ms / checked }
+
 /** Draws the line, for `MakeOptions.onProgress` and its like; it goes with the scope. */
 export const progress = Effect.fnUntraced(function*(
   { name, phase = "hashing", quiet, summaryInterval }: HashingOptions
@@ -26,11 +35,13 @@ export const progress = Effect.fnUntraced(function*(
   const { isTerminal, screen, style } = Stderr.open()
   yield* Effect.addFinalizer(() => Effect.sync(() => screen.clear()))
   const every = isTerminal ? FRAME_MS : summaryInterval * 1000
-  let shownAt = Monotonic.millis(clock)
+  const startedAt = Monotonic.millis(clock)
+  let shownAt = startedAt
   return (checked, total) => {
     const now = Monotonic.millis(clock)
     if (quiet || now - shownAt < every) return
     shownAt = now
-    screen.paint(Painter.render({ ...Painter.IDLE, phase, name, checked, total }, screen.width, style))
+    const status = { ...Painter.IDLE, phase, name, checked, total } as const
+    screen.paint(Painter.render({ ...status, ...outlook(checked, total, now - startedAt) }, screen.width, style))
   }
 })

@@ -158,7 +158,38 @@ const Summary = Schema.Struct({
   exitCode: documented(Schema.Natural, "With which the program will exit")
 })
 
+const LeftOut = Schema.Struct({
+  path: documented(Schema.String, "Below the folder, parts separated by /"),
+  why: documented(
+    Schema.Literals(["Junk", "Hidden", "Excluded", "Link", "Special"]),
+    "Junk: left by a desktop; Link: a symbolic link; Special: no regular file"
+  )
+})
+
+const ofVersion = (version: number) => `of version ${version}; null: it is not of that version, or not made`
+
+const Created = Schema.Struct({
+  type: Schema.tag("created"),
+  time,
+  infoHash: documented(Schema.NullOr(Schema.String), `SHA-1 of the info dictionary, 40 hex digits, ${ofVersion(1)}`),
+  infoHashV2: documented(
+    Schema.NullOr(Schema.String),
+    `SHA-256 of the info dictionary, 64 hex digits, ${ofVersion(2)}`
+  ),
+  path: documented(Schema.NullOr(Schema.String), "Where the torrent was written; null: it was not"),
+  magnet: documented(Schema.NullOr(Schema.String), "A link to the torrent; null: it was not made"),
+  name: documented(Schema.String, "Name of the file or of the top folder"),
+  version: documented(Schema.Literals(["1", "2", "hybrid"]), "Of the torrent (BEP 3, BEP 52)"),
+  total: documented(Schema.Natural, "Bytes of all files"),
+  pieceLength: documented(Schema.Natural, "Bytes of every piece but the last"),
+  pieces: documented(Schema.Natural, "Number of pieces"),
+  files: documented(Schema.Natural, "Number of files"),
+  leftOut: documented(Schema.Array(LeftOut), "Files and folders that are not in it"),
+  warnings: documented(Schema.Array(Schema.String), "What is allowed but seldom meant, a line each")
+})
+
 export const Record = Schema.Union([
+  Created,
   Metadata,
   Checking,
   Progress,

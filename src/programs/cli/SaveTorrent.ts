@@ -31,6 +31,7 @@ const look = async (file: string): Promise<Present | undefined> => {
 const EXIT: Readonly<Record<string, ExitCode>> = {
   ENOSPC: ExitCode.diskFull,
   EDQUOT: ExitCode.diskFull,
+  EEXIST: ExitCode.fileExists,
   EIO: ExitCode.fileError
 }
 
@@ -59,8 +60,7 @@ export const save = Effect.fnUntraced(function*(
     return yield* failure(ExitCode.fileExists, `${file} exists and is no torrent; choose another name`)
   }
   const target = present?.path ?? path.resolve(file)
-  const temporary = path.join(path.dirname(target), `.freshet-${process.pid}.new`)
   yield* Effect.uninterruptible(
-    attempt(() => AtomicFile.replace(target, [document], { temporary, mode: present?.mode ?? "usual" }))
+    attempt(() => AtomicFile.publish(target, document, present !== undefined, present?.mode))
   )
 })

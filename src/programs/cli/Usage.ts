@@ -3,10 +3,10 @@ import type * as CliError from "effect/cli/CliError"
 import * as CliOutput from "effect/cli/CliOutput"
 import type * as HelpDoc from "effect/cli/HelpDoc"
 import * as Option from "effect/Option"
-import { DOCUMENT_TABLES, TABLE, type Table, TRACKER_TABLE } from "./ExitCode.ts"
+import { CREATE_TABLE, DOCUMENT_TABLES, TABLE, type Table, TRACKER_TABLE } from "./ExitCode.ts"
 
 /** Flags of one letter that take a value. */
-const VALUED = new Set(["a", "c", "d", "f", "o", "p", "s", "t", "u", "w"])
+const VALUED = new Set(["a", "c", "d", "f", "n", "o", "p", "s", "t", "u", "w", "x"])
 
 /** Takes `-d/data` and `-p6881` apart, as getopt does; everything after `--` stays as it is. */
 export const expand = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
@@ -40,10 +40,9 @@ const inOurWords = (flag: HelpDoc.FlagDoc): HelpDoc.FlagDoc => ({ ...shortened(f
 const exitCodes = (table: Table): string =>
   table.map(([code, meaning]) => `  ${String(code).padStart(3)}  ${meaning}`).join("\n")
 
-const tableOf = ({ commandPath = [] }: HelpDoc.HelpDoc): Table => {
-  const name = commandPath.at(-1) ?? ""
-  return name === "tracker" ? TRACKER_TABLE : DOCUMENT_TABLES[name] ?? TABLE
-}
+const TABLES: Readonly<Record<string, Table>> = { ...DOCUMENT_TABLES, create: CREATE_TABLE, tracker: TRACKER_TABLE }
+
+const tableOf = ({ commandPath = [] }: HelpDoc.HelpDoc): Table => TABLES[commandPath.at(-1) ?? ""] ?? TABLE
 
 /** What `--help` prints, with the table of exit codes. */
 export const help = (doc: HelpDoc.HelpDoc): string =>
