@@ -6,6 +6,7 @@ import * as Schema from "effect/Schema"
 import type { FileFinding, Findings } from "../../domain/Findings.ts"
 import type { Metainfo } from "../../domain/Metainfo.ts"
 import * as Runs from "../../domain/Runs.ts"
+import * as Format from "./Format.ts"
 import * as JsonLine from "./JsonLine.ts"
 import * as ShownTorrent from "./ShownTorrent.ts"
 
@@ -126,14 +127,17 @@ export const problems = (report: VerifyReport): Array<string> =>
     return [`${file.state.padEnd(COLUMN)}${file.path}${detail === "" ? "" : `: ${detail}`}`]
   })
 
+const plural = (n: number, one: string): string => `${n} ${one}${n === 1 ? "" : "s"}`
+
 /** All in one line. */
 export const summary = (report: VerifyReport): string => {
-  const { badPieces, contradictoryPieces, files, incompletePieces, name, ok, pieceCount } = report
-  const pieces = `${pieceCount} piece${pieceCount === 1 ? "" : "s"}`
-  if (ok) return `${name}: all ${files.length === 1 ? "of it" : `${files.length} files`} is right, ${pieces}`
-  const wrong = files.filter(({ state }) => state !== "ok").length
+  const { badPieces, contradictoryPieces, files, incompletePieces, name, ok, pieceCount, totalLength } = report
+  const pieces = plural(pieceCount, "piece")
+  if (ok) return `${name}: all is right, ${Format.bytes(totalLength)} in ${plural(files.length, "file")}, ${pieces}`
+  const suspect = files.filter(({ state }) => state === "suspect").length
+  const wrong = files.filter(({ state }) => state !== "ok").length - suspect
   return [
-    `${name}: ${wrong} of ${files.length} file${files.length === 1 ? "" : "s"} missing or wrong`,
+    `${name}: ${wrong} of ${plural(files.length, "file")} missing or wrong${suspect > 0 ? `, ${suspect} suspect` : ""}`,
     ...badPieces.length === 0 ? [] : [`bad ${numbered("piece", badPieces)} of ${pieces}`],
     ...incompletePieces.length === 0 ? [] : [`incomplete ${numbered("piece", incompletePieces)} of ${pieces}`],
     ...contradictoryPieces.length === 0
