@@ -117,8 +117,7 @@ else {
       })
     }
 
-    it.effect("hybrid: we leech it from libtorrent", () =>
-      transfer(Clients.libtorrent, Clients.ours, "hybrid"))
+    it.effect("hybrid: we leech it from libtorrent", () => transfer(Clients.libtorrent, Clients.ours, "hybrid"))
     it.effect("hybrid: libtorrent leeches it from us", () => transfer(Clients.ours, Clients.libtorrent, "hybrid"))
     it.effect("on the pinned Node: we leech from libtorrent", () =>
       transfer(Clients.libtorrent, Clients.oursPinned, "many files"))

@@ -2,7 +2,7 @@
  * Where each byte of the payload is kept: in a file of its own, in the part file, or nowhere (padding of BEP 47, gaps of
  * BEP 52). Links are never followed nor made.
  */
-import type * as Metainfo from "../../domain/Metainfo.ts"
+import * as Metainfo from "../../domain/Metainfo.ts"
 
 export type Place = "Own" | "Part" | "None"
 
@@ -24,7 +24,7 @@ export const make = (
 ): Places => {
   const { files } = metainfo
   const places = files.map((file, index): Place => {
-    if (file.padding || file.symlink !== undefined) return "None"
+    if (!Metainfo.isStored(file)) return "None"
     return !hasPartFile || selected === undefined || selected(index) || exists(index) ? "Own" : "Part"
   })
   let last = 0
