@@ -8,11 +8,10 @@ export type Place = "Own" | "Part" | "None"
 
 export interface Places {
   readonly of: (file: number) => Place
-  /**
-   * The file that holds this byte of the payload; the next one for a byte in a gap, and none (as many as there are) for one
-   * past all files. Remembers the last answer.
-   */
-  readonly fileAt: (offset: number) => number
+  /** The file that holds this byte of the payload; `undefined` in a gap and past all files. */
+  readonly fileAt: (offset: number) => number | undefined
+  /** Where that file or gap ends; `Infinity` past all files. */
+  readonly endAt: (offset: number) => number
 }
 
 /** @param exists whether an unwanted file is there already: then it keeps its own bytes */
@@ -28,14 +27,19 @@ export const make = (
     return !hasPartFile || selected === undefined || selected(index) || exists(index) ? "Own" : "Part"
   })
   let last = 0
+  /** The file that holds the byte, or else the next one, if there is one. Remembers the last answer. */
+  const near = (offset: number): Metainfo.FileEntry | undefined => {
+    const file = files[last]
+    if (file === undefined || offset < file.offset || offset >= file.offset + file.length) last = search(files, offset)
+    return files[last]
+  }
   return {
     of: (file) => places[file]!,
-    fileAt: (offset) => {
-      const file = files[last]
-      if (file === undefined || offset < file.offset || offset >= file.offset + file.length) {
-        last = search(files, offset)
-      }
-      return last
+    fileAt: (offset) => (near(offset)?.offset ?? Infinity) <= offset ? last : undefined,
+    endAt: (offset) => {
+      const file = near(offset)
+      if (file === undefined) return Infinity
+      return offset < file.offset ? file.offset : file.offset + file.length
     }
   }
 }
