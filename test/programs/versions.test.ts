@@ -58,6 +58,37 @@ describe("a hybrid", () => {
     }))
 })
 
+describe("a seed of version 2", () => {
+  const torrent = versioned("2", FILES, PIECE)
+  const { files, layout } = torrent.metainfo
+
+  it.live("gives a block that ends with its file as it is asked for: to there, or whole and filled up with zeros", () =>
+    Effect.gen(function*() {
+      const place = placeIn(yield* Payload.temporary, torrent)
+      placeAll(torrent, place.dir)
+      const peer = yield* RawPeer.listen(torrent.metainfo.infoHash, (wire) => wire.send(RawPeer.interested))
+      const peers = [`--peer=${peer.address}`, "--no-tracker"]
+      const seed = yield* Programs.start("seed", [place.file, ...local(place), ...peers, "--json"])
+      const wire = yield* peer.wire
+      yield* wire.next(RawPeer.Id.unchoke)
+      for (const { length, offset } of files) {
+        if (length === 0) continue
+        const at = offset + length - 1 - (length - 1) % BLOCK
+        const [piece, begin] = [Math.floor(at / PIECE), at % PIECE]
+        const right = torrent.payload.subarray(at, offset + length)
+        assert.deepStrictEqual(new Uint8Array(yield* RawPeer.fetchBlock(wire, piece, begin, right.length)), right)
+        const whole = new Uint8Array(BLOCK)
+        whole.set(right)
+        assert.deepStrictEqual(new Uint8Array(yield* RawPeer.fetchBlock(wire, piece, begin, BLOCK)), whole)
+      }
+      // Beyond the piece there is nothing, not even zeros.
+      const gone = yield* Effect.flip(RawPeer.fetchBlock(wire, layout.pieces - 1, PIECE - BLOCK, BLOCK + 1))
+      assert.include(gone.message, "closed")
+      yield* seed.kill("SIGTERM")
+      assert.strictEqual((yield* seed.ended).code, 0)
+    }))
+})
+
 describe("a torrent with a link in it", () => {
   for (const version of ["1", "2", "hybrid"] as const) {
     it.live(`of version ${version} makes none, and is whole without`, () =>
