@@ -4,6 +4,7 @@
  * In a version 2 torrent every file starts with a piece of its own (BEP 52): a piece that ends with its file is short, and
  * the gap up to the next piece belongs to no file, reads as zeros and is never stored.
  */
+import * as Bitfield from "./Bitfield.ts"
 
 /** The request size that every client accepts. */
 export const BLOCK = 16_384
@@ -13,6 +14,8 @@ export interface PieceLayout {
   readonly pieceLength: number
   /** Where the last file ends; gaps count. */
   readonly totalLength: number
+  /** Where what may be read ends: {@link totalLength}, and with gaps the end of the last piece at its full length. */
+  readonly paddedLength: number
   /** Bytes of all pieces; gaps do not count. */
   readonly dataLength: number
   readonly pieces: number
@@ -30,11 +33,13 @@ export const make = (
 ): PieceLayout => {
   let dataLength = totalLength
   for (const size of short?.values() ?? []) dataLength -= pieceLength - size
+  const pieces = Math.ceil(totalLength / pieceLength)
   return {
     pieceLength,
     totalLength,
+    paddedLength: short === undefined ? totalLength : pieces * pieceLength,
     dataLength,
-    pieces: Math.ceil(totalLength / pieceLength),
+    pieces,
     blocksPerPiece: Math.ceil(pieceLength / BLOCK),
     short
   }
@@ -49,6 +54,17 @@ const sizeWithGap = (layout: PieceLayout, piece: number): number =>
 /** Bytes of data; a gap behind them does not count. */
 export const pieceSize = (layout: PieceLayout, piece: number): number =>
   layout.short === undefined ? sizeWithGap(layout, piece) : layout.short.get(piece) ?? sizeWithGap(layout, piece)
+
+/** Bytes of these pieces. */
+export const sizeOf = (layout: PieceLayout, pieces: Bitfield.Bitfield): number => {
+  const { pieceLength, short } = layout
+  let size = Bitfield.count(pieces) * pieceLength
+  const last = layout.pieces - 1
+  if (Bitfield.has(pieces, last) && short?.has(last) !== true) size += sizeWithGap(layout, last) - pieceLength
+  if (short === undefined) return size
+  for (const [piece, length] of short) if (Bitfield.has(pieces, piece)) size += length - pieceLength
+  return size
+}
 
 export const blocksIn = (layout: PieceLayout, piece: number): number => Math.ceil(pieceSize(layout, piece) / BLOCK)
 

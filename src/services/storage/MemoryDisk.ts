@@ -96,24 +96,28 @@ export const open = (disk: MemoryDisk, options: OpenOptions): Storage => {
   const places = Places.make(metainfo, selected, partFile !== undefined, (file) => disk.files.has(paths[file]!))
   if (!readOnly) {
     files.forEach((file, index) => {
-      if (file.length === 0 && !file.padding && (selected?.(index) ?? true)) fileFor(disk, paths[index]!)
+      if (file.length === 0 && places.of(index) !== "None" && (selected?.(index) ?? true)) fileFor(disk, paths[index]!)
     })
   }
 
   const transfer = (offset: number, bytes: Uint8Array, write: boolean): FileStoreError.Reason | undefined => {
-    if (offset < 0 || offset + bytes.length > layout.totalLength) throw new RangeError("not in the payload")
+    if (offset < 0 || offset + bytes.length > layout.paddedLength) throw new RangeError("not in the payload")
     for (let at = 0; at < bytes.length;) {
       const start = offset + at
       const index = places.fileAt(start)
-      const file = files[index]!
-      const span = bytes.subarray(at, Math.min(bytes.length, at + file.offset + file.length - start))
-      const place = places.of(index)
+      const span = bytes.subarray(at, Math.min(bytes.length, places.endAt(start) - offset))
+      const place = index === undefined ? "None" : places.of(index)
       const inPart = place === "Part"
-      if (place === "None") {
+      if (index === undefined || place === "None") {
         if (!write) span.fill(0)
       } else {
         const move = write ? writeSpan : readSpan
-        const reason = move(disk, inPart ? partFile! : paths[index]!, inPart ? start : start - file.offset, span)
+        const reason = move(
+          disk,
+          inPart ? partFile! : paths[index]!,
+          inPart ? start : start - files[index]!.offset,
+          span
+        )
         if (reason !== undefined) return reason
       }
       at += span.length

@@ -21,6 +21,7 @@ const setUp = () => {
   const asked: Array<readonly [peer: number, block: number]> = []
   const board = new Board({
     layout,
+    fetched: layout,
     picker,
     buffers: new PieceBuffers(1 << 20),
     ask: (peer, _piece, begin) => asked.push([peer.key, begin / BLOCK]),
@@ -34,6 +35,7 @@ const setUp = () => {
       id: PeerId.make(randomOf(key)),
       address: PeerAddress.make(`10.0.0.${key}`, 6881)!,
       inbound: false,
+      v2: false,
       bits: all.slice(),
       outbox: new Message.Outbox(),
       wire: { flush: () => {}, close: () => {} },
