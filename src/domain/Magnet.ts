@@ -7,7 +7,9 @@ import * as Result from "effect/Result"
 import * as Bytes from "./Bytes.ts"
 import * as InfoHash from "./InfoHash.ts"
 import * as InfoHashV2 from "./InfoHashV2.ts"
+import { isUrl } from "./metainfo/Links.ts"
 import * as PeerAddress from "./PeerAddress.ts"
+import * as Runs from "./Runs.ts"
 import * as Percent from "./tracker/Percent.ts"
 
 /** A place on the net by IP address, without brackets, or by name. */
@@ -15,12 +17,6 @@ export interface Host {
   readonly host: string
   /** 1 to 65535. */
   readonly port: number
-}
-
-/** File indices from 0 on, both ends included. */
-export interface Range {
-  readonly first: number
-  readonly last: number
 }
 
 /** At least one of the hashes is there; a hybrid torrent has both. */
@@ -33,8 +29,8 @@ export interface Magnet {
   readonly trackers: ReadonlyArray<string>
   readonly webSeeds: ReadonlyArray<string>
   readonly peers: ReadonlyArray<Host>
-  /** The files to fetch (BEP 53): in order, apart from each other; `undefined` for all. */
-  readonly selected: ReadonlyArray<Range> | undefined
+  /** Indices of the files to fetch (BEP 53), in order, the runs apart from each other; `undefined` for all. */
+  readonly selected: Runs.Runs | undefined
 }
 
 /** Longest link that is read, in characters. The longest that {@link format} makes of a {@link Magnet} has less. */
@@ -154,8 +150,6 @@ const oneHash = <A>(
   return Result.succeed(found)
 }
 
-const URL_SHAPE = /^[a-z][a-z\d+.-]*:\/\/[^\s\p{Cc}/][^\s\p{Cc}]*$/iu
-
 /** Each value once, where it came first, and no more than there is room for. */
 const distinct = <A>(values: Iterable<A>, key: (value: A) => string): Array<A> => {
   const found = new Map<string, A>()
@@ -167,7 +161,7 @@ const distinct = <A>(values: Iterable<A>, key: (value: A) => string): Array<A> =
 }
 
 const urls = (values: ReadonlyArray<string>): Array<string> =>
-  distinct(values.filter((url) => url.length <= MAX_URL && URL_SHAPE.test(url)), (url) => url)
+  distinct(values.filter((url) => url.length <= MAX_URL && isUrl(url)), (url) => url)
 
 /** A last label of digits would be a broken IPv4 address. */
 const HOST_NAME = /^(?:[a-z\d_-]{1,63}\.)*[a-z][a-z\d-]{0,62}\.?$/i
@@ -182,19 +176,8 @@ const parseHost = (text: string): Host | undefined => {
 
 const formatHost = ({ host, port }: Host): string => host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
 
-/** In order, with what overlaps or touches made one. */
-const merged = (ranges: ReadonlyArray<Range>): Array<Range> => {
-  const out: Array<Range> = []
-  for (const range of ranges.toSorted((a, b) => a.first - b.first)) {
-    const before = out.at(-1)
-    if (before === undefined || range.first > before.last + 1) out.push(range)
-    else out[out.length - 1] = { first: before.first, last: Math.max(before.last, range.last) }
-  }
-  return out
-}
-
-const parseSelection = (lists: ReadonlyArray<string>): ReadonlyArray<Range> | undefined => {
-  const ranges: Array<Range> = []
+const parseSelection = (lists: ReadonlyArray<string>): Runs.Runs | undefined => {
+  const ranges: Array<Runs.Run> = []
   for (const part of lists.join(",").split(",", MAX_RANGES)) {
     const match = /^(\d{1,7})(?:-(\d{1,7}))?$/.exec(part)
     if (match === null) continue
@@ -202,7 +185,7 @@ const parseSelection = (lists: ReadonlyArray<string>): ReadonlyArray<Range> | un
     const last = Number(match[2] ?? match[1])
     if (first <= last && last <= MAX_INDEX) ranges.push({ first, last })
   }
-  return ranges.length === 0 ? undefined : merged(ranges)
+  return ranges.length === 0 ? undefined : Runs.merged(ranges)
 }
 
 /** A `+` is a space in names, as forms and older programs write it; in URLs it is itself. */
@@ -264,7 +247,7 @@ export const format = (magnet: Magnet): string => {
     ...magnet.peers.map((peer) => `x.pe=${formatHost(peer)}`),
     ...magnet.selected === undefined
       ? []
-      : [`so=${magnet.selected.map(({ first, last }) => first === last ? `${first}` : `${first}-${last}`).join(",")}`]
+      : [`so=${Runs.format(magnet.selected).replaceAll(" ", "")}`]
   ]
   return `magnet:?${fields.join("&")}`
 }
@@ -278,7 +261,7 @@ export interface Source extends Pick<Magnet, "infoHashV1" | "infoHashV2"> {
 
 export interface FromOptions {
   readonly peers?: ReadonlyArray<Host> | undefined
-  readonly selected?: ReadonlyArray<Range> | undefined
+  readonly selected?: Runs.Runs | undefined
 }
 
 /** The link to a torrent, with as many of its trackers and web seeds as a link may have. */
@@ -289,5 +272,5 @@ export const fromMetainfo = (metainfo: Source, options: FromOptions = {}): Magne
   trackers: urls(metainfo.trackers.flat()),
   webSeeds: urls(metainfo.webSeeds),
   peers: distinct((options.peers ?? []).flatMap((peer) => parseHost(formatHost(peer)) ?? []), formatHost),
-  selected: options.selected === undefined || options.selected.length === 0 ? undefined : merged(options.selected)
+  selected: options.selected === undefined || options.selected.length === 0 ? undefined : Runs.merged(options.selected)
 })

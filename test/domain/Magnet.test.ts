@@ -5,6 +5,7 @@ import * as Bytes from "../../src/domain/Bytes.ts"
 import * as InfoHash from "../../src/domain/InfoHash.ts"
 import * as InfoHashV2 from "../../src/domain/InfoHashV2.ts"
 import * as Magnet from "../../src/domain/Magnet.ts"
+import type { Runs } from "../../src/domain/Runs.ts"
 import { bytes, int, textOf } from "./generators.ts"
 import { hostileText } from "./hostile.ts"
 
@@ -75,7 +76,7 @@ describe("Magnet", () => {
       magnet.peers,
       peers.filter(({ host, port }, i) => peers.findIndex((peer) => peer.host === host && peer.port === port) === i)
     )
-    const files = (ranges: ReadonlyArray<Magnet.Range> = []) =>
+    const files = (ranges: Runs = []) =>
       new Set(ranges.flatMap(({ first, last }) => Array.from({ length: last - first + 1 }, (_, i) => first + i)))
     const chosen = magnet.selected ?? []
     assert.deepStrictEqual([...files(chosen)], [...files(selected)].sort((a, b) => a - b))

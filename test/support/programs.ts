@@ -112,13 +112,19 @@ export interface StartOptions {
   /** For its stdin. */
   readonly input?: Uint8Array | undefined
   readonly env?: Readonly<Record<string, string>> | undefined
+  readonly cwd?: string | undefined
   /** Descriptors that it may have. */
   readonly maxFiles?: number | undefined
 }
 
+export type Name = "leech" | "seed" | "tracker" | "show" | "verify" | "edit"
+
+/** Programs whose `--json` is one object and not a line for each thing that happens. */
+const TELL_AT_ONCE: ReadonlySet<Name> = new Set(["show", "verify", "edit"])
+
 /** Starts a program; it is killed at the end of the scope if it still runs. */
 export const start = (
-  program: "leech" | "seed" | "tracker",
+  program: Name,
   args: ReadonlyArray<string>,
   options: StartOptions = {}
 ): Effect.Effect<Program, never, Scope.Scope> =>
@@ -130,17 +136,18 @@ export const start = (
       const [command, ...rest] = [...limit, process.execPath, file, ...args] as [string, ...Array<string>]
       const child = spawn(command, rest, {
         stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
-        env: { ...process.env, ...options.env }
+        env: { ...process.env, ...options.env },
+        cwd: options.cwd
       })
       child.stdin?.on("error", () => {}).end(options.input)
-      return new Program(child, args.includes("--json"))
+      return new Program(child, args.includes("--json") && !TELL_AT_ONCE.has(program))
     }),
     (running) => Effect.andThen(running.kill("SIGKILL"), running.ended)
   )
 
 /** Runs a program to its end. */
 export const run = (
-  program: "leech" | "seed" | "tracker",
+  program: Name,
   args: ReadonlyArray<string>,
   options?: StartOptions
 ): Effect.Effect<Ended> => Effect.scoped(Effect.flatMap(start(program, args, options), ({ ended }) => ended))

@@ -102,6 +102,23 @@ export const off = (name: string, description: string) =>
     Flag.withDefault(false)
   )
 
+export const maxTorrentSize = parsed("max-torrent-size", "SIZE", "a size like 64M", parseSize).pipe(
+  Flag.withDescription("the largest .torrent taken (default: 64M)"),
+  Flag.withDefault(64 * 1024 * 1024)
+)
+
+export const quiet = off("quiet", "show no progress").pipe(Flag.withAlias("q"))
+
+export const summaryInterval = parsed(
+  "summary-interval",
+  "SEC",
+  "a number of seconds, at least 1",
+  wholeNumber(1, 86_400)
+).pipe(
+  Flag.withDescription("seconds between progress lines where stderr is no terminal (default: 10)"),
+  Flag.withDefault(10)
+)
+
 /** What `leech` and `seed` share. */
 const common = {
   dir: Flag.String("dir").pipe(
@@ -163,16 +180,10 @@ const common = {
     Flag.withDescription("where resume records are kept (default: $XDG_STATE_HOME/freshet)"),
     Flag.optional
   ),
-  maxTorrentSize: parsed("max-torrent-size", "SIZE", "a size like 64M", parseSize).pipe(
-    Flag.withDescription("the largest .torrent taken (default: 64M)"),
-    Flag.withDefault(64 * 1024 * 1024)
-  ),
+  maxTorrentSize,
   json: off("json", "write records of what happens to stdout, one JSON object a line"),
-  quiet: off("quiet", "show no progress").pipe(Flag.withAlias("q")),
-  summaryInterval: parsed("summary-interval", "SEC", "a number of seconds, at least 1", wholeNumber(1, 86_400)).pipe(
-    Flag.withDescription("seconds between progress lines where stderr is no terminal (default: 10)"),
-    Flag.withDefault(10)
-  )
+  quiet,
+  summaryInterval
 }
 
 export const leech = {

@@ -1,4 +1,4 @@
-/** A progress line for the time in which a torrent is made. */
+/** A progress line for the time in which a torrent is made, or data is compared with one. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -9,6 +9,8 @@ import * as Stderr from "./Stderr.ts"
 export interface HashingOptions {
   /** Of what is hashed. */
   readonly name: string
+  /** `hashing` by default. */
+  readonly phase?: "hashing" | "checking" | undefined
   readonly quiet: boolean
   /** Seconds between lines where stderr is no terminal. */
   readonly summaryInterval: number
@@ -25,9 +27,9 @@ const outlook = (checked: number, total: number, ms: number): Pick<Painter.Statu
     ? { etaMs: undefined }
     : { checkRate: checked * 1000 / ms, etaMs: (total - checked) * ms / checked }
 
-/** Draws the line, for `MakeOptions.onProgress`; it goes with the scope. */
+/** Draws the line, for `MakeOptions.onProgress` and its like; it goes with the scope. */
 export const progress = Effect.fnUntraced(function*(
-  { name, quiet, summaryInterval }: HashingOptions
+  { name, phase = "hashing", quiet, summaryInterval }: HashingOptions
 ): Effect.fn.Return<(hashed: number, total: number) => void, never, Scope.Scope> {
   const clock = yield* Clock.Clock
   const { isTerminal, screen, style } = Stderr.open()
@@ -39,7 +41,7 @@ export const progress = Effect.fnUntraced(function*(
     const now = Monotonic.millis(clock)
     if (quiet || now - shownAt < every) return
     shownAt = now
-    const status = { ...Painter.IDLE, phase: "hashing", name, checked, total } as const
+    const status = { ...Painter.IDLE, phase, name, checked, total } as const
     screen.paint(Painter.render({ ...status, ...outlook(checked, total, now - startedAt) }, screen.width, style))
   }
 })

@@ -3,6 +3,7 @@
  * is Unix time in ms, other times are ms. A key that has nothing to say is `null`, never absent.
  */
 import * as Schema from "effect/Schema"
+import * as JsonLine from "./JsonLine.ts"
 
 const Rate = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
 
@@ -210,13 +211,8 @@ const Line = Schema.fromJsonString(Record)
 
 const encodeLine = Schema.encodeSync(Line)
 
-/** Control characters that JSON lets through, and those that reverse or break a line when records are shown. */
-const UNSAFE = /[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
-
-const escape = (char: string): string => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`
-
 /** One line of printable JSON, without its end of line. A number that its field forbids is a defect and throws. */
-export const encode = (record: Record): string => encodeLine(record).replace(UNSAFE, escape)
+export const encode = (record: Record): string => JsonLine.printable(encodeLine(record))
 
 /** Reads one line, as a program that watches would; throws on what is no record. */
 export const decode: (line: string) => Record = Schema.decodeSync(Line)

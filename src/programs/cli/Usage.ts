@@ -3,7 +3,7 @@ import type * as CliError from "effect/cli/CliError"
 import * as CliOutput from "effect/cli/CliOutput"
 import type * as HelpDoc from "effect/cli/HelpDoc"
 import * as Option from "effect/Option"
-import { CREATE_TABLE, TABLE, type Table, TRACKER_TABLE } from "./ExitCode.ts"
+import { CREATE_TABLE, DOCUMENT_TABLES, TABLE, type Table, TRACKER_TABLE } from "./ExitCode.ts"
 
 /** Flags of one letter that take a value. */
 const VALUED = new Set(["a", "c", "d", "f", "n", "o", "p", "s", "t", "u", "w", "x"])
@@ -40,11 +40,9 @@ const inOurWords = (flag: HelpDoc.FlagDoc): HelpDoc.FlagDoc => ({ ...shortened(f
 const exitCodes = (table: Table): string =>
   table.map(([code, meaning]) => `  ${String(code).padStart(3)}  ${meaning}`).join("\n")
 
-/** By a flag that no other program has. */
-const tableOf = ({ flags }: HelpDoc.HelpDoc): Table => {
-  const has = (flag: string) => flags.some(({ name }) => name === flag)
-  return has("data-dir") ? TRACKER_TABLE : has("dry-run") ? CREATE_TABLE : TABLE
-}
+const TABLES: Readonly<Record<string, Table>> = { ...DOCUMENT_TABLES, create: CREATE_TABLE, tracker: TRACKER_TABLE }
+
+const tableOf = ({ commandPath = [] }: HelpDoc.HelpDoc): Table => TABLES[commandPath.at(-1) ?? ""] ?? TABLE
 
 /** What `--help` prints, with the table of exit codes. */
 export const help = (doc: HelpDoc.HelpDoc): string =>

@@ -7,6 +7,7 @@ import * as path from "node:path"
 import * as Bitfield from "../../domain/Bitfield.ts"
 import * as Magnet from "../../domain/Magnet.ts"
 import * as Metainfo from "../../domain/Metainfo.ts"
+import * as Runs from "../../domain/Runs.ts"
 import { CatalogueClient } from "../../services/CatalogueClient.ts"
 import * as AtomicFile from "../../services/storage/AtomicFile.ts"
 import * as SystemCode from "../../services/SystemCode.ts"
@@ -101,23 +102,13 @@ const sourceOf = Effect.fnUntraced(function*(options: SeedOptions) {
   return { metainfo, document: bytes, dir: path.resolve(options.dir), isFresh: false, notes: [] }
 })
 
-/** `3-5, 9 and 12 more`: the pieces that are not there. */
-const missingPieces = (have: Bitfield.Bitfield, pieces: number): string => {
-  const runs: Array<string> = []
-  for (let piece = 0; piece < pieces; piece++) {
-    if (Bitfield.has(have, piece)) continue
-    const first = piece
-    while (piece + 1 < pieces && !Bitfield.has(have, piece + 1)) piece++
-    runs.push(first === piece ? `${first}` : `${first}-${piece}`)
-  }
-  return runs.length <= 8 ? runs.join(", ") : `${runs.slice(0, 8).join(", ")} and ${runs.length - 8} more runs`
-}
+const MOST_RUNS = 8
 
 const incomplete = (location: string, { have, pieces }: Incomplete): Failure =>
   failure(
     ExitCode.integrity,
     `${location} has ${Bitfield.count(have)} of ${pieces} pieces; missing or wrong: ${
-      missingPieces(have, pieces)
+      Runs.format(Runs.where(0, pieces - 1, (piece) => !Bitfield.has(have, piece)), MOST_RUNS)
     }; fetch them with leech first`
   )
 

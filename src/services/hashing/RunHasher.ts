@@ -38,8 +38,11 @@ const GONE = new Set(["ENOENT", "ENOTDIR", "EISDIR", "ELOOP"])
 
 class Stop {
   readonly trouble: Trouble
-  constructor(trouble: Trouble) {
+  /** Bytes of the span that had been read. */
+  readonly read: number
+  constructor(trouble: Trouble, read = 0) {
     this.trouble = trouble
+    this.read = read
   }
 }
 
@@ -143,7 +146,7 @@ export class RunHasher {
         this.#read(span)
       } catch (stop) {
         if (!(stop instanceof Stop) || !skipMissing || stop.trouble.reason === "Unreadable") throw stop
-        holes.push({ from: at, to: at + span.length })
+        holes.push({ from: at + stop.read, to: at + span.length })
       }
     }
     return holes
@@ -158,7 +161,9 @@ export class RunHasher {
       } catch (cause) {
         throw this.#stop(file, cause)
       }
-      if (count === 0) throw new Stop({ reason: "Shortened", path: this.#task.files[file]!.path, code: undefined })
+      if (count === 0) {
+        throw new Stop({ reason: "Shortened", path: this.#task.files[file]!.path, code: undefined }, done)
+      }
       done += count
     }
   }

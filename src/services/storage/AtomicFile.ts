@@ -57,14 +57,17 @@ const nameNew = async (temporary: string, file: string): Promise<void> => {
 /**
  * A file for others to read, whole from the moment that it has its name. Where one has that name, it is replaced with
  * `overwrite`, and without it this fails with `EEXIST`.
+ *
+ * @param mode permissions of the new file, if not those that every new file gets
  */
-export const publish = async (file: string, bytes: Uint8Array, overwrite: boolean): Promise<void> => {
+export const publish = async (file: string, bytes: Uint8Array, overwrite: boolean, mode?: number): Promise<void> => {
   const folder = path.dirname(file)
   const temporary = path.join(folder, `.freshet-${process.pid}.new`)
   const handle = await fs.open(temporary, "wx")
   try {
     try {
       await handle.writeFile(bytes)
+      if (mode !== undefined) await handle.chmod(mode)
       await handle.sync()
     } finally {
       await handle.close()

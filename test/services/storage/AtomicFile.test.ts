@@ -32,6 +32,20 @@ describe("AtomicFile", () => {
       assert.strictEqual(fs.readFileSync(file, "utf8"), "old")
     }).pipe(Effect.scoped))
 
+  it.live("publishes with the usual permissions, or those it is told", () =>
+    Effect.gen(function*() {
+      const file = path.join(yield* temporary, "file")
+      const modeAfter = (mode?: number) =>
+        Effect.map(
+          Effect.promise(() => AtomicFile.publish(file, Bytes.fromUtf8("x"), true, mode)),
+          () => fs.statSync(file).mode & 0o777
+        )
+      assert.strictEqual(yield* modeAfter(), 0o666 & ~process.umask())
+      assert.strictEqual(yield* modeAfter(0o646), 0o646)
+      assert.strictEqual(yield* modeAfter(0o400), 0o400)
+      assert.deepStrictEqual(fs.readdirSync(path.dirname(file)), ["file"])
+    }).pipe(Effect.scoped))
+
   it.live("publishes a file under a new name, and over another one only when told", () =>
     Effect.gen(function*() {
       const folder = yield* temporary
