@@ -25,19 +25,23 @@ const drawing = {
     }),
     { minLength: 1, maxLength: 8 }
   ),
+  spaced: int(0, 1),
   seed: int(1, 1_000_000),
   flip: int(0, 1_000_000)
 }
 
 interface Drawing {
   readonly files: ReadonlyArray<{ readonly blocks: number; readonly kind: number; readonly fate: number }>
+  /** 1: with gaps between the files. */
+  readonly spaced: number
   readonly seed: number
   readonly flip: number
 }
 
-const draw = ({ files, seed }: Drawing) => {
+const draw = ({ files, seed, spaced }: Drawing) => {
   const specs = files.map(({ blocks, kind }) => ({ length: blocks * PieceLayout.BLOCK, padding: kind === 0 }))
-  const { metainfo } = Support.torrent(specs, PIECE)
+  const endToEnd = Support.torrent(specs, PIECE)
+  const { metainfo } = spaced === 1 ? Support.spaced(endToEnd) : endToEnd
   const { layout } = metainfo
   const bits = Support.noise(layout.pieces * 2 + 16, seed)
   const have = Bitfield.make(layout.pieces)
@@ -94,8 +98,8 @@ describe("ResumeCodec", () => {
   }, { arbitrary: { runs: 300 } })
 
   it("says what is wrong", () => {
-    const { metainfo, record } = draw({ files: [{ blocks: 5, kind: 2, fate: 8 }], seed: 1, flip: 0 })
-    const other = draw({ files: [{ blocks: 6, kind: 2, fate: 8 }], seed: 1, flip: 0 })
+    const { metainfo, record } = draw({ files: [{ blocks: 5, kind: 2, fate: 8 }], spaced: 0, seed: 1, flip: 0 })
+    const other = draw({ files: [{ blocks: 6, kind: 2, fate: 8 }], spaced: 0, seed: 1, flip: 0 })
     const bytes = ResumeCodec.encode(metainfo, record)
     const damage = (bytes: Uint8Array) => Result.getOrThrow(Result.flip(ResumeCodec.decode(metainfo, bytes)))._tag
     assert.strictEqual(damage(ResumeCodec.encode(other.metainfo, other.record)), "OtherTorrent")

@@ -184,7 +184,11 @@ describe("create", () => {
         assert.strictEqual(run(dir, ["photos", "-q", "--force", "-o", target]).code, 28, target)
       }
       assert.strictEqual(run(path.join(dir, "photos"), [".", "-q"]).code, 28)
-      assert.deepStrictEqual(fs.readdirSync(dir).sort(), ["photos", "photos.torrent"])
+      fs.symlinkSync("photos", path.join(dir, "link"))
+      assert.strictEqual(run(dir, ["photos", "-q", "-o", "link/x.torrent"]).code, 28)
+      assert.strictEqual(run(dir, ["link", "-q", "-o", "photos/x.torrent"]).code, 28)
+      assert.deepStrictEqual(fs.readdirSync(dir).sort(), ["link", "photos", "photos.torrent"])
+      assert.deepStrictEqual(fs.readdirSync(path.join(dir, "photos")).sort(), [".hidden", "deep", "large"])
     }).pipe(Effect.scoped))
 
   it.live("ends with aria2's codes and one line", () =>

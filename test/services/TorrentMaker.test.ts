@@ -154,10 +154,10 @@ describe("TorrentMaker", () => {
       const path = nodePath.join(top, "odd\\folder")
       const names = ["README", "Readme", "back\\slash", "bell\u0007", "caf\u00e9", "cafe\u0301"]
       names.forEach((name, i) => write(nodePath.join(path, name), noise(100, i)))
-      const { metainfo, unshareable } = yield* make({ path })
+      const { metainfo } = yield* make({ path })
       const paths = metainfo.files.map((file) => nodePath.join(top, ...file.path))
       assert.sameMembers(paths, names.map((name) => nodePath.join(path, name)))
-      assert.strictEqual(unshareable, undefined)
+      assert.isUndefined((yield* TorrentMaker.use((maker) => maker.plan({ path }))).unshareable)
     }))
   )
 
@@ -168,8 +168,9 @@ describe("TorrentMaker", () => {
       write(nodePath.join(top, "Vol. 1."), "y")
       const raw = Buffer.concat([Buffer.from(`${top}/caf`), Buffer.of(0xe9)])
       fs.writeFileSync(raw, "z")
-      const { bytes, metainfo, unshareable } = yield* make({ path: top, name: "t" })
+      const { bytes, metainfo } = yield* make({ path: top, name: "t" })
       assert.deepStrictEqual(metainfo.files.map((file) => file.path[1]), ["Vol. 1.", "aux.c", "caf\ufffd"])
+      const { unshareable } = yield* TorrentMaker.use((maker) => maker.plan({ path: top }))
       assert.strictEqual(unshareable, raw.toString())
       assert.include(Buffer.from(bytes).toString("latin1"), "4:caf\xe9")
     }))

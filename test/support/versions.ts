@@ -15,7 +15,7 @@ export interface VersionedFile {
   readonly path: ReadonlyArray<string>
   readonly length: number
   readonly executable?: boolean
-  readonly symlink?: ReadonlyArray<string>
+  readonly symlink?: ReadonlyArray<string> | undefined
 }
 
 export interface Versioned extends Torrent {

@@ -14,6 +14,18 @@ export interface ListedFile extends Fields.Attributes {
 
 const FILE_FIELDS = ["length", "path", "path.utf-8", "attr", "symlink path"] as const
 
+/** The file of `info` itself. */
+export const single = (
+  fields: { readonly [Name in "name" | "name.utf-8" | "length" | "attr"]?: Bencode.Value },
+  name: string
+): Parsed<Array<ListedFile>> => {
+  const length = Fields.size(fields.length)
+  if (length === undefined) return invalid("info has neither files nor a length that is an integer of 0 or more")
+  const { executable } = Fields.attributes(fields)
+  const named = Bencode.bytes(fields["name.utf-8"]) === undefined ? fields.name : fields["name.utf-8"]
+  return Result.succeed([{ path: [name], named, length, padding: false, executable, symlink: undefined }])
+}
+
 /** @param maxNameBytes for all paths, as they stand in the document */
 export const read = (list: Bencode.Value, maxFiles: number, maxNameBytes: number): Parsed<Array<ListedFile>> => {
   let nameBytes = 0

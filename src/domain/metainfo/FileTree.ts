@@ -4,7 +4,7 @@ import * as Bencode from "../Bencode.ts"
 import * as Bytes from "../Bytes.ts"
 import { HASH } from "../Merkle.ts"
 import * as Fields from "./Fields.ts"
-import { invalid, type MetainfoError, type Parsed, shown, tooManyNames } from "./MetainfoError.ts"
+import { invalid, type MetainfoError, type Parsed, shown, tooLarge, tooManyNames } from "./MetainfoError.ts"
 
 export interface TreeFile {
   /** The names below the torrent's folder, raw; that of a single file stands here as well. */
@@ -31,6 +31,15 @@ export const compare = (a: ReadonlyArray<Uint8Array>, b: ReadonlyArray<Uint8Arra
     if (difference !== 0) return difference
   }
   return a.length - b.length
+}
+
+/** A folder stands in the document once, but in the path of every file below it: both limits count it for each. */
+export interface Limits {
+  readonly maxFiles: number
+  /** Names in all paths. */
+  readonly maxNames: number
+  /** Bytes of all paths. */
+  readonly maxNameBytes: number
 }
 
 const FILE_FIELDS = ["length", "pieces root", "attr", "symlink path"] as const
@@ -87,16 +96,15 @@ class Reader {
   roots = 0
   readonly #trail = new Trail()
   readonly #document: Uint8Array
-  readonly #maxFiles: number
-  readonly #maxNameBytes: number
+  readonly #limits: Limits
+  #names = 0
   #nameBytes = 0
   /** Level of the file that was read last, until its folder ends. */
   #fileDepth = -1
 
-  constructor(document: Uint8Array, maxFiles: number, maxNameBytes: number) {
+  constructor(document: Uint8Array, limits: Limits) {
     this.#document = document
-    this.#maxFiles = maxFiles
-    this.#maxNameBytes = maxNameBytes
+    this.#limits = limits
   }
 
   /** For {@link Bencode.walk}. */
@@ -115,11 +123,13 @@ class Reader {
 
   #file(value: Bencode.Value): Bencode.Value | undefined {
     const { bytes, keys, path } = this.#trail
-    if (this.files.length === this.#maxFiles) return this.#fail(`more than ${this.#maxFiles} files`)
+    const { maxFiles, maxNameBytes, maxNames } = this.#limits
+    if (this.files.length === maxFiles) return this.#fail(`more than ${maxFiles} files`)
     const fields = Bencode.pick(value, FILE_FIELDS)
-    // Each file counts with its whole path: a folder's name stands in the document once, but in every path below it.
+    this.#names += keys.length - 1
+    if (this.#names > maxNames) return this.#end(tooLarge(`its paths have more than ${maxNames} names`))
     this.#nameBytes += bytes + Fields.span(fields["symlink path"])
-    if (this.#nameBytes > this.#maxNameBytes) return this.#end(tooManyNames(this.#maxNameBytes))
+    if (this.#nameBytes > maxNameBytes) return this.#end(tooManyNames(maxNameBytes))
     const file = readFile(fields, keys.slice(0, -1), path.slice(0, -1))
     if (Result.isFailure(file)) return this.#end(file)
     this.files.push(file.success)
@@ -136,9 +146,8 @@ class Reader {
   }
 }
 
-/** @param maxNameBytes for all paths, written out in full */
-export const read = (tree: Bencode.Value, maxFiles: number, maxNameBytes: number): Parsed<FileTree> => {
-  const reader = new Reader(tree.document, maxFiles, maxNameBytes)
+export const read = (tree: Bencode.Value, limits: Limits): Parsed<FileTree> => {
+  const reader = new Reader(tree.document, limits)
   Bencode.walk(tree, reader.visit)
   if (reader.error !== undefined) return Result.fail(reader.error)
   const { files, roots } = reader

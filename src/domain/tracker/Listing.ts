@@ -6,7 +6,7 @@ export interface Listing {
   readonly infoHash: InfoHash.InfoHash
   /** The safe name of the file or the top folder; several torrents may bear the same. */
   readonly name: string
-  /** Bytes of all files. */
+  /** Bytes of all files, without padding. */
   readonly size: number
   /** How many, without padding files (BEP 47). */
   readonly files: number
@@ -16,6 +16,11 @@ export interface Listing {
 
 export const make = (metainfo: Metainfo.Metainfo, publishedAt: number): Listing => {
   let files = 0
-  for (const { padding } of metainfo.files) if (!padding) files++
-  return { infoHash: metainfo.infoHash, name: metainfo.name, size: metainfo.layout.totalLength, files, publishedAt }
+  let size = 0
+  for (const { length, padding } of metainfo.files) {
+    if (padding) continue
+    files++
+    size += length
+  }
+  return { infoHash: metainfo.infoHash, name: metainfo.name, size, files, publishedAt }
 }
