@@ -44,20 +44,27 @@ const look = async (dir: string, components: ReadonlyArray<string>, known: Set<s
   }
 }
 
-const presencesOf = ({ dir, metainfo }: VerifyOptions) => {
+const isThere = (place: string): Effect.Effect<boolean> =>
+  Effect.promise(() => fsp.lstat(place).then(() => true, (cause) => FileStoreError.codeOf(cause) !== "ENOENT"))
+
+const presencesOf = Effect.fnUntraced(function*({ dir, metainfo }: VerifyOptions) {
   const known = new Set<string>()
-  return Effect.forEach(
+  const missing: Findings.Presence = { _tag: "Missing" }
+  // One look instead of 100,000 where nothing of the torrent is there: each takes 50 µs.
+  const tops = Array.from(new Set(metainfo.files.map((file) => file.path[0]!)))
+  const there = new Set(yield* Effect.filter(tops, (top) => isThere(path.join(dir, top)), { concurrency: SWEEP }))
+  return yield* Effect.forEach(
     metainfo.files,
     ({ padding, path: components, symlink }) =>
-      padding || symlink !== undefined
-        ? Effect.succeed<Findings.Presence>({ _tag: "Missing" })
+      padding || symlink !== undefined || !there.has(components[0]!)
+        ? Effect.succeed(missing)
         : Effect.tryPromise({
           try: () => look(dir, components, known),
           catch: (cause) => FileStoreError.from(cause, path.join(dir, ...components), "looking at")
         }),
     { concurrency: SWEEP }
   )
-}
+})
 
 /** Fails when the disk does; all else that is wrong with the data is found. */
 export const verify = Effect.fnUntraced(function*(

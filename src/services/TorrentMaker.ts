@@ -53,6 +53,8 @@ export interface Plan extends SourceFiles.SourceFiles {
   readonly name: string
   readonly pieceLength: number
   readonly pieces: number
+  /** A file whose name is not UTF-8: the document has it byte for byte, but nobody can share it from here. */
+  readonly unshareable: string | undefined
 }
 
 export interface Made {
@@ -60,8 +62,6 @@ export interface Made {
   readonly metainfo: Metainfo.Metainfo
   /** The document. */
   readonly bytes: Uint8Array
-  /** A file whose name is not UTF-8: the document has it byte for byte, but nobody can share it from here. */
-  readonly unshareable: string | undefined
 }
 
 export class TorrentMaker extends Context.Service<TorrentMaker, {
@@ -120,7 +120,8 @@ const plan = Effect.fnUntraced(function*(options: PlanOptions): Effect.fn.Return
   const problem = problemWith(name, pieceLength, version, files)
   if (problem !== undefined) return yield* invalid(path, problem)
   const pieces = Arrangement.countPieces(files, pieceLength, version)
-  return { ...sources, path, version, name, pieceLength, pieces }
+  const unshareable = files.find((file) => !isUtf8(file.path))?.path.toString()
+  return { ...sources, path, version, name, pieceLength, pieces, unshareable }
 })
 
 /** A file that was there a moment ago has been changed when it is not as it was. */
@@ -211,9 +212,5 @@ const make = Effect.fnUntraced(function*(
   const parsed = Metainfo.parse(bytes, { maxBytes: bytes.length, names: "posix" })
   if (Result.isFailure(parsed)) return yield* invalid(path, `${path} makes no valid torrent: ${parsed.failure.message}`)
   const metainfo = parsed.success
-  return {
-    metainfo: name === nodePath.basename(path) ? asOnDisk(metainfo, name, files) : metainfo,
-    bytes,
-    unshareable: plan.files.find(({ path }) => !isUtf8(path))?.path.toString()
-  }
+  return { metainfo: name === nodePath.basename(path) ? asOnDisk(metainfo, name, files) : metainfo, bytes }
 })

@@ -50,12 +50,20 @@ for (const node of NODES) {
   describe(`the built programs under ${node}`, () => {
     it.live("tell how to use them", () =>
       Effect.gen(function*() {
-        for (const [program, ...args] of [["leech"], ["seed"], ["freshet", "leech"], ["freshet"]] as const) {
+        const programs = [["leech"], ["seed"], ["verify"], ["freshet", "leech"], ["freshet", "verify"], [
+          "freshet"
+        ]] as const
+        for (const [program, ...args] of programs) {
           const { code, err, out } = yield* run(node, program, ...args, "--help")
           assert.strictEqual(code, 0, program)
           assert.strictEqual(err, "")
           assert.match(out, /USAGE/)
           assert.match(out, /EXIT CODES[^]* 32 {2}[^]*130 {2}/)
+        }
+        for (const program of ["show", "edit"]) {
+          const { code, out } = yield* run(node, program, "--help")
+          assert.strictEqual(code, 0, program)
+          assert.match(out, /EXAMPLES[^]*EXIT CODES[^]* 26 {2}[^]* 27 {2}/)
         }
         const version = yield* run(node, "leech", "--version")
         assert.match(version.out, /^freshet \d+\.\d+\.\d+\n$/)

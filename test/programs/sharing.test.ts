@@ -1,8 +1,10 @@
 /** The programs between themselves: `seed` gives, `leech` takes, all of it or a part. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import * as path from "node:path"
+import * as Metainfo from "../../src/domain/Metainfo.ts"
 import * as HttpTracker from "../support/httpTracker.ts"
 import * as Payload from "../support/payload.ts"
 import * as Programs from "../support/programs.ts"
@@ -149,6 +151,28 @@ describe("seed", () => {
       assert.deepStrictEqual([over.code, over.err], [0, ""])
       assert.isAtLeast(Programs.summaryOf(over).uploaded, torrent.payload.length)
       assert.deepStrictEqual(tracker.announces.map(({ event }) => event), ["started", "stopped"])
+    }))
+
+  it.live("prints the info hash of the torrent that it makes, and then a link to it", () =>
+    Effect.gen(function*() {
+      const root = yield* Payload.temporary
+      const from = path.join(root, "from")
+      placeAll(torrent, from)
+      const saved = path.join(root, "saved.torrent")
+      const ended = yield* Programs.run("seed", [
+        path.join(from, "top"),
+        ...local({ dir: from, state: path.join(root, "state") }),
+        `--save-torrent=${saved}`,
+        "--tracker=http://127.0.0.1:1/announce",
+        "--seed-time=0.001",
+        "--quiet"
+      ])
+      const { infoHash } = Result.getOrThrow(Metainfo.parse(fs.readFileSync(saved)))
+      assert.strictEqual(
+        ended.out,
+        `${infoHash}\nmagnet:?xt=urn:btih:${infoHash}&dn=top&tr=http%3A%2F%2F127.0.0.1%3A1%2Fannounce\n`
+      )
+      assert.strictEqual(ended.code, 0, ended.err)
     }))
 
   it.live("shares a folder whose names other systems could not tell apart, or would not take", () =>

@@ -1,13 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
+import { execFileSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as nodePath from "node:path"
+import * as Glob from "../../src/domain/Glob.ts"
 import * as Metainfo from "../../src/domain/Metainfo.ts"
 import { type MakeOptions, type PlanOptions, TorrentMaker } from "../../src/services/TorrentMaker.ts"
+import { int, textOf } from "../domain/generators.ts"
 
 const KIB = 1024
 
@@ -150,10 +154,10 @@ describe("TorrentMaker", () => {
       const path = nodePath.join(top, "odd\\folder")
       const names = ["README", "Readme", "back\\slash", "bell\u0007", "caf\u00e9", "cafe\u0301"]
       names.forEach((name, i) => write(nodePath.join(path, name), noise(100, i)))
-      const { metainfo, unshareable } = yield* make({ path })
+      const { metainfo } = yield* make({ path })
       const paths = metainfo.files.map((file) => nodePath.join(top, ...file.path))
       assert.sameMembers(paths, names.map((name) => nodePath.join(path, name)))
-      assert.strictEqual(unshareable, undefined)
+      assert.isUndefined((yield* TorrentMaker.use((maker) => maker.plan({ path }))).unshareable)
     }))
   )
 
@@ -164,10 +168,158 @@ describe("TorrentMaker", () => {
       write(nodePath.join(top, "Vol. 1."), "y")
       const raw = Buffer.concat([Buffer.from(`${top}/caf`), Buffer.of(0xe9)])
       fs.writeFileSync(raw, "z")
-      const { bytes, metainfo, unshareable } = yield* make({ path: top, name: "t" })
+      const { bytes, metainfo } = yield* make({ path: top, name: "t" })
       assert.deepStrictEqual(metainfo.files.map((file) => file.path[1]), ["Vol. 1.", "aux.c", "caf\ufffd"])
+      const { unshareable } = yield* TorrentMaker.use((maker) => maker.plan({ path: top }))
       assert.strictEqual(unshareable, raw.toString())
       assert.include(Buffer.from(bytes).toString("latin1"), "4:caf\xe9")
+    }))
+  )
+
+  it.effect(
+    "leaves out what nobody wants, and tells of it",
+    inFolder(Effect.fnUntraced(function*(top) {
+      const path = nodePath.join(top, "shared")
+      const wanted = ["a", "deep/b", "deep/er/c.txt"]
+      const unwanted = [
+        ".DS_Store",
+        ".git/config",
+        "deep/.hidden",
+        "deep/Thumbs.db",
+        "deep/x.tmp",
+        "cache/1",
+        "cache/2"
+      ]
+      for (const name of [...wanted, ...unwanted]) write(nodePath.join(path, name), name)
+      fs.symlinkSync("a", nodePath.join(path, "link"))
+      execFileSync("mkfifo", [nodePath.join(path, "deep", "pipe")])
+      const exclude = ["*.tmp", "/cache"].map((pattern) => Glob.compile(pattern)!)
+      const plan = yield* TorrentMaker.use((maker) => maker.plan({ path, exclude }))
+      assert.deepStrictEqual(plan.files.map(({ names }) => names.map(String).join("/")), wanted)
+      assert.deepStrictEqual(plan.leftOut, [
+        { path: ".DS_Store", why: "Junk" },
+        { path: ".git", why: "Hidden" },
+        { path: "cache", why: "Excluded" },
+        { path: "deep/.hidden", why: "Hidden" },
+        { path: "deep/Thumbs.db", why: "Junk" },
+        { path: "deep/pipe", why: "Special" },
+        { path: "deep/x.tmp", why: "Excluded" },
+        { path: "link", why: "Link" }
+      ])
+      const hidden = yield* TorrentMaker.use((maker) => maker.plan({ path, exclude, includeHidden: true }))
+      assert.deepStrictEqual(
+        hidden.files.map(({ names }) => names.map(String).join("/")),
+        [".git/config", "a", "deep/.hidden", "deep/b", "deep/er/c.txt"]
+      )
+      const junk = yield* TorrentMaker.use((maker) => maker.plan({ path: nodePath.join(path, ".DS_Store") }))
+      assert.deepStrictEqual([junk.single, junk.totalLength], [true, 9])
+    }))
+  )
+
+  it.effect(
+    "sorts whole paths in version 1, and each folder's names in version 2",
+    inFolder(Effect.fnUntraced(function*(top) {
+      for (const name of ["a-b", "a/x", "a.txt", "Z"]) write(nodePath.join(top, name), name)
+      const order = (version: Metainfo.Version) =>
+        Effect.map(
+          make({ path: top, version, name: "t" }),
+          ({ metainfo }) => metainfo.files.flatMap(({ padding, path }) => padding ? [] : [path.slice(1).join("/")])
+        )
+      assert.deepStrictEqual(yield* order("1"), ["Z", "a-b", "a.txt", "a/x"])
+      for (const version of ["2", "hybrid"] as const) {
+        assert.deepStrictEqual(yield* order(version), ["Z", "a/x", "a-b", "a.txt"])
+      }
+    }))
+  )
+
+  it.effect.prop(
+    "makes the same bytes of the same files, and info of nothing else",
+    [
+      Arbitrary.array(int(0, 40_000), { minLength: 1, maxLength: 5 }).pipe(
+        Arbitrary.filter((lengths) => lengths.some((length) => length > 0))
+      ),
+      int(0, 2),
+      textOf(["a", "é", " "], 0, 5)
+    ],
+    ([lengths, which, text]) =>
+      inFolder(Effect.fnUntraced(function*(top) {
+        const version = (["1", "2", "hybrid"] as const)[which]!
+        const [one, two] = [nodePath.join(top, "one", "t"), nodePath.join(top, "two", "t")]
+        const names = lengths.map((_, i) => `${i % 2}/${i}`)
+        names.forEach((name, i) => write(nodePath.join(one, name), noise(lengths[i]!, i)))
+        // Made in another order, at another time.
+        names.forEach((_, i) =>
+          write(nodePath.join(two, names.at(-1 - i)!), noise(lengths.at(-1 - i)!, lengths.length - 1 - i))
+        )
+        const options = {
+          version,
+          pieceLength: 16 * KIB,
+          private: true,
+          source: text,
+          comment: text,
+          trackers: [["http://t"]]
+        }
+        const first = yield* make({ ...options, path: one })
+        assert.deepStrictEqual((yield* make({ ...options, path: two })).bytes, first.bytes)
+        const other = yield* make({
+          ...options,
+          path: two,
+          comment: "other",
+          createdBy: "another",
+          creationDate: 7,
+          trackers: [["http://u"], ["http://v"]],
+          webSeeds: ["http://w/"]
+        })
+        assert.deepStrictEqual(other.metainfo.info, first.metainfo.info)
+        assert.deepStrictEqual([other.metainfo.infoHash, other.metainfo.version], [first.metainfo.infoHash, version])
+        const elsewhere = yield* make({ ...options, path: two, source: `${text}!` })
+        assert.notStrictEqual(elsewhere.metainfo.infoHash, first.metainfo.infoHash)
+      }))()
+  )
+
+  it.effect(
+    "writes all that it is told",
+    inFolder(Effect.fnUntraced(function*(top) {
+      const path = nodePath.join(top, "x")
+      write(path, "x")
+      const { metainfo } = yield* make({
+        path,
+        name: "y",
+        pieceLength: 48 * KIB,
+        private: true,
+        source: "SITE",
+        comment: "c",
+        createdBy: "me",
+        creationDate: 1_700_000_000,
+        trackers: [["http://a", "http://b"], ["udp://c:1"]],
+        webSeeds: ["http://w/x"]
+      })
+      const { comment, createdBy, creationDate, layout, name, private: isPrivate, source, trackers, webSeeds } =
+        metainfo
+      assert.deepStrictEqual(
+        {
+          comment,
+          createdBy,
+          creationDate,
+          isPrivate,
+          name,
+          pieceLength: layout.pieceLength,
+          source,
+          trackers,
+          webSeeds
+        },
+        {
+          comment: "c",
+          createdBy: "me",
+          creationDate: 1_700_000_000,
+          isPrivate: true,
+          name: "y",
+          pieceLength: 48 * KIB,
+          source: "SITE",
+          trackers: [["http://a", "http://b"], ["udp://c:1"]],
+          webSeeds: ["http://w/x"]
+        }
+      )
     }))
   )
 
@@ -201,6 +353,13 @@ describe("TorrentMaker", () => {
         assert.strictEqual(error.reason, "Invalid")
         assert.include(error.message, `piece length ${pieceLength} is not a multiple of 16384`)
       }
+      for (const version of ["2", "hybrid"] as const) {
+        const error = yield* failure({ path, pieceLength: 48 * KIB, version })
+        assert.include(error.message, "piece length 49152 is not a power of two from 16384 up to 67108864")
+      }
+      fs.truncateSync(path, 2 ** 40)
+      const many = yield* failure({ path, pieceLength: 16 * KIB })
+      assert.strictEqual(many.message, "piece length 16384 makes too many pieces: choose a larger one")
       for (const name of ["", ".", "..", "a/b", "a\0"]) {
         assert.strictEqual((yield* failure({ path, name })).reason, "Invalid")
       }

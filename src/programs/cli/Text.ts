@@ -16,6 +16,14 @@ export const wrap = (text: string, columns: number): Array<string> => {
   return [...lines, rest]
 }
 
+/** As {@link wrap}, with all lines but the first moved in. */
+export const hanging = (text: string, columns: number, indent: number): Array<string> => {
+  const [first = ""] = wrap(text, columns)
+  const rest = text.slice(first.length).trimStart()
+  if (rest === "") return [first]
+  return [first, ...wrap(rest, Math.max(1, columns - indent)).map((line) => " ".repeat(indent) + line)]
+}
+
 /** The beginning of a text that may be of any length, and how much is left out. */
 export const shortened = (text: string, most: number): string => {
   if (text.length <= most) return text

@@ -115,8 +115,8 @@ const detailOf = ({ blocks, found, length, pieces, problem, state }: typeof File
   }
 }
 
-/** The longest of the states. */
-const COLUMN = Math.max(...Object.values(STATES).map((state) => state.length)) + 2
+/** Where the paths begin, behind the longest of the states. */
+export const COLUMN = Math.max(...Object.values(STATES).map((state) => state.length)) + 2
 
 /** A line for each file that is not as it should be. */
 export const problems = (report: VerifyReport): Array<string> =>

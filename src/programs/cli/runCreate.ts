@@ -25,6 +25,17 @@ const STDOUT = "-"
 /** Seconds between progress lines where stderr is no terminal. */
 const SUMMARY_INTERVAL = 10
 
+/** Without links, as far as it is there. */
+const realPath = (file: string): string => {
+  try {
+    return fs.realpathSync(file)
+  } catch {
+    return path.resolve(file)
+  }
+}
+
+const isBelow = (file: string, folder: string): boolean => `${file}${path.sep}`.startsWith(`${folder}${path.sep}`)
+
 /** Refuses what would cost the user a file, or change what is hashed; the hashing may take hours. */
 const checkTarget = (target: Target, plan: Plan, { force, json }: CreateOptions): Effect.Effect<void, Failure> => {
   if (target === STDOUT) {
@@ -33,7 +44,8 @@ const checkTarget = (target: Target, plan: Plan, { force, json }: CreateOptions)
       ? Effect.fail(failure(ExitCode.usage, "a torrent is not for a terminal to show; redirect stdout"))
       : Effect.void
   }
-  if (`${path.resolve(target)}${path.sep}`.startsWith(`${plan.path}${path.sep}`)) {
+  const place = path.join(realPath(path.dirname(target)), path.basename(target))
+  if (isBelow(place, realPath(plan.path))) {
     return Effect.fail(
       failure(ExitCode.usage, `${target} would lie in what the torrent is made of; name it with --output`)
     )
@@ -62,8 +74,11 @@ const write = (target: Target, bytes: Uint8Array, { force }: CreateOptions): Eff
       catch: (cause) => notWritten(target, cause)
     })
 
-const warningsOf = (plan: Plan, { private: isPrivate, tracker, webSeed }: CreateOptions): ReadonlyArray<string> =>
-  TorrentLint.lint({
+const warningsOf = (plan: Plan, { private: isPrivate, tracker, webSeed }: CreateOptions): ReadonlyArray<string> => [
+  ...plan.unshareable === undefined
+    ? []
+    : [`${plan.unshareable} has a name that is not UTF-8; few clients can fetch it`],
+  ...TorrentLint.lint({
     ...plan,
     multiFile: !plan.single,
     private: isPrivate,
@@ -71,6 +86,7 @@ const warningsOf = (plan: Plan, { private: isPrivate, tracker, webSeed }: Create
     webSeeds: webSeed,
     paths: plan.files.map(({ names }) => [plan.name, ...names.map((name) => Buffer.from(name).toString())])
   })
+]
 
 const contentOf = ({ files, name, pieceLength, pieces, totalLength }: Plan): string =>
   `${name}: ${Format.bytes(totalLength)} in ${files.length} ${files.length === 1 ? "file" : "files"}, ` +

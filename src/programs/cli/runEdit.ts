@@ -95,6 +95,6 @@ export const runEdit = Effect.fnUntraced(function*(options: EditOptions) {
   if (options.json) process.stdout.write(`${EditReport.encode(report)}\n`)
   else say(lines(options, report, isSame), target)
   if (edited.after.private && edited.after.trackers.length === 0) {
-    complain(`${options.torrent} is private and has no tracker: nobody can find peers for it`)
+    complain(`warning: ${options.torrent}: a private torrent without a tracker: no peer can find another`)
   }
 })

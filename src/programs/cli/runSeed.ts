@@ -68,6 +68,9 @@ const makeTorrent = Effect.fnUntraced(function*(options: SeedOptions) {
     version: yield* Making.versionOf(options),
     pieceLength: Option.getOrUndefined(options.pieceLength)
   })
+  if (plan.unshareable !== undefined) {
+    return yield* failure(ExitCode.usage, `${plan.unshareable} has a name that is not UTF-8; rename it to share it`)
+  }
   const made = yield* Making.make(plan, {
     trackers: options.tracker.map((url) => [url]),
     private: options.private,
@@ -75,9 +78,6 @@ const makeTorrent = Effect.fnUntraced(function*(options: SeedOptions) {
     createdBy: Making.CREATED_BY,
     creationDate: yield* Making.creationDate
   }, options)
-  if (made.unshareable !== undefined) {
-    return yield* failure(ExitCode.usage, `${made.unshareable} has a name that is not UTF-8; rename it to share it`)
-  }
   if (Option.isSome(options.saveTorrent)) yield* saveTorrent(options.saveTorrent.value, made.bytes)
   if (!options.json) {
     process.stdout.write(`${made.metainfo.infoHash}\n${Magnet.format(Magnet.fromMetainfo(made.metainfo))}\n`)

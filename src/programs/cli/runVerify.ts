@@ -10,6 +10,8 @@ import * as Format from "./Format.ts"
 import * as Hashing from "./Hashing.ts"
 import { loadTorrent } from "./LoadTorrent.ts"
 import { complain, Run } from "./Main.ts"
+import * as Stdout from "./Stdout.ts"
+import * as Text from "./Text.ts"
 import * as VerifyReport from "./VerifyReport.ts"
 
 const folderOf = (dir: string): Effect.Effect<string, Failure> => {
@@ -25,6 +27,14 @@ const hintOf = ({ dir, files, name }: VerifyReport.VerifyReport): string | undef
     ? `nothing of ${name} is below ${dir}; give the folder that holds it: --dir ${path.dirname(dir)}`
     : undefined
 
+/** On a terminal a long line goes on under its second column. */
+const fitted = (lines: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const { terminal } = Stdout.open()
+  return terminal === undefined
+    ? lines
+    : lines.flatMap((line) => Text.hanging(line, terminal.columns, VerifyReport.COLUMN))
+}
+
 export const runVerify = Effect.fnUntraced(function*(options: VerifyOptions) {
   const run = yield* Run
   const dir = yield* folderOf(options.dir)
@@ -39,12 +49,9 @@ export const runVerify = Effect.fnUntraced(function*(options: VerifyOptions) {
     Effect.catchTag("PieceHasherError", ({ message }) => failure(ExitCode.fileError, message))
   )
   const report = VerifyReport.of(metainfo, dir, findings)
-  const lines = [...VerifyReport.problems(report), VerifyReport.summary(report)]
-  process.stdout.write(
-    options.json
-      ? `${VerifyReport.encode(report)}\n`
-      : lines.map((line) => `${Format.printable(line)}\n`).join("")
-  )
+  const lines = [...VerifyReport.problems(report), VerifyReport.summary(report)].map(Format.printable)
+  const shown = options.json ? [VerifyReport.encode(report)] : fitted(lines)
+  process.stdout.write(shown.map((line) => `${line}\n`).join(""))
   const hint = hintOf(report)
   if (hint !== undefined) complain(hint)
   if (!report.ok) run.code = ExitCode.integrity

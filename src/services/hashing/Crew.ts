@@ -1,5 +1,5 @@
 /** The threads that hash a task. Whatever becomes of them, what they have not done can be done elsewhere. */
-import { Worker } from "node:worker_threads"
+import { SHARE_ENV, Worker } from "node:worker_threads"
 import type { HashTask } from "./HashTask.ts"
 import type { Outcome } from "./RunHasher.ts"
 
@@ -22,7 +22,7 @@ export interface Listener {
 /** The descriptors and the memory of a new thread may be denied. */
 const startWorker = (task: HashTask): Worker | undefined => {
   try {
-    return new Worker(new URL(PROGRAM, import.meta.url), { workerData: task, execArgv: [] })
+    return new Worker(new URL(PROGRAM, import.meta.url), { workerData: task, execArgv: [], env: SHARE_ENV })
   } catch {
     return undefined
   }

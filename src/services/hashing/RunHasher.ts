@@ -62,8 +62,10 @@ export class RunHasher {
     try {
       const { end, first } = HashTask.piecesOf(this.#task, run)
       const perChunk = Math.floor(CHUNK / this.#task.layout.pieceLength)
-      if (perChunk === 0) this.#hashLong(first, unread)
-      else for (let at = first; at < end; at += perChunk) this.#hashShort(at, Math.min(end, at + perChunk), unread)
+      for (let at = first; at < end; at += Math.max(1, perChunk)) {
+        if (perChunk === 0) this.#hashLong(at, unread)
+        else this.#hashShort(at, Math.min(end, at + perChunk), unread)
+      }
       return { run, unread, trouble: undefined }
     } catch (stop) {
       if (stop instanceof Stop) return { run, unread, trouble: stop.trouble }

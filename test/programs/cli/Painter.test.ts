@@ -123,6 +123,14 @@ describe("render", () => {
     assert.include(line, "n…  ▕███")
   })
 
+  it("tells how fast the hashing is, and what is left of it, once that is known", () => {
+    const hashing = { ...sample, phase: "hashing", checked: 29.72 * MIB, checkRate: 9.9 * MIB, etaMs: 1900 } as const
+    assert.strictEqual(
+      Painter.render(hashing, 100, PLAIN),
+      "sample.bin  ▕██████████████▊         ▏ hashing 61.9%  29.7/48.0 MiB  9.9 MiB/s  ETA 2s"
+    )
+  })
+
   it("tells checking, seeding and stopping apart", () => {
     assert.strictEqual(
       Painter.render({ ...sample, phase: "checking", checked: 29.72 * MIB }, 100, PLAIN),

@@ -4,6 +4,7 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import * as Bytes from "../../../src/domain/Bytes.ts"
 import * as AtomicFile from "../../../src/services/storage/AtomicFile.ts"
+import { codeOf } from "../../../src/services/storage/FileStoreError.ts"
 import { temporary } from "../../support/payload.ts"
 
 describe("AtomicFile", () => {
@@ -43,5 +44,34 @@ describe("AtomicFile", () => {
       assert.strictEqual(yield* modeAfter(0o646), 0o646)
       assert.strictEqual(yield* modeAfter(0o400), 0o400)
       assert.deepStrictEqual(fs.readdirSync(path.dirname(file)), ["file"])
+    }).pipe(Effect.scoped))
+
+  it.live("publishes a file under a new name, and over another one only when told", () =>
+    Effect.gen(function*() {
+      const folder = yield* temporary
+      const file = path.join(folder, "file")
+      const publish = (text: string, overwrite: boolean) =>
+        Effect.tryPromise(() => AtomicFile.publish(file, Bytes.fromUtf8(text), overwrite))
+      yield* publish("first", false)
+      assert.strictEqual(fs.readFileSync(file, "utf8"), "first")
+      assert.strictEqual(fs.statSync(file).mode & 0o777, 0o666 & ~process.umask())
+      const refused = yield* Effect.flip(publish("second", false))
+      assert.strictEqual(codeOf(refused.cause), "EEXIST")
+      assert.strictEqual(fs.readFileSync(file, "utf8"), "first")
+      yield* publish("third", true)
+      assert.strictEqual(fs.readFileSync(file, "utf8"), "third")
+      assert.deepStrictEqual(fs.readdirSync(folder), ["file"])
+    }).pipe(Effect.scoped))
+
+  it.live("publishes nothing where a folder is in the way, and leaves nothing behind", () =>
+    Effect.gen(function*() {
+      const folder = yield* temporary
+      fs.mkdirSync(path.join(folder, "file"))
+      for (const overwrite of [false, true]) {
+        yield* Effect.flip(
+          Effect.tryPromise(() => AtomicFile.publish(path.join(folder, "file"), Bytes.empty, overwrite))
+        )
+        assert.deepStrictEqual(fs.readdirSync(folder), ["file"])
+      }
     }).pipe(Effect.scoped))
 })
