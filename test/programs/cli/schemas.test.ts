@@ -8,7 +8,7 @@ import { VerifyReport } from "../../../src/programs/cli/VerifyReport.ts"
 describe("the JSON Schema documents", () => {
   for (const name of ["show", "verify", "edit"] as const) {
     it(`of ${name} are what scripts/schemas.ts makes of the code`, () => {
-      const file = new URL(`schemas/${name}.schema.json`, import.meta.url)
+      const file = new URL(`../../../docs/${name}.schema.json`, import.meta.url)
       assert.strictEqual(fs.readFileSync(file, "utf8"), documentOf(name))
     })
   }
