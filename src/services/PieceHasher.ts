@@ -62,10 +62,10 @@ export class PieceHasher extends Context.Service<PieceHasher, {
   /** Reads every file once, whatever is hashed; an interruption ends it at once. */
   readonly hash: (job: HashJob) => Effect.Effect<Hashed, PieceHasherError>
 }>()("freshet/services/PieceHasher") {
-  /** In worker threads, or in this one where none can start or the job is small. */
+  /** In this thread and in a worker on each further core; in this one alone where none can start or the job is small. */
   static readonly layer: Layer.Layer<PieceHasher> = Layer.sync(
     PieceHasher,
-    () => PieceHasher.of({ hash: (job) => hash(job, Math.min(availableParallelism(), MAX_WORKERS)) })
+    () => PieceHasher.of({ hash: (job) => hash(job, Math.min(availableParallelism() - 1, MAX_WORKERS)) })
   )
 
   /** In this thread alone, which stands still for a run at a time. */
