@@ -4,6 +4,7 @@
  * In a version 2 torrent every file starts with a piece of its own (BEP 52): a piece that ends with its file is short, and
  * the gap up to the next piece belongs to no file, reads as zeros and is never stored.
  */
+import * as Bitfield from "./Bitfield.ts"
 
 /** The request size that every client accepts. */
 export const BLOCK = 16_384
@@ -13,16 +14,18 @@ export interface PieceLayout {
   readonly pieceLength: number
   /** Where the last file ends; gaps count. */
   readonly totalLength: number
+  /** Where what may be read ends: {@link totalLength}, and with gaps the end of the last piece at its full length. */
+  readonly paddedLength: number
   /** Bytes of all pieces; gaps do not count. */
   readonly dataLength: number
   readonly pieces: number
   /** Blocks in a piece of full length. */
   readonly blocksPerPiece: number
-  /** Sizes of the pieces that end before a gap; `undefined` where there is no gap. */
+  /** In a version 2 torrent the sizes of the pieces, other than the last, that end before a gap; `undefined` in others. */
   readonly short: ReadonlyMap<number, number> | undefined
 }
 
-/** @param short sizes of the pieces, other than the last, that end before the next one starts */
+/** @param short sizes of the pieces, other than the last, that end before the next one starts; version 2 alone has such */
 export const make = (
   totalLength: number,
   pieceLength: number,
@@ -30,25 +33,38 @@ export const make = (
 ): PieceLayout => {
   let dataLength = totalLength
   for (const size of short?.values() ?? []) dataLength -= pieceLength - size
+  const pieces = Math.ceil(totalLength / pieceLength)
   return {
     pieceLength,
     totalLength,
+    paddedLength: short === undefined ? totalLength : pieces * pieceLength,
     dataLength,
-    pieces: Math.ceil(totalLength / pieceLength),
+    pieces,
     blocksPerPiece: Math.ceil(pieceLength / BLOCK),
-    short: short === undefined || short.size === 0 ? undefined : short
+    short
   }
 }
 
 /** Where the piece starts in the payload. */
 export const pieceOffset = (layout: PieceLayout, piece: number): number => piece * layout.pieceLength
 
-/** Bytes up to the start of the next piece: what {@link pieceSize} says, and the gap behind it. */
-const paddedSize = (layout: PieceLayout, piece: number): number =>
+const sizeWithGap = (layout: PieceLayout, piece: number): number =>
   piece === layout.pieces - 1 ? layout.totalLength - piece * layout.pieceLength : layout.pieceLength
 
+/** Bytes of data; a gap behind them does not count. */
 export const pieceSize = (layout: PieceLayout, piece: number): number =>
-  layout.short === undefined ? paddedSize(layout, piece) : layout.short.get(piece) ?? paddedSize(layout, piece)
+  layout.short === undefined ? sizeWithGap(layout, piece) : layout.short.get(piece) ?? sizeWithGap(layout, piece)
+
+/** Bytes of these pieces. */
+export const sizeOf = (layout: PieceLayout, pieces: Bitfield.Bitfield): number => {
+  const { pieceLength, short } = layout
+  let size = Bitfield.count(pieces) * pieceLength
+  const last = layout.pieces - 1
+  if (Bitfield.has(pieces, last)) size += pieceSize(layout, last) - pieceLength
+  if (short === undefined) return size
+  for (const [piece, length] of short) if (Bitfield.has(pieces, piece)) size += length - pieceLength
+  return size
+}
 
 export const blocksIn = (layout: PieceLayout, piece: number): number => Math.ceil(pieceSize(layout, piece) / BLOCK)
 
@@ -56,11 +72,12 @@ export const blockSize = (layout: PieceLayout, piece: number, block: number): nu
   Math.min(BLOCK, pieceSize(layout, piece) - block * BLOCK)
 
 /**
- * Whether a peer may ask for these bytes: inside one existing piece, and not empty. The gap behind a short piece may be
- * asked for as well: libtorrent 2.0 asks for whole blocks beyond the end of a file.
+ * Whether a peer may ask for these bytes: inside one existing piece, and not empty. In a version 2 torrent every piece counts
+ * as full, the last one too: libtorrent 2.0 asks for whole blocks beyond the end of any file, and takes no shorter answer.
  */
 export const isInside = (layout: PieceLayout, piece: number, begin: number, length: number): boolean =>
-  piece < layout.pieces && length > 0 && begin + length <= paddedSize(layout, piece)
+  piece < layout.pieces && length > 0 &&
+  begin + length <= (layout.short === undefined ? pieceSize(layout, piece) : layout.pieceLength)
 
 /** A run of the payload that lies in one file. */
 export interface Span {

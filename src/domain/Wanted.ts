@@ -11,6 +11,13 @@ export interface Wanted {
   readonly bytesIn: (piece: number) => number
 }
 
+/** Bytes of all files, without padding. */
+export const sizeOf = ({ files }: Pick<Metainfo, "files">): number => {
+  let size = 0
+  for (const { length, padding } of files) if (!padding) size += length
+  return size
+}
+
 /** @param selected file indices; all files when absent */
 export const make = (metainfo: Metainfo, selected: ReadonlySet<number> | undefined): Wanted => {
   const { files, layout } = metainfo

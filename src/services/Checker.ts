@@ -13,6 +13,7 @@ import * as Resume from "../domain/Resume.ts"
 import * as PieceScan from "./checker/PieceScan.ts"
 import type { FileStoreError, Storage } from "./FileStore.ts"
 import type { PieceVerifier } from "./PieceVerifier.ts"
+import type { TorrentError } from "./TorrentError.ts"
 
 /** A file is in the way: longer than the torrent's, or without one right piece. */
 export interface NotOurs {
@@ -57,7 +58,7 @@ type Stats = ReadonlyArray<Resume.FileStat | undefined>
 
 export const check = Effect.fnUntraced(function*(
   options: CheckOptions
-): Effect.fn.Return<Checked, CheckerError | FileStoreError> {
+): Effect.fn.Return<Checked, CheckerError | FileStoreError | TorrentError> {
   const { allowOverwrite, checkIntegrity, metainfo, record, storage } = options
   const stats = yield* cutToLength(options, yield* storage.stat)
   if (record !== undefined && !checkIntegrity) {

@@ -10,13 +10,14 @@ import * as Layer from "effect/Layer"
 import type * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import * as Bitfield from "../domain/Bitfield.ts"
-import * as Digest from "../domain/Digest.ts"
+import type { PieceCheck } from "../domain/PieceCheck.ts"
 import * as PieceLayout from "../domain/PieceLayout.ts"
 import type { OpenPiece } from "../domain/swarm/OpenPiece.ts"
 import type { Swarm } from "../domain/swarm/Swarm.ts"
 import type { FileStoreError, Storage } from "./FileStore.ts"
 import * as Monotonic from "./Monotonic.ts"
 import { PieceVerifier } from "./PieceVerifier.ts"
+import { TorrentError } from "./TorrentError.ts"
 
 /** Where the payload is kept. */
 type Pieces = Pick<Storage, "read" | "write">
@@ -25,8 +26,8 @@ type Pieces = Pick<Storage, "read" | "write">
 export interface Job {
   readonly swarm: Swarm
   readonly storage: Pieces
-  /** The SHA-1 of every piece, end to end. */
-  readonly pieceHashes: Uint8Array
+  /** What a piece must be. */
+  readonly checkOf: (piece: number) => PieceCheck
   /** Pieces that are full or have to give way; it ends when no more will come. */
   readonly ready: Queue.Dequeue<OpenPiece, Cause.Done>
   /** A piece is on the disk and announced. */
@@ -40,8 +41,8 @@ export interface Job {
 }
 
 export class Download extends Context.Service<Download, {
-  /** Pieces in the order in which they come to the disk, verified. */
-  readonly pieces: (job: Job) => Stream.Stream<OpenPiece, FileStoreError>
+  /** Pieces in the order in which they come to the disk, verified. Fails when the torrent contradicts itself, too. */
+  readonly pieces: (job: Job) => Stream.Stream<OpenPiece, FileStoreError | TorrentError>
 }>()("freshet/services/Download") {
   static readonly layer: Layer.Layer<Download, never, PieceVerifier> = Layer.effect(
     Download,
@@ -60,15 +61,17 @@ const pieces = (
   verifier: Context.Service.Shape<typeof PieceVerifier>,
   clock: Clock.Clock,
   job: Job
-): Stream.Stream<OpenPiece, FileStoreError> => {
-  const { pieceHashes, storage, swarm } = job
+): Stream.Stream<OpenPiece, FileStoreError | TorrentError> => {
+  const { checkOf, storage, swarm } = job
   const offsetOf = (piece: OpenPiece) => PieceLayout.pieceOffset(swarm.layout, piece.index)
 
   const isRight = Effect.fnUntraced(function*(piece: OpenPiece) {
     if (piece.onDisk !== undefined) yield* readBack(storage, offsetOf(piece), piece, piece.onDisk)
-    const at = piece.index * Digest.SHA1_BYTES
-    const verdict = yield* verifier.verify(piece.bytes, pieceHashes.subarray(at, at + Digest.SHA1_BYTES))
+    const verdict = yield* verifier.verify(piece.bytes, checkOf(piece.index))
     if (verdict === "Verified") return true
+    if (verdict === "Inconsistent") {
+      return yield* new TorrentError({ reason: { _tag: "Inconsistent", piece: piece.index } })
+    }
     job.onCorrupt(piece.index, swarm.corrupt(piece, Monotonic.millis(clock)))
     return false
   })

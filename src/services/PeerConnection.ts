@@ -50,6 +50,8 @@ export interface Port {
 export interface Admission {
   readonly port: Port
   readonly pieces: number
+  /** See {@link Hello}. */
+  readonly v2?: InfoHash.InfoHash | undefined
   /** See {@link Peer}. */
   readonly key: number
   readonly identity: number
@@ -62,6 +64,11 @@ export interface Hello {
   readonly ourId: PeerId.PeerId
   /** The torrent to ask for; absent when the other side opened the connection and says it. */
   readonly infoHash?: InfoHash.InfoHash
+  /**
+   * The truncated version 2 hash of the torrent, if it has one: what a hybrid may be called by as well, and is answered
+   * by where both ends can (BEP 52, "upgrade path").
+   */
+  readonly v2?: InfoHash.InfoHash | undefined
   /** Decides about a peer that has said who it is; a text is the reason to refuse. */
   readonly admit: (handshake: Handshake.Handshake, link: Link) => Admission | string
 }
@@ -110,7 +117,7 @@ class Connection {
     this.#hello = hello
     this.#now = this.#heardAt = this.#saidAt = Monotonic.millis(clock)
     this.#reader = new FrameReader(this, MAX_FRAME)
-    if (hello.infoHash !== undefined) link.send([Handshake.encode(hello.infoHash, hello.ourId)])
+    if (hello.infoHash !== undefined) this.#greet(hello.infoHash, hello.v2)
   }
 
   get isOpen(): boolean {
@@ -143,14 +150,14 @@ class Connection {
   onHandshake(bytes: Uint8Array, at: number): boolean {
     const handshake = Handshake.decode(bytes, at)
     if (handshake === undefined) return this.#drop("speaks another protocol")
-    if (this.#hello.infoHash !== undefined && handshake.infoHash !== this.#hello.infoHash) {
+    const { infoHash: asked, v2 } = this.#hello
+    if (asked !== undefined && handshake.infoHash !== asked && handshake.infoHash !== v2) {
       return this.#drop("answered for another torrent")
     }
     const admission = this.#hello.admit(handshake, this.#link)
     if (typeof admission === "string") return this.#drop(admission)
-    if (this.#hello.infoHash === undefined) {
-      this.#link.send([Handshake.encode(handshake.infoHash, this.#hello.ourId)])
-    }
+    const agreed = asked === undefined && handshake.v2 ? admission.v2 ?? handshake.infoHash : handshake.infoHash
+    if (asked === undefined) this.#greet(agreed, admission.v2)
     this.#admission = admission
     this.#reader.maxFrame = Math.max(MAX_FRAME, 1 + Bitfield.byteLength(admission.pieces))
     this.#peer = new Peer({
@@ -158,7 +165,8 @@ class Connection {
       identity: admission.identity,
       id: handshake.peerId,
       address: this.#link.remote,
-      inbound: this.#hello.infoHash === undefined,
+      inbound: asked === undefined,
+      v2: agreed === (asked === undefined ? admission.v2 : v2),
       bits: Bitfield.make(admission.pieces),
       outbox: this.#outbox,
       wire: this,
@@ -195,6 +203,10 @@ class Connection {
     if (this.#peer === undefined) return
     this.#admission!.port.closed(this.#peer, Monotonic.millis(this.#clock))
     this.#admission!.onClosed(this.#peer, this.#ended!)
+  }
+
+  #greet(infoHash: InfoHash.InfoHash, v2: InfoHash.InfoHash | undefined): void {
+    this.#link.send([Handshake.encode(infoHash, this.#hello.ourId, { v2: v2 !== undefined })])
   }
 
   #drop(reason: string): boolean {

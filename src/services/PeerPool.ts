@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
+import * as InfoHash from "../domain/InfoHash.ts"
 import type { Metainfo } from "../domain/Metainfo.ts"
 import * as PeerAddress from "../domain/PeerAddress.ts"
 import type * as PeerId from "../domain/PeerId.ts"
@@ -31,8 +32,12 @@ export interface PeerPoolOptions {
 }
 
 export interface PeerPool {
-  /** Somebody told us of peers. */
-  readonly add: (addresses: ReadonlyArray<PeerAddress.PeerAddress>, source: Source) => void
+  /**
+   * Somebody told us of peers.
+   *
+   * @param swarm which of the torrent's swarms they are in; the first when absent
+   */
+  readonly add: (addresses: ReadonlyArray<PeerAddress.PeerAddress>, source: Source, swarm?: number) => void
   /** Dials as many as there is room for. */
   readonly dialMore: () => void
   /** Decides about a peer that called us; a text is the reason to refuse. */
@@ -78,6 +83,7 @@ export const make = Effect.fnUntraced(function*(
   const byId = new Map<PeerId.PeerId, Peer>()
   /** By identity, in the order in which they left. */
   const gone = new Map<number, Pick<Peer, "id" | "address" | "inbound">>()
+  const v2 = metainfo.infoHashV2 === undefined ? undefined : InfoHash.truncate(metainfo.infoHashV2)
   let dialling = 0
   /** Grows when everybody is forgotten: a dial from before comes to nothing. */
   let era = 0
@@ -150,6 +156,7 @@ export const make = Effect.fnUntraced(function*(
     return {
       port: swarm,
       pieces: metainfo.layout.pieces,
+      v2,
       key: session.nextKey(),
       identity: session.identityOf(handshake.peerId),
       onOpen,
@@ -160,6 +167,7 @@ export const make = Effect.fnUntraced(function*(
   const dial = (address: PeerAddress.PeerAddress) => {
     let opened: Peer | undefined
     const begun = era
+    const infoHash = metainfo.swarms[queue.swarmOf(address)]!
     const admit = (handshake: Handshake, link: Link) => {
       if (handshake.peerId === session.peerId) {
         queue.exclude(address)
@@ -181,7 +189,7 @@ export const make = Effect.fnUntraced(function*(
     return Effect.scoped(
       Effect.flatMap(
         session.dial(address),
-        (link) => connection.run(link, { ourId: session.peerId, infoHash: metainfo.infoHash, admit })
+        (link) => connection.run(link, { ourId: session.peerId, infoHash, v2, admit })
       )
     ).pipe(
       Effect.catch((error) => Effect.succeed(error.message)),
@@ -220,9 +228,9 @@ export const make = Effect.fnUntraced(function*(
 
   return {
     dialMore,
-    add: (addresses, source) => {
+    add: (addresses, source, swarm) => {
       const now = Monotonic.millis(clock)
-      for (const address of addresses) queue.add(address, source, now)
+      for (const address of addresses) queue.add(address, source, now, swarm)
       dialMore()
     },
     admit: (handshake, link) => letIn(handshake, link, true),

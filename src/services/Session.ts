@@ -56,7 +56,8 @@ export interface SessionOptions {
 
 /** A torrent as the session sees it. */
 export interface Member {
-  readonly infoHash: InfoHash.InfoHash
+  /** The hashes that peers may call it by: both of a hybrid. */
+  readonly swarms: ReadonlyArray<InfoHash.InfoHash>
   readonly swarm: Swarm
   /** Decides about a peer that has called us; a text is the reason to refuse. */
   readonly admit: (handshake: Handshake, link: Link) => Admission | string
@@ -167,12 +168,12 @@ const rowOf = (swarm: Swarm, peer: Peer, now: number): Choker.Row => ({
 })
 
 /** Carries the choker's decisions to the peers of all torrents. */
-const makeUnchoking = (random: () => number, members: ReadonlyMap<string, Member>, options: SessionOptions) => {
+const makeUnchoking = (random: () => number, members: ReadonlySet<Member>, options: SessionOptions) => {
   const choker = new Choker.Choker(random, options.maxUploads)
   const round = (now: number): void => {
     const rows: Array<Choker.Row> = []
     const owners = new Map<number, readonly [Swarm, Peer]>()
-    for (const { swarm } of members.values()) {
+    for (const { swarm } of members) {
       for (const peer of swarm.peers) {
         rows.push(rowOf(swarm, peer, now))
         owners.set(peer.key, [swarm, peer])
@@ -216,7 +217,8 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
   const source = yield* Random.Random
   const random = () => source.nextDoubleUnsafe()
   const peerId = PeerId.make(random)
-  const members = new Map<string, Member>()
+  const members = new Set<Member>()
+  const byHash = new Map<InfoHash.InfoHash, Member>()
   const unchoking = makeUnchoking(random, members, options)
   const bans = new Bans()
   const listeners = yield* listen(transport, options)
@@ -234,7 +236,7 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
         strangers.delete(link)
         if (handshake.peerId === peerId) return "is ourselves"
         if (bans.isBanned(handshake.peerId, link.remote)) return "is banned"
-        return members.get(handshake.infoHash)?.admit(handshake, link) ?? "asks for a torrent that is not here"
+        return byHash.get(handshake.infoHash)?.admit(handshake, link) ?? "asks for a torrent that is not here"
       }
     }).pipe(
       Effect.tapDefect((defect) => Effect.logError(`defect in the connection from ${link.remote.host}`, defect)),
@@ -262,13 +264,18 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
   const enroll = (member: Member) =>
     Effect.acquireRelease(
       Effect.suspend(() => {
-        if (members.has(member.infoHash)) {
+        if (member.swarms.some((hash) => byHash.has(hash))) {
           return Effect.fail(new SessionError({ reason: "SameTorrent", detail: "this torrent is running already" }))
         }
-        members.set(member.infoHash, member)
+        members.add(member)
+        for (const hash of member.swarms) byHash.set(hash, member)
         return Effect.void
       }),
-      () => Effect.sync(() => members.delete(member.infoHash))
+      () =>
+        Effect.sync(() => {
+          members.delete(member)
+          for (const hash of member.swarms) byHash.delete(hash)
+        })
     )
 
   const { v4, v6 } = options.bind ?? {}

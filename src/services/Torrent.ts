@@ -13,6 +13,7 @@ import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import * as Bitfield from "../domain/Bitfield.ts"
 import type { Metainfo } from "../domain/Metainfo.ts"
+import * as PieceCheck from "../domain/PieceCheck.ts"
 import * as PieceLayout from "../domain/PieceLayout.ts"
 import type { OpenPiece } from "../domain/swarm/OpenPiece.ts"
 import { Swarm } from "../domain/swarm/Swarm.ts"
@@ -28,6 +29,7 @@ import * as Announces from "./torrent/Announces.ts"
 import * as Inventory from "./torrent/Inventory.ts"
 import { MAX_PEERS, type TorrentOptions } from "./torrent/TorrentOptions.ts"
 import * as TorrentShelf from "./torrent/TorrentShelf.ts"
+import type { TorrentError } from "./TorrentError.ts"
 
 export type { TorrentOptions } from "./torrent/TorrentOptions.ts"
 
@@ -53,8 +55,11 @@ export interface Torrent {
   /** Where peers can call us. */
   readonly port: number
   readonly snapshot: () => Snapshot
-  /** Waits until all chosen files are there, synced and recorded; fails when the files cannot be written. */
-  readonly completed: Effect.Effect<void, FileStoreError>
+  /**
+   * Waits until all chosen files are there, synced and recorded; fails when the files cannot be written, or the torrent
+   * contradicts itself.
+   */
+  readonly completed: Effect.Effect<void, FileStoreError | TorrentError>
 }
 
 const TICK = "1 second"
@@ -82,7 +87,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
 
   const wanted = Wanted.make(metainfo, options.selected)
   const ready = yield* Queue.unbounded<OpenPiece, Cause.Done>()
-  const finished = yield* Deferred.make<void, FileStoreError>()
+  const finished = yield* Deferred.make<void, FileStoreError | TorrentError>()
   const swarm: Swarm = new Swarm({
     layout: metainfo.layout,
     have: checked.have,
@@ -152,7 +157,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
   const pieces = download.pieces({
     swarm,
     storage,
-    pieceHashes: metainfo.pieceHashes,
+    checkOf: (piece) => PieceCheck.of(metainfo, piece),
     ready,
     onLanded,
     onCorrupt: (piece, liars) => {
@@ -181,7 +186,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     Effect.forkScoped
   )
 
-  yield* session.enroll({ infoHash: metainfo.infoHash, swarm, admit: pool.admit })
+  yield* session.enroll({ swarms: metainfo.swarms, swarm, admit: pool.admit })
   yield* tick(TICK, () => {
     swarm.tick(now())
     pool.dialMore()

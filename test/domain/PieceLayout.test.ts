@@ -78,4 +78,49 @@ describe("PieceLayout", () => {
     assert.strictEqual(at, total)
     assert.isFalse(PieceLayout.isInside(layout, layout.pieces, 0, 1))
   })
+
+  /** Lengths of files, each of which starts with a piece of its own; the sizes of all pieces in order. */
+  const aligned = Arbitrary.all([int(1, 4), Arbitrary.array(int(1, 300_000), { minLength: 1, maxLength: 8 })]).pipe(
+    Arbitrary.map(([blocks, lengths]) => {
+      const pieceLength = blocks * PieceLayout.BLOCK
+      const short = new Map<number, number>()
+      const sizes: Array<number> = []
+      const files = lengths.map((length, i) => {
+        const offset = sizes.length * pieceLength
+        for (let left = length; left > 0; left -= pieceLength) sizes.push(Math.min(left, pieceLength))
+        if (i < lengths.length - 1 && sizes.at(-1)! < pieceLength) short.set(sizes.length - 1, sizes.at(-1)!)
+        return { offset, length }
+      })
+      const end = files.at(-1)!.offset + files.at(-1)!.length
+      return { files, pieceLength, sizes, layout: PieceLayout.make(end, pieceLength, short) }
+    })
+  )
+
+  it.prop("where each file starts a piece, pieces and blocks end with the file", [aligned], (
+    [{ files, layout, pieceLength, sizes }]
+  ) => {
+    assert.deepStrictEqual(sizes.map((_, piece) => PieceLayout.pieceSize(layout, piece)), sizes)
+    assert.strictEqual(layout.pieces, sizes.length)
+    assert.strictEqual(layout.dataLength, files.reduce((sum, { length }) => sum + length, 0))
+    for (const [piece, size] of sizes.entries()) {
+      const blocks = PieceLayout.blocksIn(layout, piece)
+      const blockSizes = Array.from({ length: blocks }, (_, block) => PieceLayout.blockSize(layout, piece, block))
+      assert.isTrue(blockSizes.every((size) => size > 0 && size <= PieceLayout.BLOCK))
+      assert.strictEqual(blockSizes.reduce((sum, size) => sum + size, 0), size)
+      const spans = PieceLayout.spans(files, PieceLayout.pieceOffset(layout, piece), pieceLength)
+      assert.deepStrictEqual(spans.map(({ at, length }) => [at, length]), [[0, size]])
+      // Whole blocks beyond the end of the file may be asked for, other pieces may not.
+      assert.isTrue(PieceLayout.isInside(layout, piece, (blocks - 1) * PieceLayout.BLOCK, PieceLayout.BLOCK))
+      assert.isFalse(PieceLayout.isInside(layout, piece, 0, pieceLength + 1))
+      assert.isFalse(PieceLayout.isInside(layout, piece, pieceLength, 1))
+    }
+    assert.isFalse(PieceLayout.isInside(layout, sizes.length, 0, 1))
+  })
+
+  it("without gaps a short piece is no longer than it is", () => {
+    const layout = PieceLayout.make(20_000, 16_384)
+    assert.isTrue(PieceLayout.isInside(layout, 1, 0, 3616))
+    assert.isFalse(PieceLayout.isInside(layout, 1, 0, 3617))
+    assert.strictEqual(layout.dataLength, 20_000)
+  })
 })

@@ -79,7 +79,7 @@ const fixture = Effect.fnUntraced(function*({ blocks, pieces, room }: Options) {
   const job = {
     swarm,
     storage,
-    pieceHashes,
+    checkOf: (piece: number) => ({ sha1: pieceHashes.subarray(20 * piece, 20 * (piece + 1)), merkle: undefined }),
     ready,
     onCorrupt: (piece: number, liars: ReadonlyArray<number>) => void log.push(`corrupt ${piece} [${liars.join()}]`),
     onLiars: (liars: ReadonlyArray<number>) => void log.push(`liars [${liars.join()}]`),
@@ -265,9 +265,9 @@ describe("Download", () => {
     Effect.gen(function*() {
       const seen: Array<number> = []
       const mock = Layer.mock(PieceVerifier, {
-        verify: (piece, expected) =>
+        verify: (piece, { sha1 }) =>
           Effect.sync(() => {
-            const isRight = Buffer.compare(Digest.sha1(piece), expected) === 0
+            const isRight = Buffer.compare(Digest.sha1(piece), sha1!) === 0
             seen.push(piece.length)
             return isRight && seen.length > 1 ? "Verified" : "Corrupt"
           })

@@ -117,6 +117,51 @@ describe("PeerConnection", () => {
       assert.deepStrictEqual(link.writes, [Handshake.encode(infoHash, ours), message(Message.UNCHOKE)])
     }).pipe(Effect.provide(PeerConnection.layer)))
 
+  describe("of a hybrid torrent", () => {
+    const v2 = InfoHash.fromBytes(noise(20, 4))
+    const hello = (hash: InfoHash.InfoHash, bit: boolean, id = theirs) => Handshake.encode(hash, id, { v2: bit })
+
+    /** What the caller is answered, and what the peer speaks. */
+    const answerTo = Effect.fnUntraced(function*(called: Uint8Array) {
+      const torrent = recorder()
+      const { link } = yield* start(torrent, { outbound: false, admit: () => ({ ...torrent.admission, v2 }) })
+      link.push(called)
+      assert.lengthOf(torrent.peers, 1)
+      return { sent: link.sent, v2: torrent.peers[0]!.v2 }
+    })
+
+    it.effect("answers on version 2 whoever can, and on version 1 whoever cannot", () =>
+      Effect.gen(function*() {
+        assert.deepStrictEqual(yield* answerTo(hello(infoHash, false)), {
+          sent: hello(infoHash, true, ours),
+          v2: false
+        })
+        for (const called of [hello(infoHash, true), hello(v2, false), hello(v2, true)]) {
+          assert.deepStrictEqual(yield* answerTo(called), { sent: hello(v2, true, ours), v2: true })
+        }
+      }).pipe(Effect.provide(PeerConnection.layer)))
+
+    it.effect("calls on version 1 and takes the answer of version 2 for an upgrade, but not the other way round", () =>
+      Effect.gen(function*() {
+        for (
+          const [asked, answered, speaks] of [[infoHash, infoHash, false], [infoHash, v2, true], [
+            v2,
+            v2,
+            true
+          ]] as const
+        ) {
+          const torrent = recorder()
+          const { link } = yield* start(torrent, { infoHash: asked, v2 })
+          assert.deepStrictEqual(link.sent, hello(asked, true, ours))
+          link.push(hello(answered, true))
+          assert.strictEqual(torrent.peers[0]!.v2, speaks)
+        }
+        const { fiber, link } = yield* start(recorder(), { infoHash: v2, v2 })
+        link.push(hello(infoHash, true))
+        assert.strictEqual(yield* reasonOf(fiber), "answered for another torrent")
+      }).pipe(Effect.provide(PeerConnection.layer)))
+  })
+
   it.effect("hands on every message of BEP 3, in order, with one end of batch a read", () =>
     Effect.gen(function*() {
       const { link, torrent } = yield* opened()

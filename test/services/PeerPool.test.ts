@@ -65,7 +65,7 @@ const withPool = Effect.fnUntraced(function*(
       onFault: () => {}
     }
     const pool = yield* PeerPool.make({ metainfo, swarm, shelf, maxPeers, onEvent: (event) => events.push(event) })
-    yield* session.enroll({ infoHash: metainfo.infoHash, swarm, admit: pool.admit })
+    yield* session.enroll({ swarms: metainfo.swarms, swarm, admit: pool.admit })
     yield* body({ net, pool, swarm, session, events })
   }).pipe(Effect.provide(layers))
 })

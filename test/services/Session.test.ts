@@ -108,15 +108,19 @@ describe("Session", () => {
       const net = yield* network
       yield* Effect.gen(function*() {
         const session = yield* Session
-        const member = { infoHash, swarm: swarmOf(), admit: () => "no" }
+        const other = InfoHash.fromBytes(noise(20, 8))
+        const member = { swarms: [infoHash, other], swarm: swarmOf(), admit: () => "no" }
         yield* Effect.scoped(Effect.gen(function*() {
           yield* session.enroll(member)
           const again = yield* Effect.flip(Effect.scoped(session.enroll(member)))
           assert.strictEqual(again.reason, "SameTorrent")
+          const twin = yield* Effect.flip(Effect.scoped(session.enroll({ ...member, swarms: [other] })))
+          assert.strictEqual(twin.reason, "SameTorrent")
           net.call(address(1), peerIdOf(1), infoHash)
+          net.call(address(2), peerIdOf(2), other)
           yield* TestClock.adjust(0)
         }))
-        assert.deepStrictEqual(net.ends, ["no"])
+        assert.deepStrictEqual(net.ends, ["no", "no"])
         yield* Effect.scoped(session.enroll(member))
       }).pipe(Effect.provide(sessionOver(net)))
     }))
@@ -126,7 +130,7 @@ describe("Session", () => {
       const net = yield* network
       yield* Effect.gen(function*() {
         const session = yield* Session
-        yield* session.enroll({ infoHash, swarm: swarmOf(), admit: ({ peerId }) => `met ${peerId}` })
+        yield* session.enroll({ swarms: [infoHash], swarm: swarmOf(), admit: ({ peerId }) => `met ${peerId}` })
         session.bans.ban(peerIdOf(3), address(3))
         net.call(address(1), peerIdOf(1), infoHash)
         net.call(address(2), session.peerId, infoHash)
@@ -148,7 +152,7 @@ describe("Session", () => {
       yield* Effect.gen(function*() {
         const session = yield* Session
         const swarm = swarmOf()
-        yield* session.enroll({ infoHash, swarm, admit: () => "no" })
+        yield* session.enroll({ swarms: [infoHash], swarm, admit: () => "no" })
         const peers = [1, 2, 3].map((key) => far({ key, pieces: 4 }).peer)
         for (const peer of peers) {
           swarm.opened(peer)

@@ -73,7 +73,7 @@ const run = (network: Network, link: Link, hello: Hello): Effect.Effect<string> 
     const caller = network.callers.get(link)
     const peerId = caller?.peerId ?? network.listeners.get(PeerAddress.format(link.remote))!
     const infoHash = (caller?.infoHash ?? hello.infoHash!) as NonNullable<Hello["infoHash"]>
-    const admission = hello.admit({ peerId, infoHash, reserved: new Uint8Array(8) }, link)
+    const admission = hello.admit({ peerId, infoHash, v2: false, reserved: new Uint8Array(8) }, link)
     if (typeof admission === "string") return Effect.succeed(admission)
     const end = Deferred.makeUnsafe<string>()
     const inbox: Array<Support.Message> = []
@@ -85,6 +85,7 @@ const run = (network: Network, link: Link, hello: Hello): Effect.Effect<string> 
       id: peerId,
       address: link.remote,
       inbound: hello.infoHash === undefined,
+      v2: false,
       bits: Bitfield.make(admission.pieces),
       outbox,
       wire: { close, flush: () => void inbox.push(...parse(outbox.take())) },

@@ -29,6 +29,8 @@ interface Entry extends Due {
   readonly address: PeerAddress.PeerAddress
   readonly key: string
   user: boolean
+  /** The first of the torrent's swarms in which it was met. */
+  swarm: number
   failures: number
   /** It was of use once. */
   useful: boolean
@@ -59,13 +61,17 @@ export class DialQueue {
     return this.#table.size
   }
 
-  /** A source named an address. True when it is new here. */
-  add(address: PeerAddress.PeerAddress, source: Source, now: number): boolean {
+  /**
+   * A source named an address. True when it is new here.
+   *
+   * @param swarm which of the torrent's swarms the source speaks of: a hybrid has two (BEP 52)
+   */
+  add(address: PeerAddress.PeerAddress, source: Source, now: number, swarm = 0): boolean {
     const key = PeerAddress.format(address)
     const user = source === "user"
     const known = this.#table.get(key)
     if (known === undefined) {
-      const entry = this.#insert(address, key, user)
+      const entry = this.#insert(address, key, user, swarm)
       if (entry !== undefined) this.#idle.put(entry, this.#random() - (user ? 2 : 1))
       return entry !== undefined
     }
@@ -74,6 +80,7 @@ export class DialQueue {
       if (known.dueAt < 0 && user && !known.user) this.#idle.put(known, known.dueAt - 1)
     }
     known.user ||= user
+    known.swarm = Math.min(known.swarm, swarm)
     return false
   }
 
@@ -83,6 +90,11 @@ export class DialQueue {
     if (first === undefined || first.dueAt > now) return undefined
     this.#idle.remove(first)
     return first.address
+  }
+
+  /** The swarm in which to call the peer: one that is in both may be called in the first. */
+  swarmOf(address: PeerAddress.PeerAddress): number {
+    return this.#table.get(PeerAddress.format(address))?.swarm ?? 0
   }
 
   /** When {@link DialQueue.next} gives something if nothing is added: negative for at once, Infinity for never. */
@@ -108,7 +120,7 @@ export class DialQueue {
   /** There is a connection with the peer that listens here, whoever dialled: do not dial it. */
   connected(address: PeerAddress.PeerAddress): void {
     const key = PeerAddress.format(address)
-    const entry = this.#table.get(key) ?? this.#insert(address, key, false)
+    const entry = this.#table.get(key) ?? this.#insert(address, key, false, 0)
     if (entry !== undefined) this.#idle.remove(entry)
   }
 
@@ -136,9 +148,9 @@ export class DialQueue {
     for (const entry of Array.from(this.#table.values())) if (!entry.user) this.#remove(entry)
   }
 
-  #insert(address: PeerAddress.PeerAddress, key: string, user: boolean): Entry | undefined {
+  #insert(address: PeerAddress.PeerAddress, key: string, user: boolean, swarm: number): Entry | undefined {
     if (this.#excluded.has(key) || (this.size >= this.#limit && !this.#makeRoom())) return undefined
-    const entry: Entry = { address, key, user, failures: 0, useful: false, dueAt: 0, restedAt: 0, at: OUTSIDE }
+    const entry: Entry = { address, key, user, swarm, failures: 0, useful: false, dueAt: 0, restedAt: 0, at: OUTSIDE }
     this.#table.set(key, entry)
     return entry
   }

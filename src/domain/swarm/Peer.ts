@@ -22,6 +22,8 @@ export interface PeerOptions {
   readonly id: PeerId.PeerId
   readonly address: PeerAddress.PeerAddress
   readonly inbound: boolean
+  /** The connection speaks version 2 (BEP 52): both ends shook hands on its hash. */
+  readonly v2: boolean
   readonly bits: Bitfield.Bitfield
   readonly outbox: Message.Outbox
   readonly wire: Wire
@@ -35,6 +37,7 @@ export class Peer {
   readonly id: PeerId.PeerId
   readonly address: PeerAddress.PeerAddress
   readonly inbound: boolean
+  readonly v2: boolean
   readonly outbox: Message.Outbox
   readonly wire: Wire
   readonly connectedAt: number
@@ -85,6 +88,7 @@ export class Peer {
     this.id = options.id
     this.address = options.address
     this.inbound = options.inbound
+    this.v2 = options.v2
     this.bits = options.bits
     this.outbox = options.outbox
     this.wire = options.wire

@@ -1,4 +1,4 @@
-/** The first 68 bytes of a connection, each way (BEP 3, "peer protocol"). */
+/** The first 68 bytes of a connection, each way (BEP 3, "peer protocol"), with the bit of version 2 (BEP 52, "upgrade path"). */
 import * as Bytes from "../Bytes.ts"
 import * as InfoHash from "../InfoHash.ts"
 import * as PeerId from "../PeerId.ts"
@@ -8,6 +8,8 @@ export interface Handshake {
   readonly peerId: PeerId.PeerId
   /** Eight bytes of extension bits. */
   readonly reserved: Uint8Array
+  /** Speaks version 2: the answer to a hybrid's version 1 hash may be its truncated version 2 hash. */
+  readonly v2: boolean
 }
 
 export const LENGTH = 68
@@ -17,9 +19,18 @@ const RESERVED = PROTOCOL.length
 const INFO_HASH = RESERVED + 8
 const PEER_ID = INFO_HASH + InfoHash.BYTES
 
-export const encode = (infoHash: InfoHash.InfoHash, peerId: PeerId.PeerId): Uint8Array => {
+/** "The 4th most significant bit in the last byte of the reserved bitfield" (BEP 52). */
+const V2_AT = INFO_HASH - 1
+const V2_BIT = 0x10
+
+export const encode = (
+  infoHash: InfoHash.InfoHash,
+  peerId: PeerId.PeerId,
+  options: { readonly v2?: boolean } = {}
+): Uint8Array => {
   const out = new Uint8Array(LENGTH)
   out.set(PROTOCOL)
+  if (options.v2 === true) out[V2_AT] = V2_BIT
   out.set(InfoHash.toBytes(infoHash), INFO_HASH)
   out.set(PeerId.toBytes(peerId), PEER_ID)
   return out
@@ -30,6 +41,7 @@ export const decode = (bytes: Uint8Array, at = 0): Handshake | undefined => {
   for (let i = 0; i < PROTOCOL.length; i++) if (bytes[at + i] !== PROTOCOL[i]) return undefined
   return {
     reserved: bytes.slice(at + RESERVED, at + INFO_HASH),
+    v2: (bytes[at + V2_AT]! & V2_BIT) !== 0,
     infoHash: InfoHash.fromBytes(bytes.subarray(at + INFO_HASH, at + PEER_ID)),
     peerId: PeerId.fromBytes(bytes.subarray(at + PEER_ID, at + LENGTH))
   }

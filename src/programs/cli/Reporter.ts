@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Metainfo } from "../../domain/Metainfo.ts"
 import * as PeerAddress from "../../domain/PeerAddress.ts"
+import * as Wanted from "../../domain/Wanted.ts"
 import * as Monotonic from "../../services/Monotonic.ts"
 import type { Snapshot, Torrent } from "../../services/Torrent.ts"
 import type { TorrentEvent } from "../../services/TorrentEvent.ts"
@@ -95,7 +96,8 @@ export const make = Effect.fnUntraced(function*(
     if (!options.quiet) screen.notice(text)
   }
   const snapshot = () => torrent?.snapshot() ?? NOTHING
-  const ratioOf = ({ uploaded }: Snapshot): number => uploaded / metainfo.layout.totalLength
+  const size = Wanted.sizeOf(metainfo)
+  const ratioOf = ({ uploaded }: Snapshot): number => uploaded / size
 
   const status = (): Painter.Status => {
     const now = snapshot()
@@ -150,7 +152,7 @@ export const make = Effect.fnUntraced(function*(
     type: "metadata",
     ...head,
     name: metainfo.name,
-    total: metainfo.layout.totalLength,
+    total: size,
     pieceLength: metainfo.layout.pieceLength,
     pieces: metainfo.layout.pieces,
     private: metainfo.private,

@@ -1,6 +1,7 @@
 /** How long a program stays to share what is all there. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Wanted from "../../domain/Wanted.ts"
 import type { Torrent } from "../../services/Torrent.ts"
 import type { CommonOptions } from "./Flags.ts"
 
@@ -28,7 +29,7 @@ export const policyOf = (options: Pick<CommonOptions, "seedTime" | "seedRatio">,
 /** Waits until the policy is fulfilled. */
 export const share = Effect.fnUntraced(function*(torrent: Torrent, policy: Policy) {
   if (policy.ms === 0) return
-  const size = torrent.metainfo.layout.totalLength
+  const size = Wanted.sizeOf(torrent.metainfo)
   const enough = Effect.gen(function*() {
     while (torrent.swarm.up.total < policy.ratio * size) yield* Effect.sleep(LOOK)
   })

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as path from "node:path"
 import type { Metainfo } from "../../domain/Metainfo.ts"
+import * as Wanted from "../../domain/Wanted.ts"
 import { defaultStateDir } from "../../services/ResumeStore.ts"
 import * as Torrent from "../../services/Torrent.ts"
 import * as Engine from "./Engine.ts"
@@ -71,7 +72,7 @@ const showFiles = (metainfo: Metainfo): void => {
         }`
       ]
   )
-  process.stdout.write(`${Format.printable(metainfo.name)}  ${Format.bytes(metainfo.layout.totalLength)}\n`)
+  process.stdout.write(`${Format.printable(metainfo.name)}  ${Format.bytes(Wanted.sizeOf(metainfo))}\n`)
   process.stdout.write(`info hash ${metainfo.infoHash}\n\n${lines.join("\n")}\n`)
 }
 

@@ -147,7 +147,13 @@ export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
       readOnly: true,
       onCheck: reporter.onCheck,
       onEvent: reporter.onEvent
-    }).pipe(Effect.catchTag("TorrentError", ({ reason }) => incomplete(location, reason)))
+    }).pipe(
+      Effect.catchTag(
+        "TorrentError",
+        ({ message, reason }) =>
+          reason._tag === "Incomplete" ? incomplete(location, reason) : failure(ExitCode.badTorrent, message)
+      )
+    )
     isSharing = true
     reporter.follow(torrent)
     yield* Effect.addFinalizer(() => Effect.sync(reporter.stopping))

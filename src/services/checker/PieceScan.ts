@@ -1,11 +1,12 @@
 /** Hashes many pieces from disk: large reads, a few at a time, in a bounded amount of memory. */
 import * as Effect from "effect/Effect"
 import * as Bitfield from "../../domain/Bitfield.ts"
-import * as Digest from "../../domain/Digest.ts"
 import type * as Metainfo from "../../domain/Metainfo.ts"
+import * as PieceCheck from "../../domain/PieceCheck.ts"
 import * as PieceLayout from "../../domain/PieceLayout.ts"
 import type { FileStoreError, Storage } from "../FileStore.ts"
 import type { PieceVerifier } from "../PieceVerifier.ts"
+import { TorrentError } from "../TorrentError.ts"
 
 /** Small pieces are read together up to this size: a read costs a thread hop, whatever its length. */
 const RUN_BYTES = 1024 * 1024
@@ -30,23 +31,20 @@ interface Run {
 export const scan = (
   options: ScanOptions,
   wanted: Bitfield.Bitfield
-): Effect.Effect<Bitfield.Bitfield, FileStoreError> =>
+): Effect.Effect<Bitfield.Bitfield, FileStoreError | TorrentError> =>
   Effect.suspend(() => {
     const { metainfo: { layout }, onProgress } = options
     const right = Bitfield.make(layout.pieces)
     const room = Math.max(RUN_BYTES, layout.pieceLength)
     const workers = Math.max(1, Math.min(MAX_WORKERS, Math.floor(MEMORY_BYTES / room)))
     const next = runs(wanted, layout.pieces, Math.max(1, Math.floor(room / layout.pieceLength)))
-    let total = 0
+    const total = PieceLayout.sizeOf(layout, wanted)
     let checked = 0
-    Bitfield.forEach(wanted, (piece) => {
-      total += PieceLayout.pieceSize(layout, piece)
-    })
     const done = (bytes: number) => {
       checked += bytes
       onProgress?.(checked, total)
     }
-    const worker = work(options, next, right, done, Math.min(room, total))
+    const worker = work(options, next, right, done, Math.min(room, layout.totalLength))
     return Effect.as(Effect.all(Array.from({ length: workers }, () => worker), { concurrency: workers }), right)
   })
 
@@ -57,23 +55,25 @@ const work = Effect.fnUntraced(function*(
   done: (bytes: number) => void,
   room: number
 ) {
-  const { layout, pieceHashes } = metainfo
+  const { layout } = metainfo
   let run = next()
   const buffer = new Uint8Array(run === undefined ? 0 : room)
   for (; run !== undefined; run = next()) {
     const start = PieceLayout.pieceOffset(layout, run.first)
     const end = PieceLayout.pieceOffset(layout, run.last) + PieceLayout.pieceSize(layout, run.last)
     const bytes = buffer.subarray(0, end - start)
-    const last = (yield* fill(storage, start, bytes)) ? run.last : -1
-    for (let piece = run.first; piece <= last; piece++) {
+    const isThere = yield* fill(storage, start, bytes)
+    let checked = 0
+    for (let piece = run.first; piece <= run.last; piece++) {
       const at = PieceLayout.pieceOffset(layout, piece) - start
-      const verdict = yield* verifier.verify(
-        bytes.subarray(at, at + PieceLayout.pieceSize(layout, piece)),
-        pieceHashes.subarray(piece * Digest.SHA1_BYTES, (piece + 1) * Digest.SHA1_BYTES)
-      )
+      const size = PieceLayout.pieceSize(layout, piece)
+      checked += size
+      if (!isThere) continue
+      const verdict = yield* verifier.verify(bytes.subarray(at, at + size), PieceCheck.of(metainfo, piece))
+      if (verdict === "Inconsistent") return yield* new TorrentError({ reason: { _tag: "Inconsistent", piece } })
       if (verdict === "Verified") Bitfield.set(right, piece)
     }
-    done(bytes.length)
+    done(checked)
   }
 })
 

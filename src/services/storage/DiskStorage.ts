@@ -103,7 +103,10 @@ class Disk implements Storage {
   get findPlaces(): Effect.Effect<void, Error> {
     const { metainfo, selected } = this.#options
     if (this.#part === undefined || selected === undefined) return Effect.void
-    const unwanted = metainfo.files.flatMap((file, index) => (file.padding || selected(index) ? [] : [index]))
+    const unwanted = metainfo.files.flatMap((
+      _,
+      index
+    ) => (this.#places.of(index) === "None" || selected(index) ? [] : [index]))
     const there = new Set<number>()
     const known = new Set<string>()
     return Effect.forEach(
@@ -124,7 +127,7 @@ class Disk implements Storage {
   get createEmpty(): Effect.Effect<void, Error> {
     const { metainfo: { files }, selected } = this.#options
     const empty = Array.from(files.keys()).filter((file) =>
-      files[file]!.length === 0 && !files[file]!.padding && (selected?.(file) ?? true)
+      files[file]!.length === 0 && this.#places.of(file) !== "None" && (selected?.(file) ?? true)
     )
     const known = new Set<string>()
     const create = (file: number) => this.#with(this.#slots[file]!, true, (_descriptor, done) => done())
@@ -146,7 +149,7 @@ class Disk implements Storage {
 
   #transfer(offset: number, bytes: Uint8Array, write: boolean): Effect.Effect<void, Error> {
     return Effect.uninterruptible(Effect.callback<void, Error>((resume) => {
-      if (offset < 0 || offset + bytes.length > this.#options.metainfo.layout.totalLength) {
+      if (offset < 0 || offset + bytes.length > this.#options.metainfo.layout.paddedLength) {
         return resume(Effect.die(new RangeError(`bytes ${offset} to ${offset + bytes.length} are not in the payload`)))
       }
       if (write && this.readOnly) return resume(Effect.fail(FileStoreError.make(Reason.ReadOnly({ path: this.#root }))))
@@ -159,11 +162,13 @@ class Disk implements Storage {
     const { files } = this.#options.metainfo
     while (at < bytes.length) {
       const index = this.#places.fileAt(offset + at)
-      const file = files[index]!
+      const file = files[index]
       const start = offset + at
-      const end = Math.min(bytes.length, at + file.offset + file.length - start)
-      const place = this.#places.of(index)
-      if (place !== "None") {
+      const isGap = file === undefined || start < file.offset
+      const until = file === undefined ? Infinity : isGap ? file.offset : file.offset + file.length
+      const end = Math.min(bytes.length, until - offset)
+      const place = isGap ? "None" : this.#places.of(index)
+      if (file !== undefined && place !== "None") {
         const inPart = place === "Part"
         const slot = inPart ? this.#part! : this.#slots[index]!
         const position = inPart ? start : start - file.offset

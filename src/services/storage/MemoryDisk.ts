@@ -96,20 +96,22 @@ export const open = (disk: MemoryDisk, options: OpenOptions): Storage => {
   const places = Places.make(metainfo, selected, partFile !== undefined, (file) => disk.files.has(paths[file]!))
   if (!readOnly) {
     files.forEach((file, index) => {
-      if (file.length === 0 && !file.padding && (selected?.(index) ?? true)) fileFor(disk, paths[index]!)
+      if (file.length === 0 && places.of(index) !== "None" && (selected?.(index) ?? true)) fileFor(disk, paths[index]!)
     })
   }
 
   const transfer = (offset: number, bytes: Uint8Array, write: boolean): FileStoreError.Reason | undefined => {
-    if (offset < 0 || offset + bytes.length > layout.totalLength) throw new RangeError("not in the payload")
+    if (offset < 0 || offset + bytes.length > layout.paddedLength) throw new RangeError("not in the payload")
     for (let at = 0; at < bytes.length;) {
       const start = offset + at
       const index = places.fileAt(start)
-      const file = files[index]!
-      const span = bytes.subarray(at, Math.min(bytes.length, at + file.offset + file.length - start))
-      const place = places.of(index)
+      const file = files[index]
+      const isGap = file === undefined || start < file.offset
+      const until = file === undefined ? Infinity : isGap ? file.offset : file.offset + file.length
+      const span = bytes.subarray(at, Math.min(bytes.length, until - offset))
+      const place = isGap ? "None" : places.of(index)
       const inPart = place === "Part"
-      if (place === "None") {
+      if (file === undefined || place === "None") {
         if (!write) span.fill(0)
       } else {
         const move = write ? writeSpan : readSpan

@@ -1,11 +1,17 @@
-/** Where each byte of the payload is kept: in a file of its own, in the part file, or nowhere (padding, BEP 47). */
+/**
+ * Where each byte of the payload is kept: in a file of its own, in the part file, or nowhere (padding of BEP 47, gaps of
+ * BEP 52). Links are never followed nor made.
+ */
 import type * as Metainfo from "../../domain/Metainfo.ts"
 
 export type Place = "Own" | "Part" | "None"
 
 export interface Places {
   readonly of: (file: number) => Place
-  /** The file that holds this byte of the payload, which must not be past its end. Remembers the last answer. */
+  /**
+   * The file that holds this byte of the payload; the next one for a byte in a gap, and none (as many as there are) for one
+   * past all files. Remembers the last answer.
+   */
   readonly fileAt: (offset: number) => number
 }
 
@@ -18,15 +24,17 @@ export const make = (
 ): Places => {
   const { files } = metainfo
   const places = files.map((file, index): Place => {
-    if (file.padding) return "None"
+    if (file.padding || file.symlink !== undefined) return "None"
     return !hasPartFile || selected === undefined || selected(index) || exists(index) ? "Own" : "Part"
   })
   let last = 0
   return {
     of: (file) => places[file]!,
     fileAt: (offset) => {
-      const file = files[last]!
-      if (offset < file.offset || offset >= file.offset + file.length) last = search(files, offset)
+      const file = files[last]
+      if (file === undefined || offset < file.offset || offset >= file.offset + file.length) {
+        last = search(files, offset)
+      }
       return last
     }
   }
@@ -35,7 +43,7 @@ export const make = (
 /** The first file that ends past `offset`; empty files never do before one that holds the byte. */
 const search = (files: ReadonlyArray<Metainfo.FileEntry>, offset: number): number => {
   let low = 0
-  let high = files.length - 1
+  let high = files.length
   while (low < high) {
     const middle = (low + high) >>> 1
     const file = files[middle]!

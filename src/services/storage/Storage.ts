@@ -22,9 +22,9 @@ export interface OpenOptions {
 /** Reads and writes cannot be interrupted: when an interrupted fiber has ended, nothing touches its bytes any more. */
 export interface Storage {
   readonly readOnly: boolean
-  /** Fills `into` from the payload, across files; padding reads as zeros. Fails with `ShortRead` or `Missing`. */
+  /** Fills `into` from the payload, across files; padding and gaps read as zeros. Fails with `ShortRead` or `Missing`. */
   readonly read: (offset: number, into: Uint8Array) => Effect.Effect<void, FileStoreError>
-  /** Stores a run of the payload, across files; creates files and folders; skips padding. */
+  /** Stores a run of the payload, across files; creates files and folders; skips padding and gaps. */
   readonly write: (offset: number, bytes: Uint8Array) => Effect.Effect<void, FileStoreError>
   /**
    * Makes durable whatever was written before the call. A file that was deleted meanwhile is `Missing`. Once it failed
@@ -32,7 +32,7 @@ export interface Storage {
    */
   readonly sync: Effect.Effect<void, FileStoreError>
   /**
-   * Per file: what is there, or `undefined` when nothing is (always so for padding). For a file kept in the part file:
+   * Per file: what is there, or `undefined` when nothing is (always so for padding and links). For a file kept in the part file:
    * how far that reaches into it. Fails with `Link` or `NotAFile` when something else stands in its place.
    */
   readonly stat: Effect.Effect<ReadonlyArray<Resume.FileStat | undefined>, FileStoreError>

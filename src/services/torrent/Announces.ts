@@ -1,25 +1,18 @@
 /** What a torrent tells its trackers, and what it does with their answers. */
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
-import * as Bitfield from "../../domain/Bitfield.ts"
 import * as PieceLayout from "../../domain/PieceLayout.ts"
 import type { Swarm } from "../../domain/swarm/Swarm.ts"
 import * as Announcer from "../Announcer.ts"
 import type { FileStoreError } from "../FileStore.ts"
 import type * as PeerPool from "../PeerPool.ts"
 import { Session } from "../Session.ts"
+import type { TorrentError } from "../TorrentError.ts"
 import type { TorrentEvent } from "../TorrentEvent.ts"
 import { MAX_PEERS, type TorrentOptions } from "./TorrentOptions.ts"
 
 /** Peers that a tracker is asked for while we have few. */
 const NUM_WANT = 80
-
-/** Bytes of the pieces that are there. */
-const haveBytes = ({ have, haveCount, layout }: Swarm): number => {
-  const last = layout.pieces - 1
-  const short = Bitfield.has(have, last) ? layout.pieceLength - PieceLayout.pieceSize(layout, last) : 0
-  return haveCount * layout.pieceLength - short
-}
 
 /** Ends once pieces are missing and nobody is connected who could give them. */
 const lonely = Effect.fnUntraced(function*(swarm: Swarm) {
@@ -31,14 +24,14 @@ export const start = Effect.fnUntraced(function*(
   options: TorrentOptions,
   swarm: Swarm,
   pool: PeerPool.PeerPool,
-  completed: Effect.Effect<void, FileStoreError>,
+  completed: Effect.Effect<void, FileStoreError | TorrentError>,
   onEvent: (event: TorrentEvent) => void
 ) {
   if (options.trackers.length === 0) return
   const session = yield* Session
   const random = yield* Random.Random
   const { metainfo } = options
-  const missing = () => metainfo.layout.totalLength - haveBytes(swarm)
+  const missing = () => metainfo.layout.dataLength - PieceLayout.sizeOf(metainfo.layout, swarm.have)
   yield* Effect.forkScoped(Announcer.run({
     infoHash: metainfo.infoHash,
     peerId: session.peerId,

@@ -35,7 +35,7 @@ export const make = Effect.fnUntraced(function*(
   const told = new Set<string>()
   return {
     key: metainfo.infoHash,
-    length: layout.totalLength,
+    length: layout.paddedLength,
     layout,
     read: (offset, into) => {
       const confirmed = watch.confirm(offset, into.length)

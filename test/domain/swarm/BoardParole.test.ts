@@ -34,6 +34,7 @@ const setUp = () => {
       id: PeerId.make(randomOf(key)),
       address: PeerAddress.make(`10.0.0.${key}`, 6881)!,
       inbound: false,
+      v2: false,
       bits: all.slice(),
       outbox: new Message.Outbox(),
       wire: { flush: () => {}, close: () => {} },

@@ -70,6 +70,7 @@ export const far = ({ identity, key, now = 0, pieces }: FarOptions): Far => {
     id: peerIdOf(key),
     address: PeerAddress.make(`10.0.${key >> 8 & 255}.${key & 255}`, 6881)!,
     inbound: false,
+    v2: false,
     bits: Bitfield.make(pieces),
     outbox,
     wire: {

@@ -26,7 +26,16 @@ describe("Handshake", () => {
     bytes.set([0, 0, 0, 0, 0, 0x10, 0, 5], 27)
     const read = Handshake.decode(bytes, 7)
     bytes.fill(0xee)
-    assert.deepStrictEqual(read, { infoHash, peerId, reserved: Uint8Array.of(0, 0, 0, 0, 0, 0x10, 0, 5) })
+    assert.deepStrictEqual(read, { infoHash, peerId, v2: false, reserved: Uint8Array.of(0, 0, 0, 0, 0, 0x10, 0, 5) })
+  })
+
+  it("says by one bit, the fourth of the last reserved byte, that it speaks version 2", () => {
+    const bytes = Handshake.encode(infoHash, peerId, { v2: true })
+    assert.deepStrictEqual(bytes.subarray(20, 28), Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0x10))
+    assert.isTrue(Handshake.decode(bytes)!.v2)
+    bytes.fill(0xff, 20, 28)
+    bytes[27] = 0xef
+    assert.isFalse(Handshake.decode(bytes)!.v2)
   })
 
   it("refuses other protocols by any of the first 20 bytes", () => {
