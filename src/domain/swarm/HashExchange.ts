@@ -40,7 +40,7 @@ interface Record<Subject> {
 export type Answer<Subject> =
   | "Unasked"
   | "Lie"
-  | { readonly question: Question<Subject>; readonly nodes: Uint8Array; readonly wasLate: boolean }
+  | { readonly subject: Subject; readonly nodes: Uint8Array; readonly wasLate: boolean }
 
 /** A run of `length` nodes, with as many proof layers as lead to the node over `width` of them. */
 export const rangeOf = (
@@ -83,47 +83,47 @@ export class HashExchange<Subject> {
   /** The peer sent `hashes`, of the length that the range says. */
   answered(peer: Peer, range: HashMessage.HashRange, hashes: Uint8Array): Answer<Subject> {
     const record = this.#records.get(peer)
-    const open = this.#take(record, range)
-    if (record === undefined || open === undefined) return "Unasked"
-    const { top, width } = open.question
+    const at = find(record, range)
+    if (record === undefined || at < 0) return "Unasked"
+    const { isLate, question: { subject, top, width } } = record.open[at]!
     const nodes = hashes.subarray(0, range.length * Merkle.HASH)
     const uncles = hashes.subarray(range.length * Merkle.HASH)
     if (!Merkle.verifyProof(top, width, range.index % width, nodes, uncles)) return "Lie"
+    record.open.splice(at, 1)
     record.proven++
-    return { question: open.question, nodes, wasLate: open.isLate }
+    return { subject, nodes, wasLate: isLate }
   }
 
-  /** The peer will not answer. Returns the question if there was one that had not been given up. */
-  rejected(peer: Peer, range: HashMessage.HashRange): Question<Subject> | undefined {
+  /** The peer will not answer. Returns what was asked for, unless nothing was or it was given up already. */
+  rejected(peer: Peer, range: HashMessage.HashRange): Subject | undefined {
     const record = this.#records.get(peer)
-    const open = this.#take(record, range)
-    if (record === undefined || open === undefined) return undefined
+    const at = find(record, range)
+    if (record === undefined || at < 0) return undefined
     record.refused++
-    return open.isLate ? undefined : open.question
+    const [open] = record.open.splice(at, 1)
+    return open!.isLate ? undefined : open!.question.subject
   }
 
-  /** The peer is gone; returns what it still owed. */
-  left(peer: Peer): ReadonlyArray<Question<Subject>> {
+  /** The peer is gone, or its answers are worth nothing; returns what it still owed. */
+  left(peer: Peer): ReadonlyArray<Subject> {
     const open = this.#records.get(peer)?.open ?? []
     this.#records.delete(peer)
-    return open.flatMap(({ isLate, question }) => isLate ? [] : [question])
+    return open.flatMap(({ isLate, question }) => isLate ? [] : [question.subject])
   }
 
   /** The questions that nobody need wait for any longer, each told once. */
-  expire(now: number): ReadonlyArray<readonly [Peer, Question<Subject>]> {
-    const expired: Array<readonly [Peer, Question<Subject>]> = []
+  expire(now: number): ReadonlyArray<readonly [Peer, Subject]> {
+    const expired: Array<readonly [Peer, Subject]> = []
     for (const [peer, { open }] of this.#records) {
       for (const each of open) {
         if (each.isLate || now - each.askedAt < ANSWER_MS) continue
         each.isLate = true
-        expired.push([peer, each.question])
+        expired.push([peer, each.question.subject])
       }
     }
     return expired
   }
-
-  #take(record: Record<Subject> | undefined, range: HashMessage.HashRange): Open<Subject> | undefined {
-    const at = record?.open.findIndex(({ question }) => HashMessage.same(question.range, range)) ?? -1
-    return at < 0 ? undefined : record!.open.splice(at, 1)[0]
-  }
 }
+
+const find = <Subject>(record: Record<Subject> | undefined, range: HashMessage.HashRange): number =>
+  record?.open.findIndex(({ question }) => HashMessage.same(question.range, range)) ?? -1

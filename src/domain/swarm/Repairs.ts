@@ -39,7 +39,15 @@ interface Chunk {
   /** Questions that are worth waiting for. */
   open: number
   tries: number
-  readonly tried: Map<Peer, { times: number; notBefore: number }>
+  readonly tried: Map<Peer, Tried>
+}
+
+/** What was tried with one peer. */
+interface Tried {
+  times: number
+  isOpen: boolean
+  /** Monotonic ms. */
+  notBefore: number
 }
 
 interface Doubt {
@@ -48,6 +56,7 @@ interface Doubt {
   /** Those of all blocks with data, once `wanted` is empty. */
   readonly leaves: Uint8Array
   readonly wanted: Set<Chunk>
+  readonly senders: ReadonlySet<number>
   readonly until: number
 }
 
@@ -57,6 +66,8 @@ export interface RepairsOptions {
   /** The pieces root of a file. */
   readonly rootOf: (file: number) => Uint8Array
   readonly peers: ReadonlySet<Peer>
+  /** Asks for a block of the piece although it is there. */
+  readonly askAgain: (peer: Peer, piece: OpenPiece, block: number) => void
   /** The hashes of all blocks of the piece are known. */
   readonly onKnown: (piece: OpenPiece, now: number) => void
   /** Nobody has said which blocks are wrong. */
@@ -90,19 +101,20 @@ export class Repairs {
   begin(piece: OpenPiece, now: number): ReadonlyArray<number> | "Asked" | undefined {
     const known = this.#doubts.get(piece.index)
     if (known !== undefined) return wrongBlocks(known)
-    const tree = this.#options.treeOf(piece.index)
     if (piece.blocks === 1) return undefined
+    const tree = this.#options.treeOf(piece.index)
     const doubt: Doubt = {
       piece,
       tree,
       leaves: new Uint8Array(tree.leaves * HASH),
       wanted: new Set(),
+      senders: new Set(piece.sender),
       until: now + DOUBT_MS
     }
     for (const chunk of chunksOf(doubt, this.#options.rootOf(tree.file))) doubt.wanted.add(chunk)
-    if (doubt.wanted.size > 0 && !this.#pump(doubt, now)) return undefined
+    if (!this.#pump(doubt, now)) return undefined
     this.#doubts.set(piece.index, doubt)
-    return doubt.wanted.size === 0 ? wrongBlocks(doubt) : "Asked"
+    return "Asked"
   }
 
   /** The blocks that differ from their hash, all of which are known. */
@@ -124,8 +136,8 @@ export class Repairs {
   ): "Unasked" | "Lie" | undefined {
     const answer = this.#exchange.answered(peer, range, bytes)
     if (typeof answer === "string") return answer
-    const chunk = answer.question.subject
-    if (!answer.wasLate) chunk.open--
+    const chunk = answer.subject
+    if (!answer.wasLate) close(chunk, peer)
     const { doubt } = chunk
     if (!doubt.wanted.delete(chunk)) return undefined
     doubt.leaves.set(answer.nodes.subarray(0, doubt.leaves.length - chunk.block * HASH), chunk.block * HASH)
@@ -135,28 +147,24 @@ export class Repairs {
 
   /** The peer will not say. */
   rejected(peer: Peer, range: HashMessage.HashRange, now: number): void {
-    const chunk = this.#exchange.rejected(peer, range)?.subject
+    const chunk = this.#exchange.rejected(peer, range)
     if (chunk === undefined) return
-    chunk.open--
-    const tried = chunk.tried.get(peer)!
+    const tried = close(chunk, peer)
     if (tried.times === TRIES_EACH - 1) tried.notBefore = now + LAST_TRY_MS
     this.#goOn(chunk.doubt, now)
   }
 
   /** The peer is gone. */
   left(peer: Peer, now: number): void {
-    for (const { subject } of this.#exchange.left(peer)) {
-      subject.open--
-      this.#goOn(subject.doubt, now)
+    for (const chunk of this.#exchange.left(peer)) {
+      close(chunk, peer)
+      this.#goOn(chunk.doubt, now)
     }
   }
 
   /** Once a second. */
   tick(now: number): void {
-    for (const [peer, { subject }] of this.#exchange.expire(now)) {
-      subject.open--
-      subject.tried.set(peer, { times: TRIES_EACH, notBefore: 0 })
-    }
+    for (const [peer, chunk] of this.#exchange.expire(now)) close(chunk, peer).times = TRIES_EACH
     for (const doubt of Array.from(this.#doubts.values())) {
       if (doubt.wanted.size === 0) continue
       if (now >= doubt.until) this.#giveUp(doubt, now)
@@ -197,14 +205,11 @@ export class Repairs {
 
   #ask(peer: Peer, chunk: Chunk, now: number): void {
     const { piece, tree } = chunk.doubt
-    const tried = chunk.tried.get(peer) ?? { times: 0, notBefore: 0 }
-    if (tried.times === 1) {
-      // Nobody waits for this block: it comes unasked for, which is forgiven, and is used only if it is free by then.
-      const begin = chunk.block * BLOCK
-      peer.outbox.request(piece.index, begin, Math.min(BLOCK, piece.bytes.length - begin))
-      peer.forgiven++
-    }
-    chunk.tried.set(peer, { ...tried, times: tried.times + 1 })
+    const tried = chunk.tried.get(peer) ?? { times: 0, isOpen: false, notBefore: 0 }
+    if (tried.times === 1) this.#options.askAgain(peer, piece, chunk.block)
+    chunk.tried.set(peer, tried)
+    tried.times++
+    tried.isOpen = true
     chunk.tries++
     chunk.open++
     this.#exchange.ask(peer, { subject: chunk, range: chunk.range, top: tree.root, width: tree.width }, now)
@@ -216,10 +221,9 @@ export class Repairs {
     let least = Infinity
     for (const peer of this.#options.peers) {
       const tried = chunk.tried.get(peer)
-      const times = tried?.times ?? 0
       if (!this.#mayTry(peer, chunk) || (tried !== undefined && now < tried.notBefore)) continue
-      const hasPart = chunk.doubt.piece.sender.includes(peer.identity) ? 1 : 0
-      const weight = times * 1e6 + hasPart * 1e5 + this.#exchange.reluctance(peer)
+      const hasPart = chunk.doubt.senders.has(peer.identity) ? 1 : 0
+      const weight = (tried?.times ?? 0) * 1e6 + hasPart * 1e5 + this.#exchange.reluctance(peer)
       if (weight >= least) continue
       best = peer
       least = weight
@@ -228,11 +232,10 @@ export class Repairs {
   }
 
   #mayTry(peer: Peer, chunk: Chunk): boolean {
-    const times = chunk.tried.get(peer)?.times ?? 0
-    if (times >= TRIES_EACH || !Bitfield.has(peer.bits, chunk.doubt.piece.index) || !this.#exchange.mayAsk(peer)) {
-      return false
-    }
-    return times !== 1 || !peer.peerChoking
+    if (peer.isLiar || !Bitfield.has(peer.bits, chunk.doubt.piece.index) || !this.#exchange.mayAsk(peer)) return false
+    const tried = chunk.tried.get(peer)
+    if (tried === undefined) return true
+    return !tried.isOpen && tried.times < TRIES_EACH && (tried.times !== 1 || !peer.peerChoking)
   }
 
   /** Whether somebody can be asked later. */
@@ -255,16 +258,20 @@ const chunksOf = (doubt: Doubt, root: Uint8Array): Array<Chunk> => {
   return chunks
 }
 
-/** A block of a hybrid torrent may end, or lie, in a padding file, whose bytes are zero. */
-const wrongBlocks = ({ leaves, piece: { blocks, bytes }, tree }: Doubt): Array<number> => {
+/** The question of this peer is settled. */
+const close = (chunk: Chunk, peer: Peer): Tried => {
+  const tried = chunk.tried.get(peer)!
+  tried.isOpen = false
+  chunk.open--
+  return tried
+}
+
+/** What lies behind the file's bytes in a piece is padding, which has no leaf. */
+const wrongBlocks = ({ leaves, piece: { bytes }, tree }: Doubt): Array<number> => {
   const wrong: Array<number> = []
-  for (let block = 0; block < blocks; block++) {
-    const from = block * BLOCK
-    const to = Math.min(from + BLOCK, bytes.length)
-    const end = Math.max(from, Math.min(to, tree.length))
-    const isRight = end === from ||
-      Bytes.equals(Digest.sha256(bytes.subarray(from, end)), leaves.subarray(block * HASH, (block + 1) * HASH))
-    if (!isRight || bytes.subarray(end, to).some((byte) => byte !== 0)) wrong.push(block)
+  for (let block = 0; block < tree.leaves; block++) {
+    const own = bytes.subarray(block * BLOCK, Math.min((block + 1) * BLOCK, tree.length))
+    if (!Bytes.equals(Digest.sha256(own), leaves.subarray(block * HASH, (block + 1) * HASH))) wrong.push(block)
   }
   return wrong
 }

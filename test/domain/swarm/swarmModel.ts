@@ -25,6 +25,13 @@ export interface SwarmModelOptions {
   readonly rate?: number
 }
 
+/** Blocks found wrong. */
+export interface Wrong {
+  readonly piece: number
+  readonly blocks: ReadonlyArray<number>
+  readonly senders: ReadonlyArray<number>
+}
+
 /** A far end with what it says it has been told by us. */
 export interface Member extends Far {
   readonly told: Set<number>
@@ -46,6 +53,10 @@ export class SwarmModel {
   readonly asked: Array<Peer> = []
   readonly interest: Array<readonly ["on" | "off", Peer]> = []
   readonly liars = new Set<number>()
+  readonly hashesAsked: Array<Peer> = []
+  readonly wrong: Array<Wrong> = []
+  /** Why peers were convicted otherwise than by a whole piece. */
+  readonly reasons: Array<string> = []
   /** Blocks of spilled pieces, as the disk would keep them. */
   readonly disk: Uint8Array
   readonly wanted: Bitfield.Bitfield
@@ -74,7 +85,10 @@ export class SwarmModel {
         onSpill: (piece) => this.spills.push(piece),
         onAsked: (peer) => this.asked.push(peer),
         onInterested: (peer) => this.interest.push(["on", peer]),
-        onNotInterested: (peer) => this.interest.push(["off", peer])
+        onNotInterested: (peer) => this.interest.push(["off", peer]),
+        onHashesAsked: (peer) => this.hashesAsked.push(peer),
+        onWrongBlocks: (piece, blocks, senders) => this.wrong.push({ piece, blocks, senders }),
+        onLiars: (identities, reason) => this.onLiars(identities, reason)
       }
     })
   }
@@ -107,6 +121,11 @@ export class SwarmModel {
 
   joinSeed(identity?: number): Member {
     return this.joinWith(Array.from({ length: this.layout.pieces }, (_, piece) => piece), identity)
+  }
+
+  onLiars(identities: ReadonlyArray<number>, reason: string): void {
+    this.reasons.push(reason)
+    for (const identity of identities) this.liars.add(identity)
   }
 
   /** The read of a peer has ended. */
