@@ -22,8 +22,8 @@ export interface FileEntry {
   /** The root of the file's hash tree (BEP 52), 32 bytes; `undefined` for empty files, for padding and in version 1. */
   readonly piecesRoot: Uint8Array | undefined
   /**
-   * Where a symbolic link points (BEP 47, `attr` holds `l`): safe components below the download folder, as `path` has them.
-   * Such a file has length 0, and nothing is ever created for it: links are told, never followed nor made.
+   * Where a symbolic link points (BEP 47, `attr` holds `l`): safe components below the torrent's own folder. Such a file has
+   * length 0, and nothing is ever created for it: links are told of, never followed nor made.
    */
   readonly symlink: ReadonlyArray<string> | undefined
   /** BEP 47: `attr` holds `x`. */

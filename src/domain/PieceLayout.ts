@@ -60,7 +60,7 @@ export const sizeOf = (layout: PieceLayout, pieces: Bitfield.Bitfield): number =
   const { pieceLength, short } = layout
   let size = Bitfield.count(pieces) * pieceLength
   const last = layout.pieces - 1
-  if (Bitfield.has(pieces, last)) size += pieceSize(layout, last) - pieceLength
+  if (Bitfield.has(pieces, last) && short?.has(last) !== true) size += sizeWithGap(layout, last) - pieceLength
   if (short === undefined) return size
   for (const [piece, length] of short) if (Bitfield.has(pieces, piece)) size += length - pieceLength
   return size

@@ -12,6 +12,7 @@ import * as Queue from "effect/Queue"
 import * as Random from "effect/Random"
 import * as Stream from "effect/Stream"
 import * as Bitfield from "../domain/Bitfield.ts"
+import * as Fetched from "../domain/Fetched.ts"
 import type { Metainfo } from "../domain/Metainfo.ts"
 import * as PieceCheck from "../domain/PieceCheck.ts"
 import * as PieceLayout from "../domain/PieceLayout.ts"
@@ -90,6 +91,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
   const finished = yield* Deferred.make<void, FileStoreError | TorrentError>()
   const swarm: Swarm = new Swarm({
     layout: metainfo.layout,
+    fetched: Fetched.layoutOf(metainfo),
     have: checked.have,
     wanted: wanted.pieces,
     order: options.order ?? "Rarest",

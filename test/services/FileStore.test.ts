@@ -14,8 +14,9 @@ import * as Support from "../support/payload.ts"
 const int = (minimum: number, maximum: number) =>
   Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum, maximum })))
 
-/** A layout, which files are wanted, and what is done to the payload. */
+/** A layout, with padding files or with gaps, which files are wanted, and what is done to the payload. */
 const scenario = {
+  gaps: Arbitrary.schema(Schema.Boolean),
   files: Arbitrary.array(Arbitrary.all({ length: int(0, 40), kind: int(0, 5) }), { minLength: 1, maxLength: 12 }),
   steps: Arbitrary.array(
     Arbitrary.all({ at: int(0, 1000), length: int(0, 90), write: Arbitrary.schema(Schema.Boolean) }),
@@ -26,24 +27,41 @@ const scenario = {
   )
 }
 interface Scenario {
+  readonly gaps: boolean
   readonly files: ReadonlyArray<{ readonly length: number; readonly kind: number }>
   readonly steps: ReadonlyArray<{ readonly at: number; readonly length: number; readonly write: boolean }>
 }
 
-/** Any sequence of reads and writes gives what one flat array of bytes gives. */
-const behavesLikeBytes = Effect.fnUntraced(function*({ files, steps }: Scenario, dir: string) {
-  const store = yield* FileStore
+/** With padding files; or without them, gaps in their place and one behind the last file. */
+const torrentOf = ({ files, gaps }: Scenario) => {
   const { metainfo } = Support.torrent(files.map(({ kind, length }) => ({ length, padding: kind === 0 })), 16)
-  const total = metainfo.layout.totalLength
+  const entries = metainfo.files.map((file, index) => ({
+    ...file,
+    symlink: file.length === 0 && files[index]!.kind === 2 ? ["elsewhere"] : undefined
+  }))
+  const kept = entries.map((_, index) => index).filter((index) => !gaps || !entries[index]!.padding)
+  const layout = { ...metainfo.layout, paddedLength: metainfo.layout.totalLength + (gaps ? 9 : 0) }
+  return {
+    metainfo: { ...metainfo, layout, files: kept.map((index) => entries[index]!) },
+    kindOf: (file: number) => files[kept[file]!]!.kind,
+    padded: (offset: number) =>
+      offset >= layout.totalLength ||
+      entries.some((file) => file.padding && offset >= file.offset && offset < file.offset + file.length)
+  }
+}
+
+/** Any sequence of reads and writes gives what one flat array of bytes gives. */
+const behavesLikeBytes = Effect.fnUntraced(function*(scenario: Scenario, dir: string) {
+  const store = yield* FileStore
+  const { kindOf, metainfo, padded } = torrentOf(scenario)
+  const total = metainfo.layout.paddedLength
   const options = {
     metainfo,
     dir,
     partFile: path.join(dir, "part"),
-    selected: (file: number) => files[file]!.kind !== 1
+    selected: (file: number) => kindOf(file) !== 1
   }
   const storage = yield* store.open(options)
-  const padded = (offset: number) =>
-    metainfo.files.some((file) => file.padding && offset >= file.offset && offset < file.offset + file.length)
   const write = (offset: number, bytes: Uint8Array, model: Uint8Array) => {
     bytes.forEach((byte, index) => {
       model[offset + index] = padded(offset + index) ? 0 : byte
@@ -52,7 +70,7 @@ const behavesLikeBytes = Effect.fnUntraced(function*({ files, steps }: Scenario,
   }
   const model = new Uint8Array(total)
   yield* write(0, Support.noise(total, 7), model)
-  for (const [index, step] of steps.entries()) {
+  for (const [index, step] of scenario.steps.entries()) {
     const offset = step.at % (total + 1)
     const length = Math.min(step.length, total - offset)
     if (step.write) yield* write(offset, Support.noise(length, index + 1), model)
@@ -66,7 +84,7 @@ const behavesLikeBytes = Effect.fnUntraced(function*({ files, steps }: Scenario,
   const all = new Uint8Array(total)
   yield* storage.read(0, all)
   assert.deepStrictEqual(all, model)
-  return { storage, metainfo, model, stats: yield* storage.stat }
+  return { storage, metainfo, model, kindOf, stats: yield* storage.stat }
 })
 
 const reasonOf = (effect: Effect.Effect<unknown, FileStoreError, FileStore | Scope.Scope>) =>
@@ -79,12 +97,13 @@ describe("FileStore", () => {
   it.live.prop("on disk behaves like one run of bytes", scenario, (input) =>
     Effect.scoped(Effect.gen(function*() {
       const dir = yield* Support.temporary
-      const { metainfo, model, stats, storage } = yield* onDisk(behavesLikeBytes(input, dir), 2)
+      const { kindOf, metainfo, model, stats, storage } = yield* onDisk(behavesLikeBytes(input, dir), 2)
       metainfo.files.forEach((file, index) => {
         const exists = fs.existsSync(storage.path(index))
         assert.strictEqual(
           exists,
-          !file.padding && !storage.inPart(index) && (file.length > 0 || input.files[index]!.kind !== 1)
+          !file.padding && file.symlink === undefined && !storage.inPart(index) &&
+            (file.length > 0 || kindOf(index) !== 1)
         )
         if (exists) {
           assert.deepStrictEqual(

@@ -23,6 +23,8 @@ export type Receipt = "Taken" | "Full" | "Unasked" | "Misfit"
 
 export interface BoardOptions {
   readonly layout: PieceLayout.PieceLayout
+  /** What of it must be asked for: a piece that is shorter here ends in zeros. */
+  readonly fetched: PieceLayout.PieceLayout
   readonly picker: PiecePicker
   readonly buffers: PieceBuffers
   /** A request to a peer: encoded at once, written at the end of the batch. */
@@ -51,7 +53,7 @@ export class Board {
 
   constructor(options: BoardOptions) {
     this.#options = options
-    this.#layout = options.layout
+    this.#layout = options.fetched
     this.#picker = options.picker
     this.#buffers = options.buffers
   }
@@ -68,6 +70,10 @@ export class Board {
 
   /** Remembers blocks that an earlier run left on the disk; the piece must not be open. */
   remember(piece: number, blocks: Bitfield.Bitfield): void {
+    // What is not asked for is never on its way, whatever a record says.
+    for (let block = PieceLayout.blocksIn(this.#layout, piece); block < 8 * blocks.length; block++) {
+      Bitfield.clear(blocks, block)
+    }
     // A piece with every block but no verdict gets one block again, and with its arrival a verdict.
     if (Bitfield.count(blocks) === PieceLayout.blocksIn(this.#layout, piece)) Bitfield.clear(blocks, 0)
     if (Bitfield.count(blocks) > 0) this.#onDisk.set(piece, blocks)
@@ -242,13 +248,10 @@ export class Board {
 
   #start(index: number, now: number): OpenPiece {
     this.#picker.unlist(index)
-    const piece = new OpenPiece(
-      index,
-      PieceLayout.blocksIn(this.#layout, index),
-      this.#buffers.take(PieceLayout.pieceSize(this.#layout, index)),
-      this.#onDisk.get(index),
-      now
-    )
+    const bytes = this.#buffers.take(PieceLayout.pieceSize(this.#options.layout, index))
+    bytes.fill(0, PieceLayout.pieceSize(this.#layout, index))
+    const blocks = PieceLayout.blocksIn(this.#layout, index)
+    const piece = new OpenPiece(index, blocks, bytes, this.#onDisk.get(index), now)
     this.#open.set(index, piece)
     if (piece.free > 0) this.#unasked.add(piece)
     return piece

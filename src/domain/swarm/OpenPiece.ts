@@ -15,8 +15,9 @@ const nobody = (blocks: number): Array<Peer | undefined> => {
 
 export class OpenPiece {
   readonly index: number
+  /** Blocks to fetch: without those of padding at the end. */
   readonly blocks: number
-  /** The whole piece; blocks that arrived stand in their place. */
+  /** The whole piece; blocks that arrived stand in their place, and padding at the end is there from the start. */
   readonly bytes: Uint8Array
   readonly state: Uint8Array
   /** Who was asked for a block, and who was asked as well. */

@@ -75,6 +75,8 @@ export interface Trees {
 
 export interface SwarmOptions {
   readonly layout: PieceLayout.PieceLayout
+  /** See {@link Board}; all when absent. */
+  readonly fetched?: PieceLayout.PieceLayout | undefined
   readonly have: Bitfield.Bitfield
   readonly wanted: Bitfield.Bitfield
   readonly order: Order
@@ -90,6 +92,7 @@ export interface SwarmOptions {
 
 export class Swarm {
   readonly layout: PieceLayout.PieceLayout
+  readonly fetched: PieceLayout.PieceLayout
   readonly board: Board
   readonly suspects = new Suspects()
   readonly #repairs: Repairs | undefined
@@ -115,6 +118,7 @@ export class Swarm {
 
   constructor(options: SwarmOptions) {
     this.layout = options.layout
+    this.fetched = options.fetched ?? options.layout
     this.#hooks = options.hooks
     this.#limit = options.limit
     this.#have = options.have
@@ -124,6 +128,7 @@ export class Swarm {
     this.#picker = new PiecePicker(this.layout.pieces, this.#missing, options.order, options.random)
     this.board = new Board({
       layout: this.layout,
+      fetched: this.fetched,
       picker: this.#picker,
       buffers: options.buffers,
       ask: (peer, piece, begin, length) => peer.outbox.request(piece, begin, length),

@@ -31,7 +31,7 @@ export const start = Effect.fnUntraced(function*(
   const session = yield* Session
   const random = yield* Random.Random
   const { metainfo } = options
-  const missing = () => metainfo.layout.dataLength - PieceLayout.sizeOf(metainfo.layout, swarm.have)
+  const missing = () => swarm.fetched.dataLength - PieceLayout.sizeOf(swarm.fetched, swarm.have)
   yield* Effect.forkScoped(Announcer.run({
     infoHash: metainfo.infoHash,
     peerId: session.peerId,

@@ -12,10 +12,12 @@ const modelOf = (seed: number): BoardModel => {
   const pieceLength = [BLOCK, 40_000, 4 * BLOCK, 5 * BLOCK - 1][below(random, 4)]!
   const pieces = 1 + below(random, 12)
   const memory = pieceLength * (random() < 0.2 ? 0.5 : 1 + below(random, 6))
-  const model = new BoardModel({ random, pieces, pieceLength, memory, short: below(random, pieceLength) })
+  const padded = random() < 0.5 ? 0 : random()
+  const model = new BoardModel({ random, pieces, pieceLength, memory, padded, short: below(random, pieceLength) })
   for (let piece = 0; piece < pieces; piece++) {
     if (random() > 0.2) continue
-    const blocks = PieceLayout.blocksIn(model.layout, piece)
+    // Padding too: a record may tell of blocks that nobody is asked for.
+    const blocks = PieceLayout.blocksIn(model.whole, piece)
     model.board.remember(
       piece,
       bitsOf(blocks, Array.from({ length: blocks }, (_, i) => i).filter(() => random() < 0.6))

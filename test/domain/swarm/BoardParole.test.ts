@@ -21,6 +21,7 @@ const setUp = () => {
   const asked: Array<readonly [peer: number, block: number]> = []
   const board = new Board({
     layout,
+    fetched: layout,
     picker,
     buffers: new PieceBuffers(1 << 20),
     ask: (peer, _piece, begin) => asked.push([peer.key, begin / BLOCK]),

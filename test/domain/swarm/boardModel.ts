@@ -17,12 +17,16 @@ export interface BoardModelOptions {
   /** Bytes that the last piece lacks. */
   readonly short: number
   readonly memory: number
+  /** Share of the pieces that end in padding. */
+  readonly padded?: number
 }
 
 const FREE = 0
 const RECEIVED = 2
 
 export class BoardModel {
+  readonly whole: PieceLayout.PieceLayout
+  /** Without padding. */
   readonly layout: PieceLayout.PieceLayout
   readonly payload: Uint8Array
   readonly buffers: PieceBuffers
@@ -36,14 +40,23 @@ export class BoardModel {
   now = 0
   #keys = 0
 
-  constructor({ memory, pieceLength, pieces, random, short }: BoardModelOptions) {
+  constructor({ memory, padded = 0, pieceLength, pieces, random, short }: BoardModelOptions) {
     this.random = random
-    this.layout = PieceLayout.make(pieces * pieceLength - short, pieceLength)
-    this.payload = noise(this.layout.totalLength, 1 + below(random, 1e9))
+    this.whole = PieceLayout.make(pieces * pieceLength - short, pieceLength)
+    this.payload = noise(this.whole.totalLength, 1 + below(random, 1e9))
+    const ends = new Map<number, number>()
+    for (let piece = 0; piece < pieces; piece++) {
+      const size = PieceLayout.pieceSize(this.whole, piece)
+      if (random() >= padded) continue
+      ends.set(piece, 1 + below(random, size))
+      this.payload.fill(0, piece * pieceLength + ends.get(piece)!, piece * pieceLength + size)
+    }
+    this.layout = { ...this.whole, short: ends }
     this.buffers = new PieceBuffers(memory)
     this.picker = new PiecePicker(pieces, Bitfield.full(pieces), random() < 0.5 ? "Rarest" : "Sequential", random)
     this.board = new Board({
-      layout: this.layout,
+      layout: this.whole,
+      fetched: this.layout,
       picker: this.picker,
       buffers: this.buffers,
       ask: (peer, piece, begin, length) => {
@@ -133,6 +146,8 @@ export class BoardModel {
       const want = this.payload.subarray(offset + from, offset + from + size)
       assert.strictEqual(Buffer.compare(piece.bytes.subarray(from, from + size), want), 0)
     }
+    assert.strictEqual(piece.bytes.length, PieceLayout.pieceSize(this.whole, piece.index))
+    assert.isTrue(piece.bytes.subarray(PieceLayout.pieceSize(this.layout, piece.index)).every((byte) => byte === 0))
     if (!good) return this.board.reject(piece)
     this.board.finish(piece)
     this.landed.add(piece.index)
