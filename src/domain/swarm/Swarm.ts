@@ -36,7 +36,7 @@ const UNASKED_ALLOWANCE = 16
 const MOST_HASHES_ASKED = 64
 
 /** Why peers are banned. */
-const WRONG_BLOCKS = "sent wrong blocks"
+export const WRONG_BLOCKS = "sent wrong blocks"
 const FALSE_HASHES = "sent false hashes"
 
 /** Between a seed and somebody who has all that he wants. */
