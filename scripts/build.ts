@@ -5,12 +5,14 @@ import { readdirSync, readFileSync, rmSync } from "node:fs"
 
 const root = new URL("..", import.meta.url).pathname
 const { version } = JSON.parse(readFileSync(`${root}/package.json`, "utf8")) as { version: string }
+/** The one file besides the programs that Node starts by itself. */
+const WORKER = "src/services/hashing/HashWorker.ts"
 const programs = readdirSync(`${root}/src/programs`).filter((name) => name.endsWith(".ts"))
 
 rmSync(`${root}/dist`, { recursive: true, force: true })
 await build({
   absWorkingDir: root,
-  entryPoints: programs.map((name) => `src/programs/${name}`),
+  entryPoints: [...programs.map((name) => `src/programs/${name}`), WORKER],
   outbase: "src",
   outdir: "dist",
   chunkNames: "chunks/[name]-[hash]",
@@ -23,7 +25,11 @@ await build({
   minifyWhitespace: true,
   sourcemap: "linked",
   sourcesContent: false,
-  define: { __FRESHET_VERSION__: JSON.stringify(version) },
+  define: {
+    __FRESHET_VERSION__: JSON.stringify(version),
+    // As seen from a program and from a shared chunk, which both lie one folder deep.
+    __FRESHET_HASH_WORKER__: JSON.stringify(`../${WORKER.replace(/^src\/(.*)\.ts$/, "$1.js")}`)
+  },
   banner: {
     js: `import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);`
   },

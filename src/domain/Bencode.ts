@@ -144,7 +144,8 @@ const valueEnd = (bytes: Uint8Array, start: number): number => {
   return at
 }
 
-const valueAt = (document: Uint8Array, start: number): Value => ({
+/** The value at a place where {@link walk} has found one. */
+export const valueAt = (document: Uint8Array, start: number): Value => ({
   kind: kindOf(document[start]!),
   document,
   start,
@@ -203,6 +204,36 @@ export function* entries(value: Value | undefined): Generator<readonly [key: Uin
     at = field.end
   }
 }
+
+/**
+ * Walks dictionaries inside each other in one pass, however deep they are; {@link entries} would look at every value once
+ * for each level around it. `visit` gets each key with the place of its value, and how many levels it lies below the
+ * outermost; it answers "Into" for a dictionary whose keys it wants to see, or the value, measured, to go on behind it, or
+ * `undefined` to end the walk. No keys for anything but a dictionary.
+ */
+export const walk = (
+  value: Value,
+  visit: (key: Uint8Array, at: number, depth: number) => "Into" | Value | undefined
+): void => {
+  if (value.kind !== "Dictionary") return
+  const { document } = value
+  let at = value.start + 1
+  for (let depth = 0; depth >= 0;) {
+    if (document[at] === END) {
+      depth--
+      at++
+      continue
+    }
+    const field = stringEnd(document, at)
+    const next = visit(document.subarray(document.indexOf(COLON, at) + 1, field), field, depth)
+    if (next === undefined) return
+    if (next === "Into") depth++
+    at = next === "Into" ? field + 1 : next.end
+  }
+}
+
+/** Whether a dictionary stands at this place. */
+export const isDictionaryAt = (document: Uint8Array, at: number): boolean => document[at] === DICTIONARY
 
 /** Whether the text between two positions is this ASCII name. */
 const isName = (document: Uint8Array, start: number, end: number, name: string): boolean => {

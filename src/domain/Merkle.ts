@@ -57,7 +57,8 @@ export const root = (nodes: Uint8Array, width: number, layer = 0): Uint8Array =>
   return current
 }
 
-const powerOfTwo = (least: number): number => 2 ** Math.ceil(Math.log2(least))
+/** The smallest power of two that is no less. */
+export const powerOfTwo = (least: number): number => 2 ** Math.ceil(Math.log2(least))
 
 /**
  * Leaves under the root of one piece of a file: the blocks of a full piece, or all leaves of a file that is no longer than

@@ -1,21 +1,32 @@
-/** What a .torrent says (BEP 3, 12, 27, 47), after every check: sizes add up, and all paths are safe. */
-import * as Data from "effect/Data"
+/** What a .torrent says (BEP 3, 12, 27, 47, 52), after every check: sizes and hashes fit, and all paths are safe. */
 import * as Result from "effect/Result"
 import * as Bencode from "./Bencode.ts"
+import * as Bytes from "./Bytes.ts"
 import * as Digest from "./Digest.ts"
 import * as InfoHash from "./InfoHash.ts"
-import type { InfoHashV2 } from "./InfoHashV2.ts"
+import * as InfoHashV2 from "./InfoHashV2.ts"
+import * as Merkle from "./Merkle.ts"
+import * as Fields from "./metainfo/Fields.ts"
+import * as FileList from "./metainfo/FileList.ts"
+import * as FileTree from "./metainfo/FileTree.ts"
+import * as Hybrid from "./metainfo/Hybrid.ts"
+import * as Links from "./metainfo/Links.ts"
+import { fromBencode, invalid, type Parsed, tooManyNames } from "./metainfo/MetainfoError.ts"
+import * as PieceLayers from "./metainfo/PieceLayers.ts"
+import * as Placement from "./metainfo/Placement.ts"
 import * as PieceLayout from "./PieceLayout.ts"
 import * as SafePath from "./SafePath.ts"
 
+export { MetainfoError } from "./metainfo/MetainfoError.ts"
+
 export interface FileEntry {
   /**
-   * Safe components below the download folder: `[name]` for a single-file torrent, `[name, ...path]` else. Unique in
+   * Safe components below the download folder: the file's name for a single-file torrent, `[name, ...path]` else. Unique in
    * the torrent, whatever the case or Unicode normal form of the file system.
    */
   readonly path: ReadonlyArray<string>
   readonly length: number
-  /** Where the file starts in the payload. */
+  /** Where the file starts in the payload: in version 2 at a piece, unless it is empty. */
   readonly offset: number
   /** A padding file (BEP 47, `attr` holds `p`): its bytes are zero and never stored. */
   readonly padding: boolean
@@ -38,12 +49,12 @@ export interface Metainfo {
   /** How the torrent is known everywhere: the hash of version 1, or the truncated one of a torrent without version 1. */
   readonly infoHash: InfoHash.InfoHash
   readonly infoHashV1: InfoHash.InfoHash | undefined
-  readonly infoHashV2: InfoHashV2 | undefined
+  readonly infoHashV2: InfoHashV2.InfoHashV2 | undefined
   /** The hashes of handshakes and announces, one a swarm: version 1, the truncated one of version 2, or both in this order. */
   readonly swarms: ReadonlyArray<InfoHash.InfoHash>
   /** The safe name of the file or the top folder. */
   readonly name: string
-  /** Whether `info` has `files`: the payload lives in a folder called `name`. */
+  /** Whether the payload lives in a folder called `name`: `info` has `files`, or a tree of more than one file in no folder. */
   readonly multiFile: boolean
   readonly files: ReadonlyArray<FileEntry>
   readonly layout: PieceLayout.PieceLayout
@@ -60,7 +71,7 @@ export interface Metainfo {
   readonly trackers: ReadonlyArray<ReadonlyArray<string>>
   readonly webSeeds: ReadonlyArray<string>
   /** DHT nodes (BEP 5), as the torrent gives them. */
-  readonly nodes: ReadonlyArray<{ readonly host: string; readonly port: number }>
+  readonly nodes: ReadonlyArray<Links.Node>
   readonly comment: string | undefined
   readonly createdBy: string | undefined
   /** Unix time in seconds. */
@@ -77,12 +88,6 @@ export const MAX_PIECES = 4_194_304
 
 export const MAX_PIECE_LENGTH = 512 * 1024 * 1024
 
-/** Trackers, web seeds or nodes of one torrent; more are left out, as are longer URLs. */
-const MAX_LINKS = 1024
-const MAX_URL = 4096
-
-const URL_SHAPE = /^[a-z][a-z\d+.-]*:\/\/[^\s\p{Cc}/][^\s\p{Cc}]*$/iu
-
 const INFO_FIELDS = [
   "name",
   "name.utf-8",
@@ -92,6 +97,7 @@ const INFO_FIELDS = [
   "pieces",
   "private",
   "source",
+  "attr",
   "meta version",
   "file tree"
 ] as const
@@ -106,7 +112,8 @@ const ROOT_FIELDS = [
   "comment.utf-8",
   "created by",
   "created by.utf-8",
-  "creation date"
+  "creation date",
+  "piece layers"
 ] as const
 
 export interface ParseOptions {
@@ -120,183 +127,138 @@ export interface ParseOptions {
   readonly names?: SafePath.Rules | undefined
 }
 
-/**
- * Why a document is no torrent: larger than the limits, no bencode at all, or a field that cannot be.
- */
-export class MetainfoError extends Data.TaggedError("MetainfoError")<{
-  readonly reason: "TooLarge" | "NotBencode" | "Invalid"
-  /** One line: the field, and what is wrong with it. */
-  readonly message: string
-}> {}
-
-type Parsed<A> = Result.Result<A, MetainfoError>
-
-const invalid = (message: string): Result.Result<never, MetainfoError> =>
-  Result.fail(new MetainfoError({ reason: "Invalid", message }))
-
-const fromBencode = (error: Bencode.BencodeError): MetainfoError =>
-  error.reason === "TooLarge" || error.reason === "TooManyTokens"
-    ? new MetainfoError({ reason: "TooLarge", message: `the torrent file is too large: ${error.message}` })
-    : new MetainfoError({ reason: "NotBencode", message: `not a torrent file: ${error.message}` })
-
-/** An integer of 0 or more. */
-const size = (value: Bencode.Value | undefined): number | undefined => {
-  const number = Bencode.integer(value)
-  return number !== undefined && number >= 0 ? number : undefined
+interface Limits {
+  readonly maxBytes: number
+  readonly maxNameBytes: number
 }
 
-interface RawFile {
-  readonly path: ReadonlyArray<string>
-  readonly length: number
-  readonly padding: boolean
-}
+type InfoFields = { readonly [Name in (typeof INFO_FIELDS)[number]]?: Bencode.Value }
 
-const readPath = (value: Bencode.Value | undefined): Array<string> | undefined => {
-  const path: Array<string> = []
-  for (const item of Bencode.items(value)) {
-    const component = Bencode.text(item)
-    if (component === undefined) return undefined
-    path.push(component)
+/** BEP 52 wants this checked before anything else, so that a newer format is called by its name. */
+const readVersion = (fields: InfoFields): Parsed<Version> => {
+  const declared = Bencode.integer(fields["meta version"])
+  if (fields["meta version"] !== undefined && (declared === undefined || declared > 2)) {
+    return invalid(`info.meta version is ${declared ?? "no number"}: nothing newer than version 2 can be read`)
   }
-  return path.length === 0 ? undefined : path
-}
-
-const tooManyNames = (maxNameBytes: number): Result.Result<never, MetainfoError> =>
-  Result.fail(
-    new MetainfoError({
-      reason: "TooLarge",
-      message: `the torrent file is too large: its names have more than ${maxNameBytes} bytes`
-    })
-  )
-
-const span = (value: Bencode.Value | undefined): number => value === undefined ? 0 : value.end - value.start
-
-const readFiles = (list: Bencode.Value, name: string, maxNameBytes: number): Parsed<Array<RawFile>> => {
-  let nameBytes = 0
-  if (list.kind !== "List") return invalid("info.files is not a list")
-  const files: Array<RawFile> = []
-  for (const item of Bencode.items(list)) {
-    const at = files.length
-    if (at === MAX_FILES) return invalid(`info.files has more than ${MAX_FILES} files`)
-    const fields = Bencode.pick(item, ["length", "path", "path.utf-8", "attr"])
-    nameBytes += span(fields["path.utf-8"]) + span(fields.path)
-    if (nameBytes > maxNameBytes) return tooManyNames(maxNameBytes)
-    const length = size(fields.length)
-    if (length === undefined) return invalid(`info.files[${at}].length is not an integer of 0 or more`)
-    const padding = Bencode.text(fields.attr)?.includes("p") ?? false
-    const path = readPath(fields["path.utf-8"]) ?? readPath(fields.path) ??
-      (padding ? [".pad", String(length)] : undefined)
-    if (path === undefined) return invalid(`info.files[${at}].path is not a list of names`)
-    files.push({ path: [name, ...path], length, padding })
+  const tree = fields["file tree"]
+  if (declared !== 2) {
+    return tree === undefined ? Result.succeed("1") : invalid("info has a file tree without a meta version of 2")
   }
-  return files.length === 0 ? invalid("info.files is empty") : Result.succeed(files)
+  if (tree?.kind !== "Dictionary") return invalid("info.file tree is missing or not a dictionary")
+  return Result.succeed((fields.pieces ?? fields.files ?? fields.length) === undefined ? "2" : "hybrid")
 }
 
-/** Lays the files end to end, under safe names. */
-const layOut = (raw: ReadonlyArray<RawFile>, rules: SafePath.Rules): { files: Array<FileEntry>; total: number } => {
-  const paths = SafePath.all(raw.map((file) => file.path), rules)
-  let total = 0
-  const files = raw.map(({ length, padding }, i): FileEntry => {
-    const offset = total
-    total += length
-    return { path: paths[i]!, length, offset, padding, piecesRoot: undefined, symlink: undefined, executable: false }
+const readPieceLength = (value: Bencode.Value | undefined, version: Version): Parsed<number> => {
+  const pieceLength = Fields.size(value) ?? 0
+  const isPossible = pieceLength >= 1 && pieceLength <= MAX_PIECE_LENGTH
+  if (version === "1") {
+    return isPossible
+      ? Result.succeed(pieceLength)
+      : invalid(`info.piece length is not an integer from 1 to ${MAX_PIECE_LENGTH}`)
+  }
+  return isPossible && pieceLength >= PieceLayout.BLOCK && Merkle.powerOfTwo(pieceLength) === pieceLength
+    ? Result.succeed(pieceLength)
+    : invalid(`info.piece length is not a power of two from ${PieceLayout.BLOCK} to ${MAX_PIECE_LENGTH}`)
+}
+
+const readHashes = (value: Bencode.Value | undefined, { pieces }: PieceLayout.PieceLayout): Parsed<Uint8Array> => {
+  const hashes = Bencode.bytes(value)
+  return hashes?.length === pieces * Digest.SHA1_BYTES
+    ? Result.succeed(hashes)
+    : invalid(`info.pieces is not ${pieces} hashes of ${Digest.SHA1_BYTES} bytes, as the sizes need`)
+}
+
+const readList = (fields: InfoFields, name: string, maxNameBytes: number): Parsed<Array<FileList.ListedFile>> => {
+  if (fields.files !== undefined) return FileList.read(fields.files, MAX_FILES, maxNameBytes)
+  const length = Fields.size(fields.length)
+  if (length === undefined) return invalid("info has neither files nor a length that is an integer of 0 or more")
+  const { executable } = Fields.attributes(fields)
+  const named = Bencode.bytes(fields["name.utf-8"]) === undefined ? fields.name : fields["name.utf-8"]
+  return Result.succeed([{ path: [name], named, length, padding: false, executable, symlink: undefined }])
+}
+
+interface Files {
+  readonly files: ReadonlyArray<Placement.Placed>
+  readonly multiFile: boolean
+}
+
+const readFiles = (
+  fields: InfoFields,
+  version: Version,
+  name: string,
+  pieceLength: number,
+  { maxBytes, maxNameBytes }: Limits
+): Parsed<Files> =>
+  Result.gen(function*() {
+    const multiFile = fields.files !== undefined
+    if (version === "1") {
+      const list = yield* readList(fields, name, maxNameBytes)
+      return { files: Placement.ofList(list, []), multiFile }
+    }
+    const tree = yield* FileTree.read(fields["file tree"]!, MAX_FILES, Math.min(maxBytes, maxNameBytes))
+    if (version === "2") return { files: Placement.ofTree(tree.files, pieceLength), multiFile: !tree.single }
+    const list = yield* readList(fields, name, maxNameBytes)
+    return { files: Placement.ofList(list, yield* Hybrid.pair(list, tree, multiFile, pieceLength)), multiFile }
   })
-  return { files, total }
+
+/** The files under safe names. */
+const named = ({ files, multiFile }: Files, name: string, rules: SafePath.Rules): Array<FileEntry> => {
+  const paths = SafePath.all(files.map(({ path }) => multiFile ? [name, ...path] : path), rules)
+  return files.map(({ executable, length, offset, padding, piecesRoot, symlink }, i) => ({
+    path: paths[i]!,
+    length,
+    offset,
+    padding,
+    piecesRoot,
+    symlink: symlink?.map((component) => SafePath.component(component, rules)),
+    executable
+  }))
 }
 
-const readLayout = (total: number, value: Bencode.Value | undefined): Parsed<PieceLayout.PieceLayout> => {
-  if (total === 0) return invalid("info has no data: all its files are empty")
-  if (total > Number.MAX_SAFE_INTEGER) return invalid("info.files add up to more than 2^53 bytes")
-  const pieceLength = size(value) ?? 0
-  if (pieceLength < 1 || pieceLength > MAX_PIECE_LENGTH) {
-    return invalid(`info.piece length is not an integer from 1 to ${MAX_PIECE_LENGTH}`)
-  }
-  const layout = PieceLayout.make(total, pieceLength)
-  return layout.pieces > MAX_PIECES
-    ? invalid(`info.piece length makes ${layout.pieces} pieces, more than ${MAX_PIECES}`)
-    : Result.succeed(layout)
-}
+type Payload = Pick<
+  Metainfo,
+  "version" | "name" | "multiFile" | "files" | "layout" | "pieceHashes" | "pieceRoots" | "private" | "source"
+>
 
-type Payload = Pick<Metainfo, "name" | "multiFile" | "files" | "layout" | "pieceHashes" | "private" | "source">
-
-const readInfo = (info: Bencode.Value, rules: SafePath.Rules, maxNameBytes: number): Parsed<Payload> =>
+const readInfo = (
+  info: Bencode.Value,
+  layers: Bencode.Value | undefined,
+  rules: SafePath.Rules,
+  limits: Limits
+): Parsed<Payload> =>
   Result.gen(function*() {
     const fields = Bencode.pick(info, INFO_FIELDS)
-    const bytesOfName = span(fields["name.utf-8"]) + span(fields.name)
-    if (bytesOfName > maxNameBytes) return yield* tooManyNames(maxNameBytes)
-    if (fields.pieces === undefined && (fields["meta version"] ?? fields["file tree"]) !== undefined) {
-      return yield* invalid("info has no pieces: this is a version 2 torrent, which is not supported yet")
-    }
+    const version = yield* readVersion(fields)
+    const maxNameBytes = limits.maxNameBytes - Fields.span(fields["name.utf-8"]) - Fields.span(fields.name)
+    if (maxNameBytes < 0) return yield* tooManyNames(limits.maxNameBytes)
     const name = Bencode.text(fields["name.utf-8"]) ?? Bencode.text(fields.name)
     if (name === undefined) return yield* invalid("info.name is not a text")
-    const multiFile = fields.files !== undefined
-    const length = size(fields.length)
-    if (!multiFile && length === undefined) {
-      return yield* invalid("info has neither files nor a length that is an integer of 0 or more")
-    }
-    const raw = fields.files === undefined
-      ? [{ path: [name], length: length ?? 0, padding: false }]
-      : yield* readFiles(fields.files, name, maxNameBytes - bytesOfName)
-    const { files, total } = layOut(raw, rules)
-    const layout = yield* readLayout(total, fields["piece length"])
-    const pieceHashes = Bencode.bytes(fields.pieces)
-    if (pieceHashes?.length !== layout.pieces * Digest.SHA1_BYTES) {
-      return yield* invalid(
-        `info.pieces is not ${layout.pieces} hashes of ${Digest.SHA1_BYTES} bytes, as the sizes need`
-      )
-    }
+    const pieceLength = yield* readPieceLength(fields["piece length"], version)
+    const content = yield* readFiles(fields, version, name, pieceLength, { ...limits, maxNameBytes })
+    const layout = yield* Placement.layout(content.files, pieceLength, version, { ...limits, maxPieces: MAX_PIECES })
+    const pieceHashes = version === "2" ? Bytes.empty : yield* readHashes(fields.pieces, layout)
+    const pieceRoots = version === "1" ? undefined : yield* PieceLayers.read(layers, content.files, layout)
     return {
+      version,
       name: SafePath.component(name, rules),
-      multiFile,
-      files,
+      multiFile: content.multiFile,
+      files: named(content, name, rules),
       layout,
       pieceHashes,
+      pieceRoots,
       private: (Bencode.integer(fields.private) ?? 0) !== 0,
       source: Bencode.text(fields.source)
     }
   })
 
-/** The URLs among some values, once each and not more than there is room for; `seen` spans all calls of one list. */
-const urls = (values: Iterable<Bencode.Value>, seen: Set<string>): Array<string> => {
-  const found: Array<string> = []
-  for (const value of values) {
-    if (seen.size >= MAX_LINKS) break
-    if (value.end - value.start > MAX_URL) continue
-    const url = Bencode.text(value)?.trim() ?? ""
-    if (seen.has(url) || !URL_SHAPE.test(url)) continue
-    seen.add(url)
-    found.push(url)
-  }
-  return found
-}
+type Hashes = Pick<Metainfo, "infoHash" | "infoHashV1" | "infoHashV2" | "swarms">
 
-const itemsOrSelf = (value: Bencode.Value | undefined): Iterable<Bencode.Value> =>
-  value?.kind === "Bytes" ? [value] : Bencode.items(value)
-
-/** Tiers of `announce-list`, where a bare URL is a tier of its own; `announce` when the list has no URL (BEP 12). */
-const readTrackers = (list: Bencode.Value | undefined, announce: Bencode.Value | undefined): Array<Array<string>> => {
-  const seen = new Set<string>()
-  const tiers: Array<Array<string>> = []
-  for (const tier of Bencode.items(list)) {
-    if (seen.size >= MAX_LINKS) break
-    const found = urls(itemsOrSelf(tier), seen)
-    if (found.length > 0) tiers.push(found)
-  }
-  if (tiers.length > 0) return tiers
-  const single = urls(itemsOrSelf(announce), seen)
-  return single.length > 0 ? [single] : []
-}
-
-const readNodes = (list: Bencode.Value | undefined): Metainfo["nodes"] => {
-  const nodes: Array<{ readonly host: string; readonly port: number }> = []
-  for (const item of Bencode.items(list)) {
-    if (nodes.length >= MAX_LINKS) break
-    const [first, second] = Bencode.items(item)
-    const host = Bencode.text(first) ?? ""
-    const port = Bencode.integer(second) ?? 0
-    if (/^[^\s\p{Cc}]{1,255}$/u.test(host) && port >= 1 && port <= 0xffff) nodes.push({ host, port })
-  }
-  return nodes
+const hashesOf = (info: Uint8Array, version: Version): Hashes => {
+  const infoHashV1 = version === "2" ? undefined : InfoHash.fromBytes(Digest.sha1(info))
+  const infoHashV2 = version === "1" ? undefined : InfoHashV2.fromBytes(Digest.sha256(info))
+  const truncated = infoHashV2 && InfoHash.truncate(infoHashV2)
+  const swarms = [infoHashV1, truncated].filter((hash) => hash !== undefined)
+  return { infoHash: swarms[0]!, infoHashV1, infoHashV2, swarms }
 }
 
 /**
@@ -312,26 +274,24 @@ export const parse = (bytes: Uint8Array, options: ParseOptions = {}): Parsed<Met
       maxBytes: options.maxBytes ?? Bencode.DOCUMENT.maxBytes,
       maxTokens: options.maxTokens ?? Bencode.DOCUMENT.maxTokens
     }
-    const root = yield* Result.mapError(Bencode.read(document, limits), fromBencode)
-    const fields = Bencode.pick(root, ROOT_FIELDS)
+    const read = Bencode.read(document, limits)
+    if (Result.isFailure(read)) return yield* fromBencode(read.failure)
+    const fields = Bencode.pick(read.success, ROOT_FIELDS)
     if (fields.info?.kind !== "Dictionary") return yield* invalid("info is missing or not a dictionary")
-    const payload = yield* readInfo(fields.info, options.names ?? "portable", options.maxNameBytes ?? Infinity)
+    const payload = yield* readInfo(fields.info, fields["piece layers"], options.names ?? "portable", {
+      maxBytes: limits.maxBytes,
+      maxNameBytes: options.maxNameBytes ?? Infinity
+    })
     const info = Bencode.raw(fields.info)
-    const infoHash = InfoHash.fromBytes(Digest.sha1(info))
     return {
       ...payload,
-      version: "1",
-      infoHash,
-      infoHashV1: infoHash,
-      infoHashV2: undefined,
-      swarms: [infoHash],
-      pieceRoots: undefined,
-      trackers: readTrackers(fields["announce-list"], fields.announce),
-      webSeeds: urls(itemsOrSelf(fields["url-list"]), new Set()),
-      nodes: readNodes(fields.nodes),
+      ...hashesOf(info, payload.version),
+      trackers: Links.trackers(fields["announce-list"], fields.announce),
+      webSeeds: Links.urls(Links.itemsOrSelf(fields["url-list"]), new Set()),
+      nodes: Links.nodes(fields.nodes),
       comment: Bencode.text(fields["comment.utf-8"]) ?? Bencode.text(fields.comment),
       createdBy: Bencode.text(fields["created by.utf-8"]) ?? Bencode.text(fields["created by"]),
-      creationDate: size(fields["creation date"]),
+      creationDate: Fields.size(fields["creation date"]),
       info
     }
   })

@@ -4,16 +4,19 @@
  *
  * ```
  * 0   "freshres"            8 bytes
- * 8   version               uint32, all integers big-endian
+ * 8   format                uint32: 2 for a torrent without version 1, else 1; all integers big-endian
  * 12  info hash             20 bytes
  * 32  pieces, files, blocks per piece, masks      uint32 each
  * 48  uploaded, downloaded  float64 each
- * 64  have                  ceil(pieces / 8) bytes
+ *     info hash in full     32 bytes, in format 2
+ *     have                  ceil(pieces / 8) bytes
  *     closed, in part       ceil(files / 8) bytes each
  *     mtimes                int64 per file, 0 unless closed
  *     masks                 uint32 piece + ceil(blocks per piece / 8) bytes, by rising piece
  *     SHA-1 of all before   20 bytes
  * ```
+ *
+ * What names a torrent without version 1 is a truncated hash, which another may share: format 2 keeps the whole one.
  */
 import * as Data from "effect/Data"
 import * as Result from "effect/Result"
@@ -21,12 +24,12 @@ import * as Bitfield from "./Bitfield.ts"
 import * as Bytes from "./Bytes.ts"
 import * as Digest from "./Digest.ts"
 import * as InfoHash from "./InfoHash.ts"
+import * as InfoHashV2 from "./InfoHashV2.ts"
 import type * as Metainfo from "./Metainfo.ts"
 import * as PieceLayout from "./PieceLayout.ts"
 import type { ResumeRecord } from "./Resume.ts"
 
 const MAGIC = Bytes.fromUtf8("freshres")
-const VERSION = 1
 const HEAD = 64
 const CHECKSUM = 20
 
@@ -40,12 +43,18 @@ export type Damage = Data.TaggedEnum<{
 }>
 export const Damage = Data.taggedEnum<Damage>()
 
+const formatOf = ({ infoHashV1 }: Metainfo.Metainfo): number => infoHashV1 === undefined ? 2 : 1
+
+/** Behind the head: what {@link formatOf} adds to it. */
+const fullHash = ({ infoHashV1, infoHashV2 }: Metainfo.Metainfo): Uint8Array =>
+  infoHashV1 === undefined && infoHashV2 !== undefined ? InfoHashV2.toBytes(infoHashV2) : Bytes.empty
+
 const maskEntry = ({ layout }: Metainfo.Metainfo): number => 4 + Bitfield.byteLength(layout.blocksPerPiece)
 
 const length = (metainfo: Metainfo.Metainfo, masks: number): number => {
   const files = metainfo.files.length
   const tables = Bitfield.byteLength(metainfo.layout.pieces) + 2 * Bitfield.byteLength(files) + 8 * files
-  return HEAD + tables + masks * maskEntry(metainfo) + CHECKSUM
+  return HEAD + fullHash(metainfo).length + tables + masks * maskEntry(metainfo) + CHECKSUM
 }
 
 /** No record of this torrent is longer, in bytes. */
@@ -57,13 +66,13 @@ export const encode = (metainfo: Metainfo.Metainfo, record: ResumeRecord): Uint8
   const view = new DataView(out.buffer)
   out.set(MAGIC)
   const head = [layout.pieces, files.length, layout.blocksPerPiece, record.masks.size]
-  view.setUint32(8, VERSION)
+  view.setUint32(8, formatOf(metainfo))
   out.set(InfoHash.toBytes(metainfo.infoHash), 12)
   head.forEach((value, index) => view.setUint32(32 + 4 * index, value))
   view.setFloat64(48, record.uploaded)
   view.setFloat64(56, record.downloaded)
   let at = HEAD
-  for (const table of [record.have, record.closed.files, record.inPart]) {
+  for (const table of [fullHash(metainfo), record.have, record.closed.files, record.inPart]) {
     out.set(table, at)
     at += table.length
   }
@@ -86,11 +95,13 @@ export const decode = (metainfo: Metainfo.Metainfo, bytes: Uint8Array): Result.R
     return Result.fail(Damage.NotARecord())
   }
   const version = Bytes.readUint32(bytes, 8)
-  if (version !== VERSION) return Result.fail(Damage.OtherVersion({ version }))
+  if (version !== 1 && version !== 2) return Result.fail(Damage.OtherVersion({ version }))
   const body = bytes.subarray(0, bytes.length - CHECKSUM)
   if (!Bytes.equals(Digest.sha1(body), bytes.subarray(body.length))) return Result.fail(Damage.Corrupt())
   const { files, infoHash, layout } = metainfo
-  const same = Bytes.equals(bytes.subarray(12, 32), InfoHash.toBytes(infoHash)) &&
+  const hash = fullHash(metainfo)
+  const same = version === formatOf(metainfo) && Bytes.equals(body.subarray(HEAD, HEAD + hash.length), hash) &&
+    Bytes.equals(bytes.subarray(12, 32), InfoHash.toBytes(infoHash)) &&
     Bytes.readUint32(bytes, 32) === layout.pieces && Bytes.readUint32(bytes, 36) === files.length &&
     Bytes.readUint32(bytes, 40) === layout.blocksPerPiece
   if (!same) return Result.fail(Damage.OtherTorrent())
@@ -103,7 +114,7 @@ export const decode = (metainfo: Metainfo.Metainfo, bytes: Uint8Array): Result.R
 const readTables = (metainfo: Metainfo.Metainfo, body: Uint8Array, count: number): ResumeRecord | undefined => {
   const { files, layout } = metainfo
   const view = new DataView(body.buffer, body.byteOffset, body.length)
-  let at = HEAD
+  let at = HEAD + fullHash(metainfo).length
   const bits = (size: number): Bitfield.Bitfield => body.slice(at, at += Bitfield.byteLength(size))
   const have = bits(layout.pieces)
   const closed = bits(files.length)

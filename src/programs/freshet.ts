@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 import * as Command from "effect/cli/Command"
-import { demo, leech, seed, tracker } from "./cli/Commands.ts"
+import { create, demo, edit, leech, seed, show, tracker, verify } from "./cli/Commands.ts"
 import { main } from "./cli/Main.ts"
 
 main(
   Command.make("freshet").pipe(
-    Command.withDescription("Fetch, share and track torrents at the speed of the wire"),
-    Command.withSubcommands([leech, seed, tracker, demo])
+    Command.withDescription("Fetch, share, make and track torrents at the speed of the wire"),
+    Command.withSubcommands([leech, seed, create, show, verify, edit, tracker, demo])
   )
 )

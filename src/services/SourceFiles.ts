@@ -1,7 +1,9 @@
-/** The files that {@link TorrentMaker} makes a torrent of: found, read, and compared with what they were. */
+/** The files that {@link TorrentMaker} makes a torrent of: found, and compared with what they were. */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as fs from "node:fs"
+import * as Bytes from "../domain/Bytes.ts"
+import * as SourceFilter from "../domain/SourceFilter.ts"
 
 /** Why there is no torrent; `message` names the path or the option, and what to do. */
 export class TorrentMakerError extends Data.TaggedError("TorrentMakerError")<{
@@ -18,9 +20,23 @@ export interface SourceFile {
   readonly names: ReadonlyArray<Uint8Array>
   /** When it was found. */
   readonly stats: fs.Stats
-  /** Where it starts in the payload. */
-  readonly offset: number
   readonly length: number
+}
+
+/** A file or folder that is not in the torrent. */
+export interface LeftOut {
+  /** Below the folder. */
+  readonly path: string
+  readonly why: SourceFilter.Why
+}
+
+export interface FindOptions extends SourceFilter.Options {
+  readonly maxFiles: number
+  /**
+   * `Path`: of the bytes of whole paths, as version 1 torrents mostly have them. `Tree`: of each folder's names by
+   * themselves, which BEP 52 wants; `a/b` comes before `a-b`.
+   */
+  readonly order: "Path" | "Tree"
 }
 
 export interface SourceFiles {
@@ -28,12 +44,15 @@ export interface SourceFiles {
   readonly totalLength: number
   /** Whether the path is a file and not a folder. */
   readonly single: boolean
+  /** In the order of their paths; what lies in a folder that is left out is not told. */
+  readonly leftOut: ReadonlyArray<LeftOut>
 }
 
 /** Calls of the file system under way; libuv has four threads, and a few more calls keep them busy. */
 export const CALLS = 8
 
-const changed = (path: Buffer, what: string) =>
+/** For a file that is not as it was found. */
+export const changed = (path: Buffer | string, what: string): TorrentMakerError =>
   new TorrentMakerError({
     reason: "Changed",
     path: path.toString(),
@@ -71,18 +90,24 @@ const call = <A>(
     )
   )
 
-type Found = Pick<SourceFile, "path" | "names" | "stats">
+/** As the filter knows it; names that are not UTF-8 are matched as far as they are. */
+const readable = (below: string): string => Bytes.toUtf8(Bytes.fromLatin1(below))
 
-/**
- * Everything regular below a folder, in the order of raw path bytes; links and special files are left out. Paths below
- * the folder are latin1 texts meanwhile, because those sort as bytes do.
- */
-const walk = Effect.fnUntraced(function*(top: Buffer, maxFiles: number) {
-  const inTop = (below: string) => below === "" ? top : Buffer.concat([top, Buffer.from(`/${below}`, "latin1")])
+const compare = (a: string, b: string): number => a < b ? -1 : a > b ? 1 : 0
+
+const whyNot = (entry: fs.Dirent<Buffer>, below: string, options: FindOptions): SourceFilter.Why | undefined => {
+  const why = SourceFilter.reject(readable(below), options)
+  if (why !== undefined || entry.isFile() || entry.isDirectory()) return why
+  return entry.isSymbolicLink() ? "Link" : "Special"
+}
+
+/** The paths of what is below a folder. They are latin1 texts, because those sort as bytes do. */
+const walk = Effect.fnUntraced(function*(top: Buffer, options: FindOptions) {
   const files: Array<string> = []
+  const leftOut: Array<LeftOut> = []
   let folders = [""]
   const readFolder = Effect.fnUntraced(function*(folder: string) {
-    const path = inTop(folder)
+    const path = inTop(top, folder)
     const entries = yield* call<Array<fs.Dirent<Buffer>>>(
       path,
       vanishing,
@@ -91,75 +116,62 @@ const walk = Effect.fnUntraced(function*(top: Buffer, maxFiles: number) {
     for (const entry of entries) {
       const name = entry.name.toString("latin1")
       const below = folder === "" ? name : `${folder}/${name}`
-      if (entry.isDirectory()) folders.push(below)
-      else if (entry.isFile()) files.push(below)
+      const why = whyNot(entry, below, options)
+      if (why !== undefined) leftOut.push({ path: readable(below), why })
+      else if (entry.isDirectory()) folders.push(below)
+      else files.push(below)
     }
   })
   while (folders.length > 0) {
     const batch = folders
     folders = []
     yield* Effect.forEach(batch, readFolder, { concurrency: CALLS, discard: true })
-    if (files.length > maxFiles) {
+    if (files.length > options.maxFiles) {
       const path = top.toString()
-      return yield* new TorrentMakerError({
-        reason: "Invalid",
-        path,
-        message: `${path} has more than ${maxFiles} files`
-      })
+      const message = `${path} has more than ${options.maxFiles} files`
+      return yield* new TorrentMakerError({ reason: "Invalid", path, message })
     }
   }
-  files.sort((a, b) => a < b ? -1 : a > b ? 1 : 0)
-  return yield* Effect.forEach(files, (below) => {
-    const path = inTop(below)
-    return Effect.map(call<fs.Stats>(path, vanishing, (callback) => fs.lstat(path, callback)), (stats): Found => ({
-      path,
-      names: below.split("/").map((name) => Buffer.from(name, "latin1")),
-      stats
-    }))
-  }, { concurrency: CALLS })
+  return { files, leftOut: leftOut.sort((a, b) => compare(a.path, b.path)) }
 })
 
-/** The file, or all files below the folder. A link is followed here, and nowhere below. */
-export const find = Effect.fnUntraced(function*(path: string, maxFiles: number) {
+const inTop = (top: Buffer, below: string): Buffer =>
+  below === "" ? top : Buffer.concat([top, Buffer.from(`/${below}`, "latin1")])
+
+/** No name holds a NUL, and nothing sorts before it. */
+const inTreeOrder = (paths: ReadonlyArray<string>): ReadonlyArray<string> =>
+  paths.map((path) => path.replaceAll("/", "\0")).sort(compare).map((path) => path.replaceAll("\0", "/"))
+
+const lookAt = (top: Buffer, paths: ReadonlyArray<string>): Effect.Effect<Array<SourceFile>, TorrentMakerError> =>
+  Effect.forEach(paths, (below) => {
+    const path = inTop(top, below)
+    return Effect.map(call<fs.Stats>(path, vanishing, (callback) => fs.lstat(path, callback)), (stats): SourceFile => ({
+      path,
+      names: below.split("/").map((name) => Buffer.from(name, "latin1")),
+      stats,
+      length: stats.size
+    }))
+  }, { concurrency: CALLS })
+
+/** The file, or all files below the folder that the filter lets through. A link is followed here, and nowhere below. */
+export const find = Effect.fnUntraced(function*(
+  path: string,
+  options: FindOptions
+): Effect.fn.Return<SourceFiles, TorrentMakerError> {
   const top = Buffer.from(path)
   const stats = yield* call<fs.Stats>(top, missing, (callback) => fs.stat(top, callback))
   if (!stats.isFile() && !stats.isDirectory()) {
     return yield* new TorrentMakerError({ reason: "Invalid", path, message: `${path} is neither a file nor a folder` })
   }
-  const single = stats.isFile()
-  const found: ReadonlyArray<Found> = single ? [{ path: top, names: [], stats }] : yield* walk(top, maxFiles)
-  let totalLength = 0
-  const files: Array<SourceFile> = []
-  for (const { names, path, stats } of found) {
-    files.push({ path, names, stats, offset: totalLength, length: stats.size })
-    totalLength += stats.size
+  if (stats.isFile()) {
+    const file = { path: top, names: [], stats, length: stats.size }
+    return { files: [file], totalLength: stats.size, single: true, leftOut: [] }
   }
-  return { files, totalLength, single } satisfies SourceFiles
+  const { files: paths, leftOut } = yield* walk(top, options)
+  const sorted = options.order === "Tree" ? inTreeOrder(paths) : paths.sort(compare)
+  const files = yield* lookAt(top, sorted)
+  return { files, totalLength: files.reduce((sum, { length }) => sum + length, 0), single: false, leftOut }
 })
-
-/** Fills `into` from a position of the file. */
-export const read = (
-  { path }: SourceFile,
-  position: number,
-  into: Uint8Array
-): Effect.Effect<void, TorrentMakerError> =>
-  Effect.acquireUseRelease(
-    // Opened anew for every read: two calls in 2 MiB are cheaper than keeping track of descriptors.
-    call<number>(path, vanishing, (callback) => fs.open(path, "r", callback)),
-    Effect.fnUntraced(function*(descriptor) {
-      for (let at = 0; at < into.length;) {
-        const count = yield* call<number>(path, unreadable, (callback) =>
-          fs.read(descriptor, into, at, into.length - at, position + at, callback))
-        if (count === 0) {
-          return yield* changed(path, "became shorter")
-        }
-        at += count
-      }
-    }),
-    (descriptor) =>
-      Effect.ignore(call<void>(path, unreadable, (callback) =>
-        fs.close(descriptor, callback)))
-  )
 
 /** Compares every file with what it was when it was found. */
 export const checkUnchanged = ({ files, single }: SourceFiles): Effect.Effect<void, TorrentMakerError> =>

@@ -1,39 +1,58 @@
-/** Makes a version 1 torrent (BEP 3) from a file or a folder. */
-import * as Clock from "effect/Clock"
+/** Makes a torrent of any version (BEP 3, 52) from a file or a folder. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import { isUtf8 } from "node:buffer"
-import { webcrypto } from "node:crypto"
 import * as nodePath from "node:path"
+import * as Arrangement from "../domain/Arrangement.ts"
 import * as Bytes from "../domain/Bytes.ts"
-import * as Digest from "../domain/Digest.ts"
+import * as Merkle from "../domain/Merkle.ts"
 import * as Metainfo from "../domain/Metainfo.ts"
 import * as MetainfoWriter from "../domain/MetainfoWriter.ts"
 import * as PieceLayout from "../domain/PieceLayout.ts"
+import * as PieceLength from "../domain/PieceLength.ts"
+import type * as SourceFilter from "../domain/SourceFilter.ts"
+import { type Hashed, type HashJob, PieceHasher, type PieceHasherError } from "./PieceHasher.ts"
 import * as SourceFiles from "./SourceFiles.ts"
 import { TorrentMakerError } from "./SourceFiles.ts"
 
 export { TorrentMakerError } from "./SourceFiles.ts"
 
-export interface MakeOptions {
+export interface PlanOptions extends SourceFilter.Options {
   /** A file or a folder; a symbolic link here is followed, below a folder it is left out. */
   readonly path: string
-  readonly trackers?: ReadonlyArray<ReadonlyArray<string>> | undefined
-  readonly webSeeds?: ReadonlyArray<string> | undefined
-  /** A power of two; {@link choosePieceLength} by default. */
+  /** "1" by default. */
+  readonly version?: Metainfo.Version | undefined
+  /** In bytes; {@link PieceLength.choose} by default. */
   readonly pieceLength?: number | undefined
   /** The last component of the path by default. */
   readonly name?: string | undefined
+}
+
+export interface MakeOptions {
+  readonly trackers?: ReadonlyArray<ReadonlyArray<string>> | undefined
+  readonly webSeeds?: ReadonlyArray<string> | undefined
   readonly private?: boolean | undefined
+  /** Of those who made it: it changes the info hash, so that a private tracker's torrents are its own. */
+  readonly source?: string | undefined
   readonly comment?: string | undefined
   /** The program and its version. */
   readonly createdBy?: string | undefined
-  /** Whether the torrent says when it was made; it does by default. */
-  readonly date?: boolean | undefined
+  /** Unix time in seconds; a torrent without it has the same bytes each time. */
+  readonly creationDate?: number | undefined
   /** Called after every run of pieces, with bytes. */
   readonly onProgress?: ((hashedBytes: number, totalBytes: number) => void) | undefined
+}
+
+/** What a torrent is to be of. */
+export interface Plan extends SourceFiles.SourceFiles {
+  /** Absolute. */
+  readonly path: string
+  readonly version: Metainfo.Version
+  readonly name: string
+  readonly pieceLength: number
+  readonly pieces: number
 }
 
 export interface Made {
@@ -46,113 +65,115 @@ export interface Made {
 }
 
 export class TorrentMaker extends Context.Service<TorrentMaker, {
-  /** Hashes everything below the path once, in bounded memory; fails when a file changes meanwhile. */
-  readonly make: (options: MakeOptions) => Effect.Effect<Made, TorrentMakerError>
+  /** Finds the files and says what torrent they make, without reading any of them. */
+  readonly plan: (options: PlanOptions) => Effect.Effect<Plan, TorrentMakerError>
+  /**
+   * Hashes all files of the plan once, in bounded memory; fails when one has changed since the plan. The `info` depends on
+   * the plan and `private` and `source` alone.
+   */
+  readonly make: (plan: Plan, options?: MakeOptions) => Effect.Effect<Made, TorrentMakerError>
 }>()("freshet/services/TorrentMaker") {
-  static readonly layer: Layer.Layer<TorrentMaker> = Layer.sync(TorrentMaker, () => TorrentMaker.of({ make }))
-}
+  static readonly layerNoDeps: Layer.Layer<TorrentMaker, never, PieceHasher> = Layer.effect(
+    TorrentMaker,
+    Effect.map(
+      PieceHasher,
+      (hasher) => TorrentMaker.of({ plan, make: (plan, options = {}) => make(plan, options, hasher) })
+    )
+  )
 
-const CREATED_BY = "freshet/0.1.0"
-
-const KIB = 1024
-const MIB = 1024 * KIB
-
-/** What other clients accept without complaint. */
-const MIN_PIECE_LENGTH = 16 * KIB
-const MAX_CHOSEN_PIECE_LENGTH = 16 * MIB
-const MAX_PIECE_LENGTH = 64 * MIB
-
-const MAX_CHOSEN_PIECES = 2000
-
-/** Bytes of whole pieces that are read at once. */
-const RUN = 2 * MIB
-
-/** Runs being read or hashed. Measured on two cores: 2.2 GB/s with one, 3.2 with four, no more beyond. */
-const RUNS = 4
-
-/** Buffers of all runs together, unless two pieces are more. */
-const MEMORY = 32 * MIB
-
-/** Below this WebCrypto's hop to another thread costs more than hashing here. */
-const MIN_THREADED = 256 * KIB
-
-/** The smallest power of two from 16 KiB to 16 MiB that makes no more than 2000 pieces. */
-export const choosePieceLength = (totalLength: number): number => {
-  let pieceLength = MIN_PIECE_LENGTH
-  while (pieceLength < MAX_CHOSEN_PIECE_LENGTH && totalLength > pieceLength * MAX_CHOSEN_PIECES) pieceLength *= 2
-  return pieceLength
+  static readonly layer: Layer.Layer<TorrentMaker> = this.layerNoDeps.pipe(Layer.provide(PieceHasher.layer))
 }
 
 const invalid = (path: string, message: string) => new TorrentMakerError({ reason: "Invalid", path, message })
 
-const sha1 = (bytes: Uint8Array<ArrayBuffer>): Effect.Effect<Uint8Array> =>
-  bytes.length < MIN_THREADED
-    ? Effect.sync(() => Digest.sha1(bytes))
-    : Effect.map(Effect.promise(() => webcrypto.subtle.digest("SHA-1", bytes)), (hash) => new Uint8Array(hash))
+/** What is wrong with the name or the pieces asked for. */
+const problemWith = (
+  name: string,
+  pieceLength: number,
+  version: Metainfo.Version,
+  files: ReadonlyArray<SourceFiles.SourceFile>
+): string | undefined => {
+  if (name === "" || name === "." || name === ".." || /[/\0]/.test(name)) {
+    return `"${name}" cannot be the name of a torrent: choose another name`
+  }
+  if (!PieceLength.isPossible(pieceLength, version !== "1")) {
+    const what = version === "1" ? "multiple of" : "power of two from"
+    return `piece length ${pieceLength} is not a ${what} ${PieceLength.MIN} up to ${PieceLength.MAX}`
+  }
+  return Arrangement.countPieces(files, pieceLength, version) > Metainfo.MAX_PIECES
+    ? `piece length ${pieceLength} makes too many pieces: choose a larger one`
+    : undefined
+}
 
-/** The hashes of all pieces. Several runs are under way, so that disk and hashing overlap. */
-const hash = Effect.fnUntraced(function*(
-  files: ReadonlyArray<SourceFiles.SourceFile>,
-  layout: PieceLayout.PieceLayout,
-  onProgress: MakeOptions["onProgress"]
-) {
-  const { pieceLength, pieces, totalLength } = layout
-  const perRun = Math.max(1, Math.floor(RUN / pieceLength))
-  const runLength = perRun * pieceLength
-  const concurrency = Math.min(RUNS, Math.max(2, Math.floor(MEMORY / runLength)))
-  const hashes = new Uint8Array(pieces * Digest.SHA1_BYTES)
-  const free: Array<Uint8Array<ArrayBuffer>> = []
-  let hashed = 0
-  const hashRun = Effect.fnUntraced(function*(run: number) {
-    const start = run * runLength
-    const buffer = free.pop() ?? new Uint8Array(Math.min(runLength, totalLength))
-    const bytes = buffer.subarray(0, Math.min(runLength, totalLength - start))
-    yield* Effect.forEach(
-      PieceLayout.spans(files, start, bytes.length),
-      ({ at, file, length, position }) => SourceFiles.read(files[file]!, position, bytes.subarray(at, at + length)),
-      { concurrency: SourceFiles.CALLS, discard: true }
-    )
-    yield* Effect.forEach(
-      Array.from({ length: Math.ceil(bytes.length / pieceLength) }),
-      (_, i) =>
-        Effect.map(
-          sha1(bytes.subarray(i * pieceLength, (i + 1) * pieceLength)),
-          (digest) => hashes.set(digest, (run * perRun + i) * Digest.SHA1_BYTES)
-        ),
-      { concurrency: "unbounded", discard: true }
-    )
-    free.push(buffer)
-    hashed += bytes.length
-    onProgress?.(hashed, totalLength)
-  })
-  const runs = Array.from({ length: Math.ceil(totalLength / runLength) }, (_, i) => i)
-  yield* Effect.forEach(runs, hashRun, { concurrency, discard: true })
-  return hashes
+const plan = Effect.fnUntraced(function*(options: PlanOptions): Effect.fn.Return<Plan, TorrentMakerError> {
+  const path = nodePath.resolve(options.path)
+  const version = options.version ?? "1"
+  const order = version === "1" ? "Path" : "Tree"
+  const sources = yield* SourceFiles.find(path, { ...options, order, maxFiles: Metainfo.MAX_FILES })
+  const { files, totalLength } = sources
+  if (totalLength === 0) {
+    const message = `${path} has no data: a torrent needs at least one byte`
+    return yield* new TorrentMakerError({ reason: "Empty", path, message })
+  }
+  const name = options.name ?? nodePath.basename(path)
+  const pieceLength = options.pieceLength ?? PieceLength.choose(totalLength)
+  const problem = problemWith(name, pieceLength, version, files)
+  if (problem !== undefined) return yield* invalid(path, problem)
+  const pieces = Arrangement.countPieces(files, pieceLength, version)
+  return { ...sources, path, version, name, pieceLength, pieces }
 })
 
-const isPowerOfTwo = (number: number): boolean => Number.isInteger(Math.log2(number))
+/** A file that was there a moment ago has been changed when it is not as it was. */
+const fromHasher = ({ code, message, path, reason }: PieceHasherError): TorrentMakerError =>
+  reason === "Unreadable"
+    ? new TorrentMakerError({ reason, path, message, cause: code })
+    : SourceFiles.changed(path, reason === "Disappeared" ? "disappeared" : "became shorter")
 
-/** The name and the piece length to use, or what is wrong with those asked for. */
-const checkOptions = (
-  options: MakeOptions,
-  path: string,
-  totalLength: number
-): Effect.Effect<{ readonly name: string; readonly pieceLength: number }, TorrentMakerError> => {
-  const name = options.name ?? nodePath.basename(path)
-  const pieceLength = options.pieceLength ?? choosePieceLength(totalLength)
-  if (name === "" || name === "." || name === ".." || /[/\0]/.test(name)) {
-    return Effect.fail(invalid(path, `"${name}" cannot be the name of a torrent: choose another name`))
-  }
-  if (!isPowerOfTwo(pieceLength) || pieceLength < MIN_PIECE_LENGTH || pieceLength > MAX_PIECE_LENGTH) {
-    return Effect.fail(
-      invalid(path, `piece length ${pieceLength} is not a power of two from ${MIN_PIECE_LENGTH} to ${MAX_PIECE_LENGTH}`)
-    )
-  }
-  if (totalLength > pieceLength * Metainfo.MAX_PIECES) {
-    return Effect.fail(invalid(path, `piece length ${pieceLength} makes too many pieces: choose a larger one`))
-  }
-  return Effect.succeed({ name, pieceLength })
+const hash = (
+  { files, layout }: Arrangement.Arrangement<SourceFiles.SourceFile>,
+  version: Metainfo.Version,
+  onProgress: HashJob["onProgress"],
+  hasher: PieceHasher["Service"]
+): Effect.Effect<Hashed, TorrentMakerError> => {
+  const widths = version === "1" ? undefined : Arrangement.widths({ files, layout })
+  return Effect.mapError(
+    hasher.hash({
+      files: files.map(({ file, length, offset }) =>
+        "padding" in file ? { path: "", offset, length, padding: true } : { path: file.path, offset, length }
+      ),
+      layout,
+      sha1: version !== "2",
+      merkle: widths && ((piece) => widths[piece]!),
+      onMissing: "Fail",
+      onProgress
+    }),
+    fromHasher
+  )
 }
+
+/** The files as they stand in the document, with the roots of their trees where the version has trees. */
+const partsOf = (
+  { files, layout }: Arrangement.Arrangement<SourceFiles.SourceFile>,
+  roots: Uint8Array
+): ReadonlyArray<MetainfoWriter.PartFile> =>
+  files.map(({ file, length, offset }) => {
+    if ("padding" in file) return file
+    const part = { path: file.names, length }
+    const pieces = PieceLayout.piecesOf(layout, { offset, length })
+    if (roots.length === 0 || pieces === undefined) return part
+    const layer = roots.slice(pieces.first * Merkle.HASH, (pieces.last + 1) * Merkle.HASH)
+    return length <= layout.pieceLength
+      ? { ...part, piecesRoot: layer }
+      : { ...part, piecesRoot: rootOver(layer, layout.pieceLength), pieceLayer: layer }
+  })
+
+/** The root of a file's tree, from the roots of its pieces. */
+const rootOver = (layer: Uint8Array, pieceLength: number): Uint8Array =>
+  Merkle.root(
+    layer,
+    2 ** Math.ceil(Math.log2(layer.length / Merkle.HASH)),
+    Math.log2(pieceLength / PieceLayout.BLOCK)
+  )
 
 /**
  * With the names that the files have: two of them may be one on another system, or hold what is not safe to take from a
@@ -161,31 +182,31 @@ const checkOptions = (
 const asOnDisk = (
   metainfo: Metainfo.Metainfo,
   name: string,
-  sources: ReadonlyArray<SourceFiles.SourceFile>
+  parts: ReadonlyArray<MetainfoWriter.PartFile>
 ): Metainfo.Metainfo => ({
   ...metainfo,
-  files: metainfo.files.map((file, i) => ({ ...file, path: [name, ...sources[i]!.names.map(Bytes.toUtf8)] }))
+  files: metainfo.files.map((file, i) => ({ ...file, path: [name, ...parts[i]!.path.map(toText)] }))
 })
 
-const make = Effect.fnUntraced(function*(options: MakeOptions): Effect.fn.Return<Made, TorrentMakerError> {
-  const path = nodePath.resolve(options.path)
-  const sources = yield* SourceFiles.find(path, Metainfo.MAX_FILES)
-  const { files, single, totalLength } = sources
-  if (totalLength === 0) {
-    const message = `${path} has no data: a torrent needs at least one byte`
-    return yield* new TorrentMakerError({ reason: "Empty", path, message })
-  }
-  const { name, pieceLength } = yield* checkOptions(options, path, totalLength)
-  const pieceHashes = yield* hash(files, PieceLayout.make(totalLength, pieceLength), options.onProgress)
-  yield* SourceFiles.checkUnchanged(sources)
+const toText = (name: MetainfoWriter.Name): string => typeof name === "string" ? name : Bytes.toUtf8(name)
+
+const make = Effect.fnUntraced(function*(
+  plan: Plan,
+  options: MakeOptions,
+  hasher: PieceHasher["Service"]
+): Effect.fn.Return<Made, TorrentMakerError> {
+  const { name, path, pieceLength, single, version } = plan
+  const arrangement = Arrangement.arrange(plan.files, pieceLength, version)
+  const hashed = yield* hash(arrangement, version, options.onProgress, hasher)
+  yield* SourceFiles.checkUnchanged(plan)
+  const files = partsOf(arrangement, hashed.roots)
   const bytes = MetainfoWriter.encode({
     ...options,
+    version,
     name,
     pieceLength,
-    pieceHashes,
-    createdBy: options.createdBy ?? CREATED_BY,
-    creationDate: options.date === false ? undefined : Math.floor((yield* Clock.currentTimeMillis) / 1000),
-    ...(single ? { length: totalLength } : { files: files.map(({ length, names }) => ({ path: names, length })) })
+    pieceHashes: hashed.sha1,
+    ...(single ? files[0]! : { files })
   })
   const parsed = Metainfo.parse(bytes, { maxBytes: bytes.length, names: "posix" })
   if (Result.isFailure(parsed)) return yield* invalid(path, `${path} makes no valid torrent: ${parsed.failure.message}`)
@@ -193,6 +214,6 @@ const make = Effect.fnUntraced(function*(options: MakeOptions): Effect.fn.Return
   return {
     metainfo: name === nodePath.basename(path) ? asOnDisk(metainfo, name, files) : metainfo,
     bytes,
-    unshareable: files.find(({ path }) => !isUtf8(path))?.path.toString()
+    unshareable: plan.files.find(({ path }) => !isUtf8(path))?.path.toString()
   }
 })

@@ -217,10 +217,6 @@ describe("Metainfo.parse", () => {
       [
         multi([{ ...file, length: Number.MAX_SAFE_INTEGER }, file]),
         "info.files add up to more than 2^53 bytes"
-      ],
-      [
-        { name: "v2", "meta version": 2, "file tree": {}, "piece length": 16_384 },
-        "info has no pieces: this is a version 2 torrent, which is not supported yet"
       ]
     ]
     for (const [info, message] of table) {
@@ -229,10 +225,6 @@ describe("Metainfo.parse", () => {
     }
     assert.isUndefined(failureOf(document(single)))
     assert.isUndefined(failureOf(document(multi([file]))))
-    assert.isUndefined(
-      failureOf(document({ ...single, "meta version": 2, "file tree": {} })),
-      "a hybrid torrent is version 1"
-    )
   })
 
   it("tells what is no torrent from what is a bad one", () => {

@@ -3,6 +3,9 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Bitfield from "../../src/domain/Bitfield.ts"
+import * as InfoHash from "../../src/domain/InfoHash.ts"
+import * as InfoHashV2 from "../../src/domain/InfoHashV2.ts"
+import type { Metainfo } from "../../src/domain/Metainfo.ts"
 import * as PieceLayout from "../../src/domain/PieceLayout.ts"
 import * as Resume from "../../src/domain/Resume.ts"
 import * as ResumeCodec from "../../src/domain/ResumeCodec.ts"
@@ -35,9 +38,19 @@ interface Drawing {
   readonly flip: number
 }
 
+/** As if it had no version 1, and this hash in version 2. */
+const asV2 = (metainfo: Metainfo, infoHashV2: InfoHashV2.InfoHashV2): Metainfo => ({
+  ...metainfo,
+  version: "2",
+  infoHash: InfoHash.truncate(infoHashV2),
+  infoHashV1: undefined,
+  infoHashV2
+})
+
 const draw = ({ files, seed }: Drawing) => {
   const specs = files.map(({ blocks, kind }) => ({ length: blocks * PieceLayout.BLOCK, padding: kind === 0 }))
-  const { metainfo } = Support.torrent(specs, PIECE)
+  const first = Support.torrent(specs, PIECE).metainfo
+  const metainfo = seed % 2 === 0 ? first : asV2(first, InfoHashV2.fromBytes(Support.noise(32, seed)))
   const { layout } = metainfo
   const bits = Support.noise(layout.pieces * 2 + 16, seed)
   const have = Bitfield.make(layout.pieces)
@@ -94,16 +107,34 @@ describe("ResumeCodec", () => {
   }, { arbitrary: { runs: 300 } })
 
   it("says what is wrong", () => {
-    const { metainfo, record } = draw({ files: [{ blocks: 5, kind: 2, fate: 8 }], seed: 1, flip: 0 })
-    const other = draw({ files: [{ blocks: 6, kind: 2, fate: 8 }], seed: 1, flip: 0 })
+    const { metainfo, record } = draw({ files: [{ blocks: 5, kind: 2, fate: 8 }], seed: 2, flip: 0 })
+    const other = draw({ files: [{ blocks: 6, kind: 2, fate: 8 }], seed: 2, flip: 0 })
     const bytes = ResumeCodec.encode(metainfo, record)
     const damage = (bytes: Uint8Array) => Result.getOrThrow(Result.flip(ResumeCodec.decode(metainfo, bytes)))._tag
     assert.strictEqual(damage(ResumeCodec.encode(other.metainfo, other.record)), "OtherTorrent")
     assert.strictEqual(damage(bytes.subarray(0, 70)), "NotARecord")
     assert.strictEqual(damage(bytes.subarray(0, -1)), "Corrupt")
     const future = bytes.slice()
-    future[11] = 2
+    future[11] = 3
     assert.strictEqual(damage(future), "OtherVersion")
+  })
+
+  it("does not take a torrent for another that its truncated hash is shared with", () => {
+    const { metainfo, record } = draw({ files: [{ blocks: 5, kind: 2, fate: 8 }], seed: 2, flip: 0 })
+    const hash = InfoHashV2.toBytes(InfoHashV2.fromBytes(Support.noise(32)))
+    const one = asV2(metainfo, InfoHashV2.fromBytes(hash))
+    hash[31]! ^= 1
+    const two = asV2(metainfo, InfoHashV2.fromBytes(hash))
+    const first = { ...metainfo, infoHash: one.infoHash, infoHashV1: one.infoHash }
+    assert.strictEqual(one.infoHash, two.infoHash)
+    for (const mine of [one, two, first]) {
+      const bytes = ResumeCodec.encode(mine, record)
+      for (const asked of [one, two, first]) {
+        const read = ResumeCodec.decode(asked, bytes)
+        assert.strictEqual(Result.isSuccess(read), asked === mine)
+        if (Result.isFailure(read)) assert.strictEqual(read.failure._tag, "OtherTorrent")
+      }
+    }
   })
 })
 

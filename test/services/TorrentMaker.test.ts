@@ -7,7 +7,7 @@ import * as fs from "node:fs"
 import * as os from "node:os"
 import * as nodePath from "node:path"
 import * as Metainfo from "../../src/domain/Metainfo.ts"
-import { choosePieceLength, type MakeOptions, TorrentMaker } from "../../src/services/TorrentMaker.ts"
+import { type MakeOptions, type PlanOptions, TorrentMaker } from "../../src/services/TorrentMaker.ts"
 
 const KIB = 1024
 
@@ -40,9 +40,10 @@ const hashesOf = (payload: Buffer, pieceLength: number) => {
   return Buffer.concat(hashes)
 }
 
-const make = (options: MakeOptions) => TorrentMaker.use((maker) => maker.make(options))
+const make = (options: PlanOptions & MakeOptions) =>
+  TorrentMaker.use((maker) => Effect.flatMap(maker.plan(options), (plan) => maker.make(plan, options)))
 
-const failure = (options: MakeOptions) => Effect.flip(make(options))
+const failure = (options: PlanOptions & MakeOptions) => Effect.flip(make(options))
 
 const inFolder = <A, E>(body: (path: string) => Effect.Effect<A, E, TorrentMaker | Scope.Scope>) => () =>
   Effect.flatMap(folder, body).pipe(Effect.provide(TorrentMaker.layer))
@@ -53,7 +54,13 @@ describe("TorrentMaker", () => {
     inFolder(Effect.fnUntraced(function*(top) {
       const path = nodePath.join(top, "hello.txt")
       write(path, "hello world\n")
-      const { bytes, metainfo } = yield* make({ path, trackers: [["http://t.example/announce"]], comment: "hi" })
+      const { bytes, metainfo } = yield* make({
+        path,
+        trackers: [["http://t.example/announce"]],
+        comment: "hi",
+        createdBy: "me",
+        creationDate: 7
+      })
       const hash = sha1(Buffer.from("hello world\n"))
       const info = Buffer.concat([
         Buffer.from("d6:lengthi12e4:name9:hello.txt12:piece lengthi16384e6:pieces20:"),
@@ -61,8 +68,8 @@ describe("TorrentMaker", () => {
         Buffer.from("e")
       ])
       const expected = Buffer.concat([
-        Buffer.from("d8:announce25:http://t.example/announce7:comment2:hi10:created by13:freshet/0.1.0"),
-        Buffer.from("13:creation datei0e4:info"),
+        Buffer.from("d8:announce25:http://t.example/announce7:comment2:hi10:created by2:me"),
+        Buffer.from("13:creation datei7e4:info"),
         info,
         Buffer.from("e")
       ])
@@ -76,7 +83,6 @@ describe("TorrentMaker", () => {
     "takes all files of a folder in the order of their bytes, and hashes across them",
     inFolder(Effect.fnUntraced(function*(top) {
       const files: ReadonlyArray<readonly [path: string, length: number]> = [
-        [".hidden", 100],
         ["B", 0],
         ["a-b", 70_000],
         ["a.txt", 1],
@@ -100,8 +106,8 @@ describe("TorrentMaker", () => {
         metainfo.files.map(({ length, path }) => [path.join("/"), length]),
         files.map(([path, length]) => [`it/${path}`, length])
       )
-      assert.strictEqual(metainfo.layout.pieceLength, 16 * KIB)
-      assert.deepStrictEqual(Buffer.from(metainfo.pieceHashes), hashesOf(payload, 16 * KIB))
+      assert.strictEqual(metainfo.layout.pieceLength, 32 * KIB)
+      assert.deepStrictEqual(Buffer.from(metainfo.pieceHashes), hashesOf(payload, 32 * KIB))
       assert.isTrue(metainfo.private)
       assert.deepStrictEqual(progress.at(-1), [payload.length, payload.length])
       assert.isTrue(progress.every(([hashed], i) => i === 0 || hashed > progress[i - 1]![0]))
@@ -128,7 +134,7 @@ describe("TorrentMaker", () => {
     inFolder(Effect.fnUntraced(function*(top) {
       write(nodePath.join(top, "real", "x"), "x")
       fs.symlinkSync(nodePath.join(top, "real"), nodePath.join(top, "link"))
-      const { metainfo } = yield* make({ path: `${nodePath.join(top, "link")}/`, date: false, createdBy: "me" })
+      const { metainfo } = yield* make({ path: `${nodePath.join(top, "link")}/`, createdBy: "me" })
       assert.deepStrictEqual(metainfo.files.map((file) => file.path), [["link", "x"]])
       assert.isUndefined(metainfo.creationDate)
       assert.strictEqual(metainfo.createdBy, "me")
@@ -190,10 +196,10 @@ describe("TorrentMaker", () => {
     inFolder(Effect.fnUntraced(function*(top) {
       const path = nodePath.join(top, "x")
       write(path, "x")
-      for (const pieceLength of [0, -1, 8 * KIB, 20_000, 1.5, Number.NaN, 128 * 1024 * KIB]) {
+      for (const pieceLength of [0, -16_384, 8 * KIB, 20_000, 1.5, Number.NaN, 128 * 1024 * KIB]) {
         const error = yield* failure({ path, pieceLength })
         assert.strictEqual(error.reason, "Invalid")
-        assert.include(error.message, `piece length ${pieceLength} is not a power of two`)
+        assert.include(error.message, `piece length ${pieceLength} is not a multiple of 16384`)
       }
       for (const name of ["", ".", "..", "a/b", "a\0"]) {
         assert.strictEqual((yield* failure({ path, name })).reason, "Invalid")
@@ -230,15 +236,4 @@ describe("TorrentMaker", () => {
       }))
     )
   }
-
-  it("chooses powers of two that make about 1000 to 2000 pieces", () => {
-    assert.strictEqual(choosePieceLength(1), 16 * KIB)
-    for (let total = 33 * 1024 * KIB; total < 30 * 1024 ** 3; total = Math.floor(total * 1.1)) {
-      const pieceLength = choosePieceLength(total)
-      assert.strictEqual(Math.log2(pieceLength) % 1, 0)
-      const pieces = Math.ceil(total / pieceLength)
-      assert.isTrue(pieces >= 1000 && pieces <= 2000, `${total} bytes in ${pieces} pieces`)
-    }
-    assert.strictEqual(choosePieceLength(1024 ** 5), 16 * 1024 * KIB)
-  })
 })

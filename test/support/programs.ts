@@ -116,9 +116,14 @@ export interface StartOptions {
   readonly maxFiles?: number | undefined
 }
 
+export type Name = "leech" | "seed" | "tracker" | "show" | "verify" | "edit"
+
+/** Programs whose `--json` is one object and not a line for each thing that happens. */
+const TELL_AT_ONCE: ReadonlySet<Name> = new Set(["show", "verify", "edit"])
+
 /** Starts a program; it is killed at the end of the scope if it still runs. */
 export const start = (
-  program: "leech" | "seed" | "tracker",
+  program: Name,
   args: ReadonlyArray<string>,
   options: StartOptions = {}
 ): Effect.Effect<Program, never, Scope.Scope> =>
@@ -133,14 +138,14 @@ export const start = (
         env: { ...process.env, ...options.env }
       })
       child.stdin?.on("error", () => {}).end(options.input)
-      return new Program(child, args.includes("--json"))
+      return new Program(child, args.includes("--json") && !TELL_AT_ONCE.has(program))
     }),
     (running) => Effect.andThen(running.kill("SIGKILL"), running.ended)
   )
 
 /** Runs a program to its end. */
 export const run = (
-  program: "leech" | "seed" | "tracker",
+  program: Name,
   args: ReadonlyArray<string>,
   options?: StartOptions
 ): Effect.Effect<Ended> => Effect.scoped(Effect.flatMap(start(program, args, options), ({ ended }) => ended))

@@ -1,5 +1,27 @@
 /** The files of version 2 as `info` has them (BEP 52, "file tree"): dictionaries inside each other, a name a level. */
+import * as Result from "effect/Result"
+import * as Bencode from "../Bencode.ts"
 import * as Bytes from "../Bytes.ts"
+import { HASH } from "../Merkle.ts"
+import * as Fields from "./Fields.ts"
+import { invalid, type MetainfoError, type Parsed, shown, tooManyNames } from "./MetainfoError.ts"
+
+export interface TreeFile {
+  /** The names below the torrent's folder, raw; that of a single file stands here as well. */
+  readonly keys: ReadonlyArray<Uint8Array>
+  readonly path: ReadonlyArray<string>
+  readonly length: number
+  /** `undefined` for an empty file. */
+  readonly piecesRoot: Uint8Array | undefined
+  readonly executable: boolean
+  readonly symlink: ReadonlyArray<string> | undefined
+}
+
+export interface FileTree {
+  readonly files: ReadonlyArray<TreeFile>
+  /** Whether the tree is one file and nothing else, which then lies in no folder (BEP 52, "interpreting paths"). */
+  readonly single: boolean
+}
 
 /** The order of files in a file tree, by the raw bytes of their names: that of a hybrid's list of files as well. */
 export const compare = (a: ReadonlyArray<Uint8Array>, b: ReadonlyArray<Uint8Array>): number => {
@@ -9,4 +31,117 @@ export const compare = (a: ReadonlyArray<Uint8Array>, b: ReadonlyArray<Uint8Arra
     if (difference !== 0) return difference
   }
   return a.length - b.length
+}
+
+const FILE_FIELDS = ["length", "pieces root", "attr", "symlink path"] as const
+
+const readFile = (
+  fields: { readonly [Name in (typeof FILE_FIELDS)[number]]?: Bencode.Value },
+  keys: ReadonlyArray<Uint8Array>,
+  path: ReadonlyArray<string>
+): Parsed<TreeFile> => {
+  const { executable, padding, symlink } = Fields.attributes(fields)
+  if (padding) return invalid(`info.file tree: ${shown(path)} is a padding file, which version 2 does not have`)
+  const length = fields.length === undefined && symlink !== undefined ? 0 : Fields.size(fields.length)
+  if (length === undefined) {
+    return invalid(`info.file tree: ${shown(path)} has no length that is an integer of 0 or more`)
+  }
+  if (symlink !== undefined && length > 0) {
+    return invalid(`info.file tree: ${shown(path)} is a symbolic link with a length of ${length}`)
+  }
+  const root = length === 0 ? undefined : Bencode.bytes(fields["pieces root"])
+  if (length > 0 && root?.length !== HASH) {
+    return invalid(`info.file tree: ${shown(path)} has no pieces root of ${HASH} bytes`)
+  }
+  return Result.succeed({ keys, path, length, piecesRoot: root, executable, symlink })
+}
+
+/** Where the walk stands: the names down to the last key, raw and as text, and how many bytes those take. */
+class Trail {
+  readonly keys: Array<Uint8Array> = []
+  readonly path: Array<string> = []
+  readonly #bytes: Array<number> = []
+
+  /** Puts the key at its level; `false` if it does not come after the one before it in the same folder. */
+  step(key: Uint8Array, depth: number): boolean {
+    const before = this.keys[depth]
+    const inOrder = before === undefined || Bytes.compare(before, key) < 0
+    this.keys.length = this.path.length = this.#bytes.length = depth
+    this.keys.push(key)
+    this.path.push(Bytes.toUtf8(key))
+    this.#bytes.push((this.#bytes[depth - 1] ?? 0) + key.length + 1)
+    return inOrder
+  }
+
+  /** Bytes of the names above the last key, a separator with each. */
+  get bytes(): number {
+    return this.#bytes.at(-2) ?? 0
+  }
+}
+
+/** Everything a walk has found so far. */
+class Reader {
+  readonly files: Array<TreeFile> = []
+  error: MetainfoError | undefined
+  /** Names in the outermost dictionary. */
+  roots = 0
+  readonly #trail = new Trail()
+  readonly #document: Uint8Array
+  readonly #maxFiles: number
+  readonly #maxNameBytes: number
+  #nameBytes = 0
+  /** Level of the file that was read last, until its folder ends. */
+  #fileDepth = -1
+
+  constructor(document: Uint8Array, maxFiles: number, maxNameBytes: number) {
+    this.#document = document
+    this.#maxFiles = maxFiles
+    this.#maxNameBytes = maxNameBytes
+  }
+
+  /** For {@link Bencode.walk}. */
+  readonly visit = (key: Uint8Array, at: number, depth: number): "Into" | Bencode.Value | undefined => {
+    const trail = this.#trail
+    if (this.#fileDepth === depth) return this.#fail(`${shown(trail.path.slice(0, -1))} is a file and a folder at once`)
+    this.#fileDepth = -1
+    if (!trail.step(key, depth)) return this.#fail(`${shown(trail.path)} is out of order, or there twice`)
+    if (!Bencode.isDictionaryAt(this.#document, at)) return this.#fail(`${shown(trail.path)} is not a dictionary`)
+    if (depth === 0) this.roots++
+    if (key.length > 0) return "Into"
+    if (depth === 0) return this.#fail("it is a file itself")
+    this.#fileDepth = depth
+    return this.#file(Bencode.valueAt(this.#document, at))
+  }
+
+  #file(value: Bencode.Value): Bencode.Value | undefined {
+    const { bytes, keys, path } = this.#trail
+    if (this.files.length === this.#maxFiles) return this.#fail(`more than ${this.#maxFiles} files`)
+    const fields = Bencode.pick(value, FILE_FIELDS)
+    // Each file counts with its whole path: a folder's name stands in the document once, but in every path below it.
+    this.#nameBytes += bytes + Fields.span(fields["symlink path"])
+    if (this.#nameBytes > this.#maxNameBytes) return this.#end(tooManyNames(this.#maxNameBytes))
+    const file = readFile(fields, keys.slice(0, -1), path.slice(0, -1))
+    if (Result.isFailure(file)) return this.#end(file)
+    this.files.push(file.success)
+    return value
+  }
+
+  #fail(detail: string): undefined {
+    return this.#end(invalid(`info.file tree: ${detail}`))
+  }
+
+  #end(refused: Parsed<unknown>): undefined {
+    if (Result.isFailure(refused)) this.error = refused.failure
+    return undefined
+  }
+}
+
+/** @param maxNameBytes for all paths, written out in full */
+export const read = (tree: Bencode.Value, maxFiles: number, maxNameBytes: number): Parsed<FileTree> => {
+  const reader = new Reader(tree.document, maxFiles, maxNameBytes)
+  Bencode.walk(tree, reader.visit)
+  if (reader.error !== undefined) return Result.fail(reader.error)
+  const { files, roots } = reader
+  if (files.length === 0) return invalid("info.file tree is empty")
+  return Result.succeed({ files, single: roots === 1 && files.length === 1 && files[0]!.path.length === 1 })
 }

@@ -20,6 +20,7 @@ export const ExitCode = {
   unauthorized: 24,
   notBencode: 25,
   badTorrent: 26,
+  badMagnet: 27,
   usage: 28,
   integrity: 32,
   secondSignal: 130
@@ -42,6 +43,58 @@ export const TRACKER_TABLE: Table = [
   [130, "stopped at once by a second signal"]
 ]
 
+/** The table of `create --help`. */
+export const CREATE_TABLE: Table = [
+  [0, "the torrent is made"],
+  [1, "an error of another kind"],
+  [3, "the file or folder was not found"],
+  [7, "stopped before the torrent was made"],
+  [9, "the disk is full"],
+  [13, "a file of that name is there already, and --force is not given"],
+  [16, "the torrent could not be written"],
+  [17, "a file could not be read, or changed while it was hashed"],
+  [28, "wrong option or argument, or there is no data"],
+  [130, "stopped at once by a second signal"]
+]
+
+/** Where a .torrent comes from, and what it is. */
+const LOADING: Table = [
+  [1, "an error of another kind"],
+  [2, "the server of the .torrent did not answer in time"],
+  [3, "the torrent was not found"],
+  [6, "network problem"],
+  [7, "stopped before the end"],
+  [17, "a file could not be read or written"],
+  [19, "a host name could not be resolved"],
+  [24, "the server of the .torrent refused access"],
+  [25, "the torrent is not bencoded"],
+  [26, "the torrent is damaged or lacks something"],
+  [27, "the magnet link is none"],
+  [28, "wrong option or argument"],
+  [130, "stopped at once by a second signal"]
+]
+
+const tableOf = (own: Table): Table => {
+  const codes = new Map([...LOADING, ...own])
+  return Array.from(codes).sort(([a], [b]) => a - b)
+}
+
+/** The tables of programs that look at a torrent, by their names. */
+export const DOCUMENT_TABLES: Readonly<Record<string, Table>> = {
+  show: tableOf([[0, "shown"]]),
+  verify: tableOf([
+    [0, "all is there and right"],
+    [3, "the torrent or the folder was not found"],
+    [32, "a file is missing or wrong"]
+  ]),
+  edit: tableOf([
+    [0, "done, or nothing had to be changed"],
+    [9, "the disk is full"],
+    [13, "another file than a torrent is in the place of the result"],
+    [16, "the torrent could not be written"]
+  ])
+}
+
 /** The table of `--help` of the others. */
 export const TABLE: Table = [
   [0, "all is there"],
@@ -61,6 +114,7 @@ export const TABLE: Table = [
   [24, "the server of the .torrent refused access"],
   [25, "the torrent is not bencoded"],
   [26, "the torrent is damaged or lacks something"],
+  [27, "the magnet link is none"],
   [28, "wrong option or argument"],
   [32, "data to share is incomplete or wrong"],
   [130, "stopped at once by a second signal"]

@@ -5,10 +5,11 @@ import * as Flag from "effect/cli/Flag"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as PeerAddress from "../../domain/PeerAddress.ts"
+import * as PieceLength from "../../domain/PieceLength.ts"
 import { MAX_PEERS } from "../../services/torrent/TorrentOptions.ts"
 
 /** A flag whose text is read by `read`; `undefined` means that it is wrong, and `expected` says what would be right. */
-const parsed = <A>(
+export const parsed = <A>(
   name: string,
   metavar: string,
   expected: string,
@@ -26,10 +27,10 @@ const parsed = <A>(
   )
 
 /** Names that other programs of the field have for a flag. */
-const alsoCalled = (...names: ReadonlyArray<string>) => <A>(flag: Flag.Flag<A>): Flag.Flag<A> =>
+export const alsoCalled = (...names: ReadonlyArray<string>) => <A>(flag: Flag.Flag<A>): Flag.Flag<A> =>
   names.reduce((flag, name) => Flag.withAlias(flag, name), flag)
 
-const wholeNumber = (least: number, most: number) => (text: string): number | undefined => {
+export const wholeNumber = (least: number, most: number) => (text: string): number | undefined => {
   const value = Number(text)
   return /^\d{1,10}$/.test(text) && value >= least && value <= most ? value : undefined
 }
@@ -60,14 +61,14 @@ export const parseSelection = (text: string): ReadonlySet<number> | undefined =>
 
 const address = (text: string): PeerAddress.PeerAddress | undefined => PeerAddress.make(text, 1)
 
-const webUrl = (text: string): string | undefined =>
+export const webUrl = (text: string): string | undefined =>
   URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) ? text : undefined
 
 /** Of RFC 6750, and what else a header can hold. */
 const token = (text: string): string | undefined => /^[\x21-\x7e]{1,1024}$/.test(text) ? text : undefined
 
 /** People leave out the path; over HTTP it is nearly always the same. */
-const trackerUrl = (text: string): string | undefined => {
+export const trackerUrl = (text: string): string | undefined => {
   if (!URL.canParse(text)) return undefined
   const { pathname, protocol, search } = new URL(text)
   if (protocol === "udp:") return text
@@ -93,13 +94,30 @@ const limit = (name: string, what: string) =>
     Flag.withDefault(Infinity)
   )
 
-const off = (name: string, description: string) =>
+export const off = (name: string, description: string) =>
   Flag.Boolean(name).pipe(
     // Else `--quiet yes` would take a torrent called `yes` for its value.
     Flag.withOptionalValue("true"),
     Flag.withDescription(description),
     Flag.withDefault(false)
   )
+
+export const maxTorrentSize = parsed("max-torrent-size", "SIZE", "a size like 64M", parseSize).pipe(
+  Flag.withDescription("the largest .torrent taken (default: 64M)"),
+  Flag.withDefault(64 * 1024 * 1024)
+)
+
+export const quiet = off("quiet", "show no progress").pipe(Flag.withAlias("q"))
+
+export const summaryInterval = parsed(
+  "summary-interval",
+  "SEC",
+  "a number of seconds, at least 1",
+  wholeNumber(1, 86_400)
+).pipe(
+  Flag.withDescription("seconds between progress lines where stderr is no terminal (default: 10)"),
+  Flag.withDefault(10)
+)
 
 /** What `leech` and `seed` share. */
 const common = {
@@ -162,16 +180,10 @@ const common = {
     Flag.withDescription("where resume records are kept (default: $XDG_STATE_HOME/freshet)"),
     Flag.optional
   ),
-  maxTorrentSize: parsed("max-torrent-size", "SIZE", "a size like 64M", parseSize).pipe(
-    Flag.withDescription("the largest .torrent taken (default: 64M)"),
-    Flag.withDefault(64 * 1024 * 1024)
-  ),
+  maxTorrentSize,
   json: off("json", "write records of what happens to stdout, one JSON object a line"),
-  quiet: off("quiet", "show no progress").pipe(Flag.withAlias("q")),
-  summaryInterval: parsed("summary-interval", "SEC", "a number of seconds, at least 1", wholeNumber(1, 86_400)).pipe(
-    Flag.withDescription("seconds between progress lines where stderr is no terminal (default: 10)"),
-    Flag.withDefault(10)
-  )
+  quiet,
+  summaryInterval
 }
 
 export const leech = {
@@ -207,6 +219,24 @@ export const leech = {
   )
 }
 
+/** What `seed` and `create` share. */
+export const making = {
+  v2: off("v2", "make a version 2 torrent (BEP 52): hashed by 16 KiB, fewer clients read it"),
+  hybrid: off("hybrid", "make a torrent of versions 1 and 2 in one"),
+  pieceLength: parsed("piece-length", "SIZE", "a multiple of 16K up to 64M", (text) => {
+    const size = parseSize(text)
+    return size !== undefined && PieceLength.isPossible(size, false) ? size : undefined
+  }).pipe(
+    Flag.withDescription("bytes of a piece, like 256K; for version 2 a power of two (default: by the size of it all)"),
+    Flag.optional
+  ),
+  comment: Flag.String("comment").pipe(
+    Flag.withMetavar("TEXT"),
+    Flag.withDescription("a comment for the torrent that is made"),
+    Flag.optional
+  )
+}
+
 export const seed = {
   source: Argument.String("source").pipe(
     Argument.withDescription("a .torrent file, or a file or folder to make a torrent of and share")
@@ -218,24 +248,14 @@ export const seed = {
     Flag.withDescription("where to write the torrent that is made of a file or folder"),
     Flag.optional
   ),
-  pieceLength: parsed("piece-length", "SIZE", "a power of two from 16K to 64M", (text) => {
-    const size = parseSize(text)
-    return size !== undefined && size >= 16_384 && size <= 64 * 1024 ** 2 && (size & (size - 1)) === 0
-      ? size
-      : undefined
-  }).pipe(Flag.withDescription("piece length of the torrent that is made (default: by its size)"), Flag.optional),
+  ...making,
   publish: off("publish", "list the torrent at each http(s) --tracker, for leech --from to find it by name"),
   publishToken: parsed("publish-token", "TOKEN", "a token without spaces", token, () => "***").pipe(
     Flag.withDescription("what the tracker wants of those who publish (default: $FRESHET_PUBLISH_TOKEN)"),
     Flag.withFallbackConfig(Config.String("FRESHET_PUBLISH_TOKEN")),
     Flag.optional
   ),
-  private: off("private", "make a private torrent (BEP 27)"),
-  comment: Flag.String("comment").pipe(
-    Flag.withMetavar("TEXT"),
-    Flag.withDescription("a comment for the torrent that is made"),
-    Flag.optional
-  )
+  private: off("private", "make a private torrent (BEP 27)")
 }
 
 /** The values of a set of flags. */

@@ -12,6 +12,7 @@ import * as SystemCode from "../../services/SystemCode.ts"
 import * as HttpGet from "../../services/tracker/HttpGet.ts"
 import type { LocalAddress } from "../../services/tracker/Route.ts"
 import { ExitCode, type Failure, failure } from "./ExitCode.ts"
+import * as MagnetLink from "./MagnetLink.ts"
 
 export interface LoadOptions {
   readonly source: string
@@ -86,12 +87,6 @@ const fromWeb = Effect.fnUntraced(function*({ bind, maxBytes, source }: LoadOpti
   return yield* failure(STATUS[answer.status] ?? ExitCode.network, `${source} answered with status ${answer.status}`)
 })
 
-/** What a path of the wrong kind most likely was meant to be. */
-const unsupported = (source: string): string | undefined =>
-  source.startsWith("magnet:") || /^([0-9a-f]{40}|[a-z2-7]{32})$/i.test(source)
-    ? "magnet links and info hashes are not supported yet; give a .torrent file or its URL"
-    : undefined
-
 const readBytes = Effect.fnUntraced(function*(options: LoadOptions): Effect.fn.Return<Uint8Array, Failure, Resolver> {
   const { maxBytes, source } = options
   if (source === "-") return yield* fromStream(process.stdin, "stdin", maxBytes)
@@ -99,8 +94,16 @@ const readBytes = Effect.fnUntraced(function*(options: LoadOptions): Effect.fn.R
     if (!URL.canParse(source)) return yield* failure(ExitCode.usage, `${source} is not a URL`)
     return yield* fromWeb(options)
   }
-  const hint = unsupported(source)
-  if (hint !== undefined && !fs.existsSync(source)) return yield* failure(ExitCode.usage, hint)
+  const link = MagnetLink.of(source)
+  if (link !== undefined) {
+    const magnet = yield* Effect.fromResult(link)
+    return yield* failure(
+      ExitCode.usage,
+      `${
+        magnet.infoHashV1 ?? magnet.infoHashV2
+      }: a torrent cannot be had by its magnet link or hash yet; give a .torrent file or its URL`
+    )
+  }
   return yield* fromStream(fs.createReadStream(source), source, maxBytes)
 })
 

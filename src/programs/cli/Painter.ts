@@ -8,6 +8,8 @@ export interface Status {
   readonly name: string
   /** Of `total`, while files on the disk are checked or a torrent is made of them. */
   readonly checked: number
+  /** Of the hashing, on the average; absent when that is not known. */
+  readonly checkRate?: number
   readonly done: number
   readonly total: number
   readonly downRate: number
@@ -117,9 +119,17 @@ const peersOf = ({ peers, seeds }: Status, detail: Detail): Array<Column> => {
   return [[{ text: `peers ${peers}${among}` }]]
 }
 
+/** Rounded up: what has not ended never takes 0 s. */
+const etaOf = (ms: number): Column => [{ text: "ETA " }, {
+  text: Format.duration(Math.ceil(ms / 1000) * 1000),
+  color: YELLOW
+}]
+
 const checking = (status: Status, detail: Detail, style: Style): Array<Column> => [
   gauge(`${status.phase} `, status.checked, status.total, detail, style),
-  ...detail.sizes ? [[{ text: Format.pair(status.checked, status.total) }]] : []
+  ...detail.sizes ? [[{ text: Format.pair(status.checked, status.total) }]] : [],
+  ...status.checkRate === undefined ? [] : [[{ text: Format.rate(status.checkRate), color: GREEN }]],
+  ...detail.eta && status.etaMs !== undefined ? [etaOf(status.etaMs)] : []
 ]
 
 const seeding = (status: Status, detail: Detail, style: Style): Array<Column> => [
@@ -129,12 +139,6 @@ const seeding = (status: Status, detail: Detail, style: Style): Array<Column> =>
   [up(status.upRate, style), { text: detail.sizes ? ` (${Format.bytes(status.uploaded)})` : "" }],
   ...peersOf(status, detail)
 ]
-
-/** Rounded up: what has not ended never takes 0 s. */
-const etaOf = (ms: number): Column => [{ text: "ETA " }, {
-  text: Format.duration(Math.ceil(ms / 1000) * 1000),
-  color: YELLOW
-}]
 
 const downloading = (status: Status, detail: Detail, style: Style): Array<Column> => [
   ...status.phase === "stopping" && detail.sizes ? [[{ text: "stopping" }]] : [],

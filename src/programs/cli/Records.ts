@@ -3,6 +3,7 @@
  * is Unix time in ms, other times are ms. A key that has nothing to say is `null`, never absent.
  */
 import * as Schema from "effect/Schema"
+import * as JsonLine from "./JsonLine.ts"
 
 const Rate = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
 
@@ -170,7 +171,38 @@ const Summary = Schema.Struct({
   exitCode: documented(Schema.Natural, "With which the program will exit")
 })
 
+const LeftOut = Schema.Struct({
+  path: documented(Schema.String, "Below the folder, parts separated by /"),
+  why: documented(
+    Schema.Literals(["Junk", "Hidden", "Excluded", "Link", "Special"]),
+    "Junk: left by a desktop; Link: a symbolic link; Special: no regular file"
+  )
+})
+
+const ofVersion = (version: number) => `of version ${version}; null: it is not of that version, or not made`
+
+const Created = Schema.Struct({
+  type: Schema.tag("created"),
+  time,
+  infoHash: documented(Schema.NullOr(Schema.String), `SHA-1 of the info dictionary, 40 hex digits, ${ofVersion(1)}`),
+  infoHashV2: documented(
+    Schema.NullOr(Schema.String),
+    `SHA-256 of the info dictionary, 64 hex digits, ${ofVersion(2)}`
+  ),
+  path: documented(Schema.NullOr(Schema.String), "Where the torrent was written; null: it was not"),
+  magnet: documented(Schema.NullOr(Schema.String), "A link to the torrent; null: it was not made"),
+  name: documented(Schema.String, "Name of the file or of the top folder"),
+  version: documented(Schema.Literals(["1", "2", "hybrid"]), "Of the torrent (BEP 3, BEP 52)"),
+  total: documented(Schema.Natural, "Bytes of all files"),
+  pieceLength: documented(Schema.Natural, "Bytes of every piece but the last"),
+  pieces: documented(Schema.Natural, "Number of pieces"),
+  files: documented(Schema.Natural, "Number of files"),
+  leftOut: documented(Schema.Array(LeftOut), "Files and folders that are not in it"),
+  warnings: documented(Schema.Array(Schema.String), "What is allowed but seldom meant, a line each")
+})
+
 export const Record = Schema.Union([
+  Created,
   Metadata,
   Checking,
   Progress,
@@ -193,13 +225,8 @@ const Line = Schema.fromJsonString(Record)
 
 const encodeLine = Schema.encodeSync(Line)
 
-/** Control characters that JSON lets through, and those that reverse or break a line when records are shown. */
-const UNSAFE = /[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
-
-const escape = (char: string): string => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`
-
 /** One line of printable JSON, without its end of line. A number that its field forbids is a defect and throws. */
-export const encode = (record: Record): string => encodeLine(record).replace(UNSAFE, escape)
+export const encode = (record: Record): string => JsonLine.printable(encodeLine(record))
 
 /** Reads one line, as a program that watches would; throws on what is no record. */
 export const decode: (line: string) => Record = Schema.decodeSync(Line)

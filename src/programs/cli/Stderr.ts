@@ -11,7 +11,7 @@ export interface Stderr {
 }
 
 /** A terminal that wants to be left alone says so in its environment (no-color.org). */
-const styleOf = (stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): Painter.Style => ({
+export const styleOf = (stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): Painter.Style => ({
   color: stream.isTTY && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb",
   unicode: /utf-?8/i.test(env["LC_ALL"] || env["LC_CTYPE"] || env["LANG"] || "UTF-8")
 })

@@ -3,10 +3,10 @@ import type * as CliError from "effect/cli/CliError"
 import * as CliOutput from "effect/cli/CliOutput"
 import type * as HelpDoc from "effect/cli/HelpDoc"
 import * as Option from "effect/Option"
-import { TABLE, type Table, TRACKER_TABLE } from "./ExitCode.ts"
+import { CREATE_TABLE, DOCUMENT_TABLES, TABLE, type Table, TRACKER_TABLE } from "./ExitCode.ts"
 
 /** Flags of one letter that take a value. */
-const VALUED = new Set(["a", "d", "f", "o", "p", "s", "t", "u", "w"])
+const VALUED = new Set(["a", "c", "d", "f", "n", "o", "p", "s", "t", "u", "w", "x"])
 
 /** Takes `-d/data` and `-p6881` apart, as getopt does; everything after `--` stays as it is. */
 export const expand = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
@@ -40,7 +40,9 @@ const inOurWords = (flag: HelpDoc.FlagDoc): HelpDoc.FlagDoc => ({ ...shortened(f
 const exitCodes = (table: Table): string =>
   table.map(([code, meaning]) => `  ${String(code).padStart(3)}  ${meaning}`).join("\n")
 
-const isTracker = ({ flags }: HelpDoc.HelpDoc): boolean => flags.some(({ name }) => name === "data-dir")
+const TABLES: Readonly<Record<string, Table>> = { ...DOCUMENT_TABLES, create: CREATE_TABLE, tracker: TRACKER_TABLE }
+
+const tableOf = ({ commandPath = [] }: HelpDoc.HelpDoc): Table => TABLES[commandPath.at(-1) ?? ""] ?? TABLE
 
 /** What `--help` prints, with the table of exit codes. */
 export const help = (doc: HelpDoc.HelpDoc): string =>
@@ -50,7 +52,7 @@ export const help = (doc: HelpDoc.HelpDoc): string =>
       flags: doc.flags.map(shortened),
       globalFlags: (doc.globalFlags ?? []).map(inOurWords)
     })
-  }\n\nEXIT CODES\n${exitCodes(isTracker(doc) ? TRACKER_TABLE : TABLE)}\n`
+  }\n\nEXIT CODES\n${exitCodes(tableOf(doc))}\n`
 
 const perhaps = (names: ReadonlyArray<string>): string =>
   names.length === 0 ? "" : `; did you mean ${names.join(" or ")}?`

@@ -122,7 +122,7 @@ const show = Effect.gen(function*() {
   const tracker = yield* TrackerServer.make({ port: 0, hosts: ["127.0.0.1"], intervalMs: 60_000 })
   say(`  tracker    ${tracker.url}`)
   const maker = yield* TorrentMaker
-  const { metainfo } = yield* maker.make({ path: original, trackers: [[tracker.url]] })
+  const { metainfo } = yield* maker.make(yield* maker.plan({ path: original }), { trackers: [[tracker.url]] })
   say(
     `  torrent    ${metainfo.infoHash}, ${metainfo.layout.pieces} pieces of ${
       Format.bytes(metainfo.layout.pieceLength)

@@ -8,6 +8,7 @@ import { defaultStateDir } from "../../services/ResumeStore.ts"
 import * as Torrent from "../../services/Torrent.ts"
 import * as Engine from "./Engine.ts"
 import { ExitCode, type Failure, failure } from "./ExitCode.ts"
+import * as FileList from "./FileList.ts"
 import { findByName, type Found, scarcityNow } from "./FindByName.ts"
 import type { CommonOptions, LeechOptions } from "./Flags.ts"
 import * as Format from "./Format.ts"
@@ -63,17 +64,9 @@ export const trackersOf = (
 
 /** Prints what `--select-file` chooses from. */
 const showFiles = (metainfo: Metainfo): void => {
-  const lines = metainfo.files.flatMap((file, index) =>
-    file.padding
-      ? []
-      : [
-        `${String(index + 1).padStart(5)}  ${Format.bytes(file.length).padStart(10)}  ${
-          Format.printable(file.path.join("/"))
-        }`
-      ]
-  )
+  const files = metainfo.files.map(({ length, padding, path }) => ({ length, path: path.join("/"), pad: padding }))
   process.stdout.write(`${Format.printable(metainfo.name)}  ${Format.bytes(Wanted.sizeOf(metainfo))}\n`)
-  process.stdout.write(`info hash ${metainfo.infoHash}\n\n${lines.join("\n")}\n`)
+  process.stdout.write(`info hash ${metainfo.infoHash}\n\n${FileList.table(files)}`)
 }
 
 const checkSelection = (

@@ -5,18 +5,21 @@ import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import * as Bitfield from "../../domain/Bitfield.ts"
+import * as Magnet from "../../domain/Magnet.ts"
 import * as Metainfo from "../../domain/Metainfo.ts"
+import * as Runs from "../../domain/Runs.ts"
 import { CatalogueClient } from "../../services/CatalogueClient.ts"
+import * as AtomicFile from "../../services/storage/AtomicFile.ts"
 import * as SystemCode from "../../services/SystemCode.ts"
 import * as Torrent from "../../services/Torrent.ts"
 import type { Incomplete } from "../../services/TorrentError.ts"
-import { TorrentMaker, type TorrentMakerError } from "../../services/TorrentMaker.ts"
+import { TorrentMaker } from "../../services/TorrentMaker.ts"
 import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 import type { SeedOptions } from "./Flags.ts"
 import * as Format from "./Format.ts"
-import * as Hashing from "./Hashing.ts"
 import { loadDocument } from "./LoadTorrent.ts"
 import { codeOf, messageOf, Run, untilStopped } from "./Main.ts"
+import * as Making from "./Making.ts"
 import * as Publish from "./Publish.ts"
 import * as Reporter from "./Reporter.ts"
 import { bindOf, engineOf, trackersOf } from "./runLeech.ts"
@@ -30,6 +33,8 @@ interface Source {
   readonly dir: string
   /** The data was hashed a moment ago. */
   readonly isFresh: boolean
+  /** What the user should know of it. */
+  readonly notes: ReadonlyArray<string>
 }
 
 /** A torrent by its name or because it is not a path; anything else that exists is data to share. */
@@ -49,44 +54,41 @@ const checkSaving = (file: string, source: string): Effect.Effect<void, Failure>
 }
 
 const saveTorrent = (file: string, bytes: Uint8Array) =>
-  Effect.try({
-    try: () => fs.writeFileSync(file, bytes),
-    catch: (cause) =>
-      failure(
-        ExitCode.cannotCreate,
-        `cannot write ${file}: ${SystemCode.of(cause) ?? String(cause)}`
-      )
+  Effect.tryPromise({
+    try: () => AtomicFile.publish(file, bytes, true),
+    catch: (cause) => failure(ExitCode.cannotCreate, `cannot write ${file}: ${SystemCode.of(cause) ?? String(cause)}`)
   })
 
-const UNMADE: Readonly<Record<TorrentMakerError["reason"], ExitCode>> = {
-  NotFound: ExitCode.notFound,
-  Unreadable: ExitCode.fileError,
-  Changed: ExitCode.fileError,
-  Empty: ExitCode.usage,
-  Invalid: ExitCode.usage
-}
-
 const makeTorrent = Effect.fnUntraced(function*(options: SeedOptions) {
-  const maker = yield* TorrentMaker
   if (Option.isSome(options.saveTorrent)) yield* checkSaving(options.saveTorrent.value, options.source)
   // A link is followed here, since none is where the files are read: the torrent has the name of what it leads to.
   const source = fs.realpathSync(options.source)
-  const name = path.basename(source)
-  const made = yield* Effect.scoped(Effect.flatMap(Hashing.progress({ ...options, name }), (onProgress) =>
-    maker.make({
-      path: source,
-      onProgress,
-      trackers: options.tracker.map((url) => [url]),
-      private: options.private,
-      ...(Option.isSome(options.pieceLength) && { pieceLength: options.pieceLength.value }),
-      ...(Option.isSome(options.comment) && { comment: options.comment.value })
-    }))).pipe(Effect.mapError(({ message, reason }) => failure(UNMADE[reason], message)))
+  const plan = yield* Making.plan({
+    path: source,
+    version: yield* Making.versionOf(options),
+    pieceLength: Option.getOrUndefined(options.pieceLength)
+  })
+  const made = yield* Making.make(plan, {
+    trackers: options.tracker.map((url) => [url]),
+    private: options.private,
+    comment: Option.getOrUndefined(options.comment),
+    createdBy: Making.CREATED_BY,
+    creationDate: yield* Making.creationDate
+  }, options)
   if (made.unshareable !== undefined) {
     return yield* failure(ExitCode.usage, `${made.unshareable} has a name that is not UTF-8; rename it to share it`)
   }
   if (Option.isSome(options.saveTorrent)) yield* saveTorrent(options.saveTorrent.value, made.bytes)
-  if (!options.json) process.stdout.write(`${made.metainfo.infoHash}\n`)
-  return { metainfo: made.metainfo, document: made.bytes, dir: path.dirname(source), isFresh: true }
+  if (!options.json) {
+    process.stdout.write(`${made.metainfo.infoHash}\n${Magnet.format(Magnet.fromMetainfo(made.metainfo))}\n`)
+  }
+  return {
+    metainfo: made.metainfo,
+    document: made.bytes,
+    dir: path.dirname(source),
+    isFresh: true,
+    notes: Making.notes(plan.leftOut)
+  }
 })
 
 const sourceOf = Effect.fnUntraced(function*(options: SeedOptions) {
@@ -97,36 +99,27 @@ const sourceOf = Effect.fnUntraced(function*(options: SeedOptions) {
     bind: bindOf(options.bind),
     dataIn: path.resolve(options.dir)
   })
-  return { metainfo, document: bytes, dir: path.resolve(options.dir), isFresh: false }
+  return { metainfo, document: bytes, dir: path.resolve(options.dir), isFresh: false, notes: [] }
 })
 
-/** `3-5, 9 and 12 more`: the pieces that are not there. */
-const missingPieces = (have: Bitfield.Bitfield, pieces: number): string => {
-  const runs: Array<string> = []
-  for (let piece = 0; piece < pieces; piece++) {
-    if (Bitfield.has(have, piece)) continue
-    const first = piece
-    while (piece + 1 < pieces && !Bitfield.has(have, piece + 1)) piece++
-    runs.push(first === piece ? `${first}` : `${first}-${piece}`)
-  }
-  return runs.length <= 8 ? runs.join(", ") : `${runs.slice(0, 8).join(", ")} and ${runs.length - 8} more runs`
-}
+const MOST_RUNS = 8
 
 const incomplete = (location: string, { have, pieces }: Incomplete): Failure =>
   failure(
     ExitCode.integrity,
     `${location} has ${Bitfield.count(have)} of ${pieces} pieces; missing or wrong: ${
-      missingPieces(have, pieces)
+      Runs.format(Runs.where(0, pieces - 1, (piece) => !Bitfield.has(have, piece)), MOST_RUNS)
     }; fetch them with leech first`
   )
 
 export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
   const work = Effect.gen(function*() {
     const origins = yield* Publish.originsOf(options)
-    const { dir, document, isFresh, metainfo }: Source = yield* sourceOf(options)
+    const { dir, document, isFresh, metainfo, notes }: Source = yield* sourceOf(options)
     const trackers = isFresh && !options.noTracker ? metainfo.trackers : yield* trackersOf(metainfo, options)
     const location = path.join(dir, metainfo.name)
     const reporter = yield* Reporter.make({ ...options, metainfo, path: location })
+    notes.forEach(reporter.notice)
     const run = yield* Run
     let isSharing = false
     yield* Effect.addFinalizer((exit) =>

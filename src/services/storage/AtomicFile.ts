@@ -1,4 +1,4 @@
-/** Small files that are read and replaced as a whole. Failures are Node's own. */
+/** Small files that are read, made and replaced as a whole. Failures are Node's own. */
 import * as fs from "node:fs/promises"
 import * as path from "node:path"
 import * as Bytes from "../../domain/Bytes.ts"
@@ -37,4 +37,45 @@ export const replace = async (file: string, chunks: Iterable<Uint8Array>): Promi
   }
   await fs.rename(temporary, file)
   await SafePlace.syncFolder(path.dirname(file))
+}
+
+/** What file systems say that have no links. */
+const NO_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"])
+
+/** Gives a file a name that no other has; fails with `EEXIST` when one has it. */
+const nameNew = async (temporary: string, file: string): Promise<void> => {
+  try {
+    await fs.link(temporary, file)
+    await fs.unlink(temporary)
+  } catch (cause) {
+    if (!NO_LINKS.has(codeOf(cause))) throw cause
+    await (await fs.open(file, "wx")).close()
+    await fs.rename(temporary, file)
+  }
+}
+
+/**
+ * A file for others to read, whole from the moment that it has its name. Where one has that name, it is replaced with
+ * `overwrite`, and without it this fails with `EEXIST`.
+ *
+ * @param mode permissions of the new file, if not those that every new file gets
+ */
+export const publish = async (file: string, bytes: Uint8Array, overwrite: boolean, mode?: number): Promise<void> => {
+  const folder = path.dirname(file)
+  const temporary = path.join(folder, `.freshet-${process.pid}.new`)
+  const handle = await fs.open(temporary, "wx")
+  try {
+    try {
+      await handle.writeFile(bytes)
+      if (mode !== undefined) await handle.chmod(mode)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await (overwrite ? fs.rename(temporary, file) : nameNew(temporary, file))
+  } catch (cause) {
+    await fs.rm(temporary, { force: true })
+    throw cause
+  }
+  await SafePlace.syncFolder(folder)
 }

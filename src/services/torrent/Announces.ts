@@ -1,5 +1,6 @@
-/** What a torrent tells its trackers, and what it does with their answers. */
+/** What a torrent tells its trackers, and what it does with their answers. A hybrid is announced in both its swarms (BEP 52). */
 import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
 import * as Random from "effect/Random"
 import * as PieceLayout from "../../domain/PieceLayout.ts"
 import type { Swarm } from "../../domain/swarm/Swarm.ts"
@@ -19,6 +20,34 @@ const lonely = Effect.fnUntraced(function*(swarm: Swarm) {
   while (swarm.isDone || swarm.peers.size > 0) yield* Effect.sleep("1 second")
 })
 
+const most = (a: number | undefined, b: number | undefined): number | undefined =>
+  a === undefined || b === undefined ? a ?? b : Math.max(a, b)
+
+/**
+ * What is told of the trackers. Many know one of a hybrid's hashes only: that they refuse the other is no news. Whoever is in
+ * both swarms is counted once.
+ */
+const makeTeller = (onEvent: (event: TorrentEvent) => void) => {
+  /** Per tracker what it last answered for each swarm, if that was no error. */
+  const answers = new Map<string, Array<Announcer.AnnounceStatus | undefined>>()
+  return (swarm: number, status: Announcer.AnnounceStatus): void => {
+    const { message, result, url } = status
+    const of = answers.get(url) ?? []
+    answers.set(url, of)
+    of[swarm] = result === "error" ? undefined : status
+    if (result === "error") {
+      if (swarm === 0 && of[1] === undefined) onEvent({ _tag: "TrackerFailed", url, message })
+      return
+    }
+    const seeds = most(of[0]?.seeders, of[1]?.seeders)
+    const leeches = most(of[0]?.leechers, of[1]?.leechers)
+    onEvent({ _tag: "TrackerAnswered", url, seeds, leeches })
+    if (result === "warning" && of[0]?.message !== of[1]?.message) {
+      onEvent({ _tag: "Warning", message: `the tracker says: ${message}` })
+    }
+  }
+}
+
 /** Announces in the background until the scope closes, and hands the peers over. */
 export const start = Effect.fnUntraced(function*(
   options: TorrentOptions,
@@ -32,27 +61,45 @@ export const start = Effect.fnUntraced(function*(
   const random = yield* Random.Random
   const { metainfo } = options
   const missing = () => swarm.fetched.dataLength - PieceLayout.sizeOf(swarm.fetched, swarm.have)
-  yield* Effect.forkScoped(Announcer.run({
-    infoHash: metainfo.infoHash,
-    peerId: session.peerId,
-    key: Math.floor(random.nextDoubleUnsafe() * 2 ** 32),
-    tiers: options.trackers,
-    private: metainfo.private,
-    numWant: () => swarm.peers.size < (options.maxPeers ?? MAX_PEERS) ? NUM_WANT : 0,
-    port: () => session.port,
-    stats: () => ({ uploaded: swarm.up.total, downloaded: swarm.down.total, left: missing() }),
-    onPeers: (peers) => pool.add(peers, "tracker"),
-    wake: lonely(swarm),
-    onSwitch: () => pool.forgetAll("came from another tracker"),
-    // BEP 3 knows no "I have all I want": only who has the whole torrent has completed it.
-    completed: Effect.andThen(
-      Effect.ignore(completed),
-      Effect.suspend(() => swarm.isSeed ? Effect.void : Effect.never)
-    ),
-    onStatus: ({ leechers, message, result, seeders, url }) => {
-      if (result === "error") return onEvent({ _tag: "TrackerFailed", url, message })
-      onEvent({ _tag: "TrackerAnswered", url, seeds: seeders, leeches: leechers })
-      if (result === "warning") onEvent({ _tag: "Warning", message: `the tracker says: ${message}` })
+  const key = Math.floor(random.nextDoubleUnsafe() * 2 ** 32)
+  const tell = makeTeller(onEvent)
+  /** The tracker that answered the first swarm last. */
+  const answering = yield* Queue.sliding<string>(1)
+
+  const announce = (index: number, tiers: TorrentOptions["trackers"]) =>
+    Effect.scoped(Announcer.run({
+      infoHash: metainfo.swarms[index]!,
+      peerId: session.peerId,
+      key,
+      tiers,
+      private: metainfo.private,
+      numWant: () => swarm.peers.size < (options.maxPeers ?? MAX_PEERS) ? NUM_WANT : 0,
+      port: () => session.port,
+      stats: () => ({ uploaded: swarm.up.total, downloaded: swarm.down.total, left: missing() }),
+      onPeers: (peers, url) => {
+        if (index === 0) Queue.offerUnsafe(answering, url)
+        pool.add(peers, "tracker", index)
+      },
+      wake: lonely(swarm),
+      onSwitch: () => pool.forgetAll("came from another tracker"),
+      // BEP 3 knows no "I have all I want": only who has the whole torrent has completed it.
+      completed: Effect.andThen(
+        Effect.ignore(completed),
+        Effect.suspend(() => swarm.isSeed ? Effect.void : Effect.never)
+      ),
+      onStatus: (status) => tell(index, status)
+    }))
+
+  /** Of a private torrent all peers must come from one tracker (BEP 27): the second swarm follows the first. */
+  const follow = Effect.gen(function*() {
+    let url = yield* Queue.take(answering)
+    while (true) {
+      const left = url
+      const moved = Effect.repeat(Queue.take(answering), { until: (next) => next !== left })
+      url = yield* Effect.raceFirst(announce(1, [[url]]), moved)
     }
-  }))
+  })
+
+  const rest = metainfo.swarms.length === 1 ? [] : [metainfo.private ? follow : announce(1, options.trackers)]
+  yield* Effect.forkScoped(Effect.all([announce(0, options.trackers), ...rest], { concurrency: "unbounded" }))
 })

@@ -10,11 +10,19 @@ import * as Stage from "./Stage.ts"
 
 interface Spec {
   readonly pieceLength: number
-  readonly hybrid?: boolean
+  readonly version?: "1" | "2" | "hybrid"
   readonly files: ReadonlyArray<readonly [path: string, length: number]>
 }
 
-export type Name = "single file" | "many files" | "one piece" | "odd pieces" | "hybrid"
+export type Name =
+  | "single file"
+  | "many files"
+  | "one piece"
+  | "odd pieces"
+  | "hybrid"
+  | "version 2"
+  | "version 2, one file"
+  | "both versions"
 
 export interface Fixture {
   readonly torrent: string
@@ -25,6 +33,22 @@ export interface Fixture {
 
 const KiB = 1024
 const MiB = 1024 * KiB
+
+/** Files that end in every way a piece and a block can, empty ones, and folders in folders. */
+const awkward = (folder: string): Spec["files"] => [
+  [`${folder}/.hidden`, 5],
+  [`${folder}/a/b/c/d/e/f/g/h/i/j/deep.bin`, 16_383],
+  [`${folder}/a/empty`, 0],
+  [`${folder}/block`, 16_384],
+  [`${folder}/block and one`, 16_385],
+  [`${folder}/empty`, 0],
+  [`${folder}/less than a piece`, 65_535],
+  [`${folder}/piece`, 65_536],
+  [`${folder}/piece and one`, 65_537],
+  [`${folder}/three pieces and a bit`, 200_000],
+  [`${folder}/ünï çödé/日本 語.bin`, 2_222_222],
+  [`${folder}/z last one`, 40_000]
+]
 
 const specs: Record<Name, Spec> = {
   "single file": { pieceLength: 256 * KiB, files: [["single.bin", 24 * MiB + 4321]] },
@@ -49,9 +73,12 @@ const specs: Record<Name, Spec> = {
   // Version 1 and 2 in one, its files aligned by padding (BEP 47, BEP 52).
   "hybrid": {
     pieceLength: 64 * KiB,
-    hybrid: true,
+    version: "hybrid",
     files: [["hybrid/one.bin", 1_500_001], ["hybrid/sub/two.bin", 70_007], ["hybrid/three.bin", 2_000_003]]
-  }
+  },
+  "version 2": { pieceLength: 64 * KiB, version: "2", files: awkward("version 2") },
+  "version 2, one file": { pieceLength: 64 * KiB, version: "2", files: [["version 2.bin", 20 * MiB + 4321]] },
+  "both versions": { pieceLength: 64 * KiB, version: "hybrid", files: awkward("both versions") }
 }
 
 export class Fixtures extends Context.Service<Fixtures, Record<Name, Fixture>>()("freshet/test/Fixtures") {
@@ -62,20 +89,23 @@ export class Fixtures extends Context.Service<Fixtures, Record<Name, Fixture>>()
       "many files": make(dir, "many files"),
       "one piece": make(dir, "one piece"),
       "odd pieces": make(dir, "odd pieces"),
-      "hybrid": make(dir, "hybrid")
+      "hybrid": make(dir, "hybrid"),
+      "version 2": make(dir, "version 2"),
+      "version 2, one file": make(dir, "version 2, one file"),
+      "both versions": make(dir, "both versions")
     }))
   )
 }
 
 const make = (under: string, name: Name): Fixture => {
-  const { files, hybrid = false, pieceLength } = specs[name]
+  const { files, pieceLength, version = "1" } = specs[name]
   const dir = path.join(under, name, "payload")
   for (const [index, [file, length]] of files.entries()) write(path.join(dir, file), noise(length, index + 1))
   const torrent = path.join(under, name, `${name}.torrent`)
   const spec = path.join(under, name, "spec.json")
   fs.writeFileSync(
     spec,
-    JSON.stringify({ out: torrent, root: dir, files, pieceLength, hybrid, tracker: Stage.trackerUrl() })
+    JSON.stringify({ out: torrent, root: dir, files, pieceLength, version, tracker: Stage.trackerUrl() })
   )
   execFileSync("/usr/bin/python3", [Stage.script("libtorrent_peer.py"), "make", spec])
   return { torrent, dir, files }

@@ -33,11 +33,12 @@ export interface Announce {
 }
 
 export interface Tracker {
-  /** Waits for an announce of the peer that listens on `port`. */
+  /** Waits for an announce of the peer that listens on `port`, to any swarm unless one is named. */
   readonly hears: (
     port: number,
     event: Announce["event"],
-    within?: Duration.Input
+    within?: Duration.Input,
+    infoHash?: string
   ) => Effect.Effect<Announce, Child.ChildError>
 }
 
@@ -97,9 +98,9 @@ const startTracker = Effect.fnUntraced(function*(spawn: Stage["spawn"], port: nu
   const child = yield* spawn(`tracker ${port}`, [pinnedNode, script("tracker.ts"), Namespace.address(1), String(port)])
   yield* child.prints(/listening/)
   return {
-    hears: (peer, event, within) =>
+    hears: (peer, event, within, infoHash = "") =>
       Effect.map(
-        child.prints(new RegExp(`^\\{"ip":"[^"]*","port":${peer},"event":"${event}".*\\}$`, "m"), within),
+        child.prints(new RegExp(`^\\{"ip":"[^"]*","port":${peer},"event":"${event}".*${infoHash}"\\}$`, "m"), within),
         ([line]): Announce => JSON.parse(line)
       )
   } satisfies Tracker

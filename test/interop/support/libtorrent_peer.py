@@ -2,7 +2,7 @@
 """libtorrent as a peer and as a maker of torrents.
 
 libtorrent_peer.py seed|leech TORRENT DIR IP:PORT [PEER_IP:PORT ...]   prints "ready", "uploading", "done"; a leech exits when done
-libtorrent_peer.py make SPEC.json     {"out", "root", "files": [[path, length], ...], "pieceLength", "hybrid", "tracker"}
+libtorrent_peer.py make SPEC.json     {"out", "root", "files": [[path, length], ...], "pieceLength", "version", "tracker"}
 """
 import json
 import os
@@ -15,7 +15,7 @@ def make(spec):
     files = lt.file_storage()
     for path, length in spec["files"]:
         files.add_file(path, length)
-    flags = 0 if spec["hybrid"] else lt.create_torrent.v1_only
+    flags = {"1": lt.create_torrent.v1_only, "2": lt.create_torrent.v2_only, "hybrid": 0}[spec["version"]]
     torrent = lt.create_torrent(files, spec["pieceLength"], flags)
     torrent.add_tracker(spec["tracker"])
     lt.set_piece_hashes(torrent, spec["root"])

@@ -30,4 +30,18 @@ describe("AtomicFile", () => {
       assert.include(String(cause.cause), "no more")
       assert.strictEqual(fs.readFileSync(file, "utf8"), "old")
     }).pipe(Effect.scoped))
+
+  it.live("publishes with the usual permissions, or those it is told", () =>
+    Effect.gen(function*() {
+      const file = path.join(yield* temporary, "file")
+      const modeAfter = (mode?: number) =>
+        Effect.map(
+          Effect.promise(() => AtomicFile.publish(file, Bytes.fromUtf8("x"), true, mode)),
+          () => fs.statSync(file).mode & 0o777
+        )
+      assert.strictEqual(yield* modeAfter(), 0o666 & ~process.umask())
+      assert.strictEqual(yield* modeAfter(0o646), 0o646)
+      assert.strictEqual(yield* modeAfter(0o400), 0o400)
+      assert.deepStrictEqual(fs.readdirSync(path.dirname(file)), ["file"])
+    }).pipe(Effect.scoped))
 })

@@ -1,0 +1,24 @@
+/** Foreign texts laid out on a terminal, never wider than it. */
+import * as Format from "./Format.ts"
+
+/** Lines of at most `columns`, broken at spaces where there are some. The text is printable. */
+export const wrap = (text: string, columns: number): Array<string> => {
+  const lines: Array<string> = []
+  let rest = text
+  while (Format.width(rest) > columns) {
+    // A character that is wider than the line stands alone all the same.
+    const fits = Format.cut(rest, columns, "") || Array.from(rest)[0]!
+    const space = fits.lastIndexOf(" ")
+    const end = space > fits.length / 2 ? space : fits.length
+    lines.push(rest.slice(0, end))
+    rest = rest.slice(end).trimStart()
+  }
+  return [...lines, rest]
+}
+
+/** The beginning of a text that may be of any length, and how much is left out. */
+export const shortened = (text: string, most: number): string => {
+  if (text.length <= most) return text
+  const kept = text.slice(0, most).replace(/[\ud800-\udbff]$/, "")
+  return `${kept} (and ${text.length - kept.length} more characters)`
+}

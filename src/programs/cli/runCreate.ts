@@ -1,0 +1,162 @@
+/** `create`: makes a torrent of a file or folder, and writes it. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as fs from "node:fs"
+import * as path from "node:path"
+import * as Magnet from "../../domain/Magnet.ts"
+import type { Metainfo } from "../../domain/Metainfo.ts"
+import * as TorrentLint from "../../domain/TorrentLint.ts"
+import * as Monotonic from "../../services/Monotonic.ts"
+import * as AtomicFile from "../../services/storage/AtomicFile.ts"
+import * as SystemCode from "../../services/SystemCode.ts"
+import { type Plan, TorrentMaker } from "../../services/TorrentMaker.ts"
+import type { CreateOptions } from "./CreateFlags.ts"
+import { ExitCode, type Failure, failure } from "./ExitCode.ts"
+import * as Format from "./Format.ts"
+import { complain, untilStopped } from "./Main.ts"
+import * as Making from "./Making.ts"
+import * as Records from "./Records.ts"
+
+/** Where the torrent goes: a file, or `-` for stdout. */
+type Target = string
+
+const STDOUT = "-"
+
+/** Seconds between progress lines where stderr is no terminal. */
+const SUMMARY_INTERVAL = 10
+
+/** Refuses what would cost the user a file, or change what is hashed; the hashing may take hours. */
+const checkTarget = (target: Target, plan: Plan, { force, json }: CreateOptions): Effect.Effect<void, Failure> => {
+  if (target === STDOUT) {
+    if (json) return Effect.fail(failure(ExitCode.usage, "--json and --output - both want stdout"))
+    return process.stdout.isTTY
+      ? Effect.fail(failure(ExitCode.usage, "a torrent is not for a terminal to show; redirect stdout"))
+      : Effect.void
+  }
+  if (`${path.resolve(target)}${path.sep}`.startsWith(`${plan.path}${path.sep}`)) {
+    return Effect.fail(
+      failure(ExitCode.usage, `${target} would lie in what the torrent is made of; name it with --output`)
+    )
+  }
+  const stats = fs.statSync(target, { throwIfNoEntry: false })
+  if (stats?.isDirectory()) {
+    return Effect.fail(failure(ExitCode.cannotCreate, `${target} is a folder; name a file in it`))
+  }
+  return stats === undefined || force ? Effect.void : Effect.fail(inTheWay(target))
+}
+
+const inTheWay = (target: Target): Failure => failure(ExitCode.fileExists, `${target} exists; --force writes over it`)
+
+const notWritten = (target: Target, cause: unknown): Failure => {
+  const code = SystemCode.of(cause)
+  if (code === "EEXIST") return inTheWay(target)
+  const isFull = code === "ENOSPC" || code === "EDQUOT"
+  return failure(isFull ? ExitCode.diskFull : ExitCode.cannotCreate, `cannot write ${target}: ${code ?? String(cause)}`)
+}
+
+const write = (target: Target, bytes: Uint8Array, { force }: CreateOptions): Effect.Effect<void, Failure> =>
+  target === STDOUT
+    ? Effect.sync(() => void process.stdout.write(bytes))
+    : Effect.tryPromise({
+      try: () => AtomicFile.publish(target, bytes, force),
+      catch: (cause) => notWritten(target, cause)
+    })
+
+const warningsOf = (plan: Plan, { private: isPrivate, tracker, webSeed }: CreateOptions): ReadonlyArray<string> =>
+  TorrentLint.lint({
+    ...plan,
+    multiFile: !plan.single,
+    private: isPrivate,
+    trackers: tracker,
+    webSeeds: webSeed,
+    paths: plan.files.map(({ names }) => [plan.name, ...names.map((name) => Buffer.from(name).toString())])
+  })
+
+const contentOf = ({ files, name, pieceLength, pieces, totalLength }: Plan): string =>
+  `${name}: ${Format.bytes(totalLength)} in ${files.length} ${files.length === 1 ? "file" : "files"}, ` +
+  `${pieces} ${pieces === 1 ? "piece" : "pieces"} of ${Format.bytes(pieceLength)}`
+
+/** What came of it, if it was more than a rehearsal. */
+interface Result {
+  readonly metainfo: Metainfo
+  readonly magnet: string
+  readonly target: Target
+}
+
+const tell = (text: string): void => void process.stderr.write(`${Format.printable(text)}\n`)
+
+const record = Effect.fnUntraced(function*(plan: Plan, warnings: ReadonlyArray<string>, result: Result | undefined) {
+  const { files, leftOut, name, pieceLength, pieces, totalLength: total, version } = plan
+  const line = Records.encode({
+    type: "created",
+    time: yield* Clock.currentTimeMillis,
+    infoHash: result?.metainfo.infoHashV1 ?? null,
+    infoHashV2: result?.metainfo.infoHashV2 ?? null,
+    path: result === undefined ? null : path.resolve(result.target),
+    magnet: result?.magnet ?? null,
+    name,
+    version,
+    total,
+    pieceLength,
+    pieces,
+    files: files.length,
+    leftOut,
+    warnings
+  })
+  process.stdout.write(`${line}\n`)
+})
+
+const rehearse = Effect.fnUntraced(function*(plan: Plan, target: Target, options: CreateOptions) {
+  const warnings = warningsOf(plan, options)
+  if (options.json) return yield* record(plan, warnings, undefined)
+  process.stdout.write(`${Format.printable(contentOf(plan))}\n`)
+  tell(target === STDOUT ? "nothing is written" : `nothing is written; it would be to ${target}`)
+})
+
+const create = Effect.fnUntraced(function*(plan: Plan, target: Target, options: CreateOptions) {
+  const clock = yield* Clock.Clock
+  const startedAt = Monotonic.millis(clock)
+  const { bytes, metainfo } = yield* Making.make(plan, {
+    trackers: options.tracker,
+    webSeeds: options.webSeed,
+    private: options.private,
+    source: Option.getOrUndefined(options.source),
+    comment: Option.getOrUndefined(options.comment),
+    createdBy: options.noCreatedBy ? undefined : Making.CREATED_BY,
+    creationDate: options.noDate ? undefined : yield* Making.creationDate
+  }, { quiet: options.quiet, summaryInterval: SUMMARY_INTERVAL })
+  const ms = Monotonic.millis(clock) - startedAt
+  yield* write(target, bytes, options)
+  const magnet = Magnet.format(Magnet.fromMetainfo(metainfo))
+  if (options.json) return yield* record(plan, warningsOf(plan, options), { metainfo, magnet, target })
+  const hashes = [metainfo.infoHashV1, metainfo.infoHashV2].filter((hash) => hash !== undefined)
+  const words = [...hashes, ...options.magnet ? [magnet] : []]
+  const say = target === STDOUT ? tell : (text: string) => void process.stdout.write(`${text}\n`)
+  if (target !== STDOUT || !options.quiet) words.forEach(say)
+  if (options.quiet) return
+  tell(`${contentOf(plan)}, made in ${Format.duration(ms)} (${Format.rate(plan.totalLength * 1000 / ms)})`)
+  if (target !== STDOUT) tell(`written to ${target}`)
+})
+
+export const runCreate = Effect.fnUntraced(function*(options: CreateOptions) {
+  const work = Effect.gen(function*() {
+    const plan = yield* Making.plan({
+      path: options.path,
+      version: yield* Making.versionOf(options),
+      pieceLength: Option.getOrUndefined(options.pieceLength),
+      name: Option.getOrUndefined(options.name),
+      exclude: options.exclude,
+      includeHidden: options.includeHidden
+    })
+    const target = Option.getOrElse(options.output, () => `${plan.name}.torrent`)
+    if (!options.dryRun) yield* checkTarget(target, plan, options)
+    if (!options.json) {
+      if (!options.quiet) Making.notes(plan.leftOut).forEach(tell)
+      for (const warning of warningsOf(plan, options)) complain(`warning: ${warning}`)
+    }
+    yield* (options.dryRun ? rehearse(plan, target, options) : create(plan, target, options))
+    return ExitCode.ok
+  })
+  yield* untilStopped(Effect.provide(work, TorrentMaker.layer), () => ExitCode.unfinished)
+})

@@ -1,0 +1,5 @@
+#!/usr/bin/env node
+import { verify } from "./cli/Commands.ts"
+import { main } from "./cli/Main.ts"
+
+main(verify)
