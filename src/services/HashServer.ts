@@ -94,7 +94,6 @@ export const make = Effect.fnUntraced(function*(
       yield* shelf.read(offset, bytes)
       into.set(Merkle.leaves(bytes))
       all.charge(length, now())
-      yield* Effect.yieldNow
     }))
 
   /** The leaves of a piece as they are on the disk, or `undefined` when these are not those of the torrent. */
@@ -111,11 +110,10 @@ export const make = Effect.fnUntraced(function*(
     shelf.onFault({ message: `piece ${piece} is no longer what was verified` }, new Set([piece]))
     return undefined
   }, (effect, shelf, piece) =>
-    Effect.catch(effect, (error) =>
-      Effect.sync(() => {
-        shelf.onFault(error, new Set([piece]))
-        return undefined
-      })))
+    effect.pipe(
+      Effect.tapError((error) => Effect.sync(() => shelf.onFault(error, new Set([piece])))),
+      Effect.orElseSucceed(() => undefined)
+    ))
 
   /** Those of the cache, or from the disk; a piece is hashed once however many ask. */
   const leavesOf = Effect.fnUntraced(function*(shelf: HashShelf, piece: number, bucket: TokenBucket) {
