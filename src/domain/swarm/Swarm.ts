@@ -422,6 +422,8 @@ export class Swarm {
 
   /** What came of a piece that peers were asked about; no blocks when nobody knew. */
   #found(wrong: ReadonlyArray<number>, piece: OpenPiece, now: number): void {
+    // At the end of a run all pieces are taken off the board, and only then the last peers leave.
+    if (this.board.open.get(piece.index) !== piece) return
     const liars = this.#fetchAgain(wrong, piece, now)
     if (liars.length > 0) this.#hooks.onLiars(liars, WRONG_BLOCKS)
     this.feed(now)

@@ -317,4 +317,14 @@ describe("a corrupt piece of version 2", () => {
     assert.deepStrictEqual(model.liars, new Set())
     assert.strictEqual(model.swarm.down.total, 2 * BLOCK)
   })
+
+  it("that is saved unfinished at the end of a run gives its memory back once", () => {
+    const { model, others: [other], swarm } = doubtful(["Mute"])
+    swarm.board.spill(swarm.board.open.get(0)!)
+    assert.strictEqual(model.buffers.used, 0)
+    for (const member of model.members.slice()) model.leave(member)
+    assert.isFalse(other!.isOpen)
+    assert.strictEqual(model.buffers.used, 0)
+    assert.deepStrictEqual(model.liars, new Set())
+  })
 })
