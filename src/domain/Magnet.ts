@@ -7,6 +7,7 @@ import * as Result from "effect/Result"
 import * as Bytes from "./Bytes.ts"
 import * as InfoHash from "./InfoHash.ts"
 import * as InfoHashV2 from "./InfoHashV2.ts"
+import { isUrl } from "./metainfo/Links.ts"
 import * as PeerAddress from "./PeerAddress.ts"
 import * as Runs from "./Runs.ts"
 import * as Percent from "./tracker/Percent.ts"
@@ -149,8 +150,6 @@ const oneHash = <A>(
   return Result.succeed(found)
 }
 
-const URL_SHAPE = /^[a-z][a-z\d+.-]*:\/\/[^\s\p{Cc}/][^\s\p{Cc}]*$/iu
-
 /** Each value once, where it came first, and no more than there is room for. */
 const distinct = <A>(values: Iterable<A>, key: (value: A) => string): Array<A> => {
   const found = new Map<string, A>()
@@ -162,7 +161,7 @@ const distinct = <A>(values: Iterable<A>, key: (value: A) => string): Array<A> =
 }
 
 const urls = (values: ReadonlyArray<string>): Array<string> =>
-  distinct(values.filter((url) => url.length <= MAX_URL && URL_SHAPE.test(url)), (url) => url)
+  distinct(values.filter((url) => url.length <= MAX_URL && isUrl(url)), (url) => url)
 
 /** A last label of digits would be a broken IPv4 address. */
 const HOST_NAME = /^(?:[a-z\d_-]{1,63}\.)*[a-z][a-z\d-]{0,62}\.?$/i

@@ -26,7 +26,7 @@ export const padHash = (layer: number): Uint8Array => ZEROS[layer]!
 export const leaves = (bytes: Uint8Array): Uint8Array => {
   const out = new Uint8Array(Math.ceil(bytes.length / BLOCK) * HASH)
   for (let at = 0, to = 0; at < bytes.length; at += BLOCK, to += HASH) {
-    out.set(Digest.sha256(bytes.subarray(at, at + BLOCK)), to)
+    Digest.writeSha256(bytes.subarray(at, at + BLOCK), out, to)
   }
   return out
 }
@@ -37,10 +37,8 @@ export const parents = (nodes: Uint8Array, layer: number): Uint8Array => {
   const out = new Uint8Array(Math.ceil(nodes.length / pair) * HASH)
   for (let at = 0, to = 0; at < nodes.length; at += pair, to += HASH) {
     const whole = at + pair <= nodes.length
-    out.set(
-      Digest.sha256(whole ? nodes.subarray(at, at + pair) : Bytes.concat([nodes.subarray(at), padHash(layer)])),
-      to
-    )
+    const children = whole ? nodes.subarray(at, at + pair) : Bytes.concat([nodes.subarray(at), padHash(layer)])
+    Digest.writeSha256(children, out, to)
   }
   return out
 }

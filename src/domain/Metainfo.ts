@@ -41,6 +41,9 @@ export interface FileEntry {
   readonly executable: boolean
 }
 
+/** Whether the file has a place on the disk: padding and links have none. */
+export const isStored = (file: FileEntry): boolean => !file.padding && file.symlink === undefined
+
 /** `hybrid` is both: one payload, described and hashed in both ways. */
 export type Version = "1" | "2" | "hybrid"
 
@@ -121,7 +124,10 @@ export interface ParseOptions {
   readonly maxBytes?: number | undefined
   /** The most keys and values in it; a file takes seven. */
   readonly maxTokens?: number | undefined
-  /** Bytes of the name and of all paths, as they stand in the document: names take longest to be made safe. */
+  /**
+   * Bytes of the name and of all paths: names take longest to be made safe. Those of version 1 count as they stand in the
+   * document, those of version 2 written out in full; a hybrid has both, each within the limit.
+   */
   readonly maxNameBytes?: number | undefined
   /** What to change in file names; `posix` finds data that lies on a POSIX disk already. */
   readonly names?: SafePath.Rules | undefined
@@ -201,18 +207,14 @@ const readFiles = (
     return { files: Placement.ofList(list, yield* Hybrid.pair(list, tree, multiFile, pieceLength)), multiFile }
   })
 
-/** The files under safe names. */
-const named = ({ files, multiFile }: Files, name: string, rules: SafePath.Rules): Array<FileEntry> => {
+/** Puts safe names in the place of raw ones: entries made anew would be garbage for each of a million files. */
+const rename = ({ files, multiFile }: Files, name: string, rules: SafePath.Rules): ReadonlyArray<FileEntry> => {
   const paths = SafePath.all(files.map(({ path }) => multiFile ? [name, ...path] : path), rules)
-  return files.map(({ executable, length, offset, padding, piecesRoot, symlink }, i) => ({
-    path: paths[i]!,
-    length,
-    offset,
-    padding,
-    piecesRoot,
-    symlink: symlink?.map((component) => SafePath.component(component, rules)),
-    executable
-  }))
+  for (const [i, file] of files.entries()) {
+    file.path = paths[i]!
+    if (file.symlink !== undefined) file.symlink = file.symlink.map((part) => SafePath.component(part, rules))
+  }
+  return files
 }
 
 type Payload = Pick<
@@ -242,7 +244,7 @@ const readInfo = (
       version,
       name: SafePath.component(name, rules),
       multiFile: content.multiFile,
-      files: named(content, name, rules),
+      files: rename(content, name, rules),
       layout,
       pieceHashes,
       pieceRoots,

@@ -160,10 +160,14 @@ const changePrivate = (changes: Changes, info: Bencode.Value, wanted: boolean | 
   if (wanted !== undefined && wanted !== isPrivate) changes.set("private", encoded(wanted ? 1 : undefined))
 }
 
-const becomesFolder = new Metainfo.MetainfoError({
-  reason: "Invalid",
-  message: "a version 2 torrent of a single file cannot have another name: it would become a folder"
-})
+/** In version 2 the one file has its name in the file tree as well (BEP 52). */
+const namedTwice = ({ multiFile, version }: Metainfo.Metainfo): Result.Result<void, Metainfo.MetainfoError> =>
+  version === "1" || multiFile ? Result.void : Result.fail(
+    new Metainfo.MetainfoError({
+      reason: "Invalid",
+      message: "the name of a single file of version 2 cannot be changed: make the torrent anew"
+    })
+  )
 
 /** Fails when the document is no torrent, or would not be one any more. Bytes after its end are kept. */
 export const edit = (
@@ -178,6 +182,7 @@ export const edit = (
     const info = fields.info!
     const inInfo: Changes = new Map()
     changeText(inInfo, info, "name", edits.name)
+    if (inInfo.size > 0) yield* namedTwice(before)
     changeText(inInfo, info, "source", edits.source)
     changePrivate(inInfo, info, edits.private)
     const changes: Changes = new Map()
@@ -190,5 +195,5 @@ export const edit = (
     if (changes.size === 0) return { bytes: document, before, after: before, absent }
     const bytes = Bytes.concat([withChanges(root, changes), document.subarray(root.end)])
     const after = yield* Metainfo.parse(bytes, options)
-    return before.multiFile === after.multiFile ? { bytes, before, after, absent } : yield* Result.fail(becomesFolder)
+    return { bytes, before, after, absent }
   })

@@ -3,7 +3,7 @@
  * were synced before it was written; {@link plan} weighs it against the files as they are now.
  */
 import * as Bitfield from "./Bitfield.ts"
-import type * as Metainfo from "./Metainfo.ts"
+import * as Metainfo from "./Metainfo.ts"
 import * as PieceLayout from "./PieceLayout.ts"
 
 /** What the file system says about a file. */
@@ -51,7 +51,7 @@ export const storedFilesOf = (metainfo: Metainfo.Metainfo, piece: number): Array
     metainfo.files,
     PieceLayout.pieceOffset(metainfo.layout, piece),
     PieceLayout.pieceSize(metainfo.layout, piece)
-  ).filter((span) => !metainfo.files[span.file]!.padding)
+  ).filter((span) => Metainfo.isStored(metainfo.files[span.file]!))
 
 /**
  * What a file is worth:
@@ -63,7 +63,7 @@ export const storedFilesOf = (metainfo: Metainfo.Metainfo, piece: number): Array
 export type Standing = "Trusted" | "Sample" | "Recheck" | "Lost"
 
 export interface Plan {
-  /** Per file; padding and empty files are `Trusted`. */
+  /** Per file; padding, links and empty files are `Trusted`. */
   readonly standings: ReadonlyArray<Standing>
   /** For every file that stands as `Sample`, the piece to verify. */
   readonly samples: ReadonlyArray<{ readonly file: number; readonly piece: number }>
@@ -103,7 +103,7 @@ const standingOf = (
   file: number
 ): Standing => {
   const entry = metainfo.files[file]!
-  if (entry.padding || entry.length === 0) return "Trusted"
+  if (!Metainfo.isStored(entry) || entry.length === 0) return "Trusted"
   const stat = stats[file]
   if (stat === undefined || inPart(file) !== Bitfield.has(record.inPart, file)) return "Lost"
   if (Bitfield.has(record.closed.files, file)) {

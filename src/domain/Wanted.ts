@@ -1,6 +1,6 @@
 /** Which pieces the user's choice of files needs, and how many bytes of it are there. */
 import * as Bitfield from "./Bitfield.ts"
-import type { Metainfo } from "./Metainfo.ts"
+import { isStored, type Metainfo } from "./Metainfo.ts"
 import * as PieceLayout from "./PieceLayout.ts"
 
 export interface Wanted {
@@ -21,10 +21,10 @@ export const sizeOf = ({ files }: Pick<Metainfo, "files">): number => {
 /** @param selected file indices; all files when absent */
 export const make = (metainfo: Metainfo, selected: ReadonlySet<number> | undefined): Wanted => {
   const { files, layout } = metainfo
-  const isChosen = (file: number): boolean => !files[file]!.padding && (selected === undefined || selected.has(file))
+  const isChosen = (file: number): boolean => isStored(files[file]!) && (selected === undefined || selected.has(file))
   const hasPadding = files.some((file) => file.padding)
   // Also the pieces of padding alone: without them nobody could ever be a seed.
-  const everything = files.every((file, index) => file.padding || isChosen(index))
+  const everything = files.every((file, index) => !isStored(file) || isChosen(index))
   const pieces = everything ? Bitfield.full(layout.pieces) : Bitfield.make(layout.pieces)
   let bytes = 0
   files.forEach((file, index) => {

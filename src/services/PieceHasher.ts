@@ -8,7 +8,6 @@ import * as Bitfield from "../domain/Bitfield.ts"
 import type * as PieceLayout from "../domain/PieceLayout.ts"
 import * as Crew from "./hashing/Crew.ts"
 import * as HashTask from "./hashing/HashTask.ts"
-import type { Word } from "./hashing/HashWorker.ts"
 import { type Outcome, RunHasher, type Trouble } from "./hashing/RunHasher.ts"
 
 /** A file could not be read as the layout says: it is not there, is too short, or the system refuses. */
@@ -73,8 +72,8 @@ export class PieceHasher extends Context.Service<PieceHasher, {
   static readonly layerHere: Layer.Layer<PieceHasher> = Layer.succeed(PieceHasher, { hash: (job) => hash(job, 0) })
 }
 
-/** More threads than that wait for the disk and not for each other. */
-const MAX_WORKERS = 16
+/** More threads than that wait for the disk, and each takes 10 MB. */
+const MAX_WORKERS = 15
 
 /** Below this a thread takes longer to start than it would save. */
 const MIN_THREADED = 32 * 1024 * 1024
@@ -131,34 +130,24 @@ const hashHere = (task: HashTask.HashTask, tally: Tally, next: () => number | un
     (hasher) => Effect.sync(() => hasher.close())
   )
 
-/** Hashes in threads until all is done or no thread is left; until the first has started, this one helps. */
+/** Hashes in threads and in this one until all is done, or until nobody else is left. */
 const hashInCrew = Effect.fnUntraced(function*(task: HashTask.HashTask, tally: Tally, workers: number) {
-  let isHelpWanted = true
   let crew: Crew.Crew | undefined
   const inCrew = Effect.callback<void, PieceHasherError>((resume) => {
-    const hear = (word: Word) => {
-      isHelpWanted = false
-      if (word === "started") return
-      if (word.trouble !== undefined) return resume(Effect.fail(toError(word.trouble)))
-      tally.add(word)
+    const hear = (outcome: Outcome) => {
+      if (outcome.trouble !== undefined) return resume(Effect.fail(toError(outcome.trouble)))
+      tally.add(outcome)
       if (tally.isDone) resume(Effect.void)
     }
-    const left = () => {
-      isHelpWanted = false
-      resume(Effect.void)
-    }
-    crew = Crew.start(task, Math.min(workers, task.runs), { hear, left })
+    crew = Crew.start(task, Math.min(workers, task.runs), { hear, left: () => resume(Effect.void) })
   }).pipe(Effect.ensuring(Effect.promise(async () => crew?.end())))
-  yield* Effect.all(
-    [inCrew, hashHere(task, tally, () => isHelpWanted ? HashTask.take(task) : undefined)],
-    { concurrency: 2, discard: true }
-  )
+  yield* Effect.all([inCrew, hashHere(task, tally, () => HashTask.take(task))], { concurrency: 2, discard: true })
 })
 
 const hash = Effect.fnUntraced(function*(job: HashJob, workers: number): Effect.fn.Return<Hashed, PieceHasherError> {
   const task = HashTask.make(job)
   const tally = new Tally(task, job.onProgress)
-  if (workers > 1 && job.layout.dataLength >= MIN_THREADED) yield* hashInCrew(task, tally, workers)
+  if (workers > 0 && job.layout.dataLength >= MIN_THREADED) yield* hashInCrew(task, tally, workers)
   let at = 0
   yield* hashHere(task, tally, () => {
     while (at < task.runs && tally.has(at)) at++

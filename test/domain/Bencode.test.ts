@@ -134,6 +134,32 @@ describe("Bencode.encode and read", () => {
     assert.isUndefined(Bencode.text(info))
   })
 
+  it.prop("walks dictionaries in one pass as level by level", [value], ([value]) => {
+    const read = Result.getOrThrow(Bencode.read(Bencode.encode(toEncodable(value))))
+    const expected: Array<readonly [depth: number, key: string, value: string]> = []
+    const levels = (value: Bencode.Value, depth: number) => {
+      for (const [key, field] of Bencode.entries(value)) {
+        expected.push([depth, Bytes.toLatin1(key), Bytes.toLatin1(Bencode.raw(field))])
+        levels(field, depth + 1)
+      }
+    }
+    levels(read, 0)
+    const walked: typeof expected = []
+    const walk = (count: number) => {
+      walked.length = 0
+      Bencode.walk(read, (key, at, depth) => {
+        if (walked.length === count) return undefined
+        const field = Bencode.valueAt(read.document, at)
+        walked.push([depth, Bytes.toLatin1(key), Bytes.toLatin1(Bencode.raw(field))])
+        return Bencode.isDictionaryAt(read.document, at) ? "Into" : field
+      })
+    }
+    walk(Infinity)
+    assert.deepStrictEqual(walked, expected)
+    walk(2)
+    assert.deepStrictEqual(walked, expected.slice(0, 2))
+  })
+
   it("reads integers up to 2^53 - 1 and keeps larger ones raw", () => {
     const integer = (text: string) => Bencode.integer(Result.getOrThrow(Bencode.read(ascii(text))))
     assert.strictEqual(integer("i9007199254740991e"), Number.MAX_SAFE_INTEGER)

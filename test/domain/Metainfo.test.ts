@@ -159,6 +159,30 @@ describe("Metainfo.parse", () => {
     assert.deepStrictEqual([posix.name, posix.files[0]!.path], ["aux. ", ["aux. "]])
   })
 
+  it("reads what BEP 47 says of files", () => {
+    const files = [
+      { length: 16_384, attr: "hx?", path: ["program"] },
+      { attr: "l", path: ["link"], "symlink path": ["..", "program"] },
+      { length: 0, attr: "l", path: ["nowhere"] },
+      { length: 5, attr: "l", path: ["not empty"], "symlink path": ["program"] },
+      { length: 0, attr: "pl", "symlink path": ["program"] }
+    ]
+    const info = { name: "top", "piece length": 16_384, pieces: new Uint8Array(40), files }
+    const seen = parse(document(info)).files
+    assert.deepStrictEqual(seen.map(({ executable }) => executable), [true, false, false, false, false])
+    assert.deepStrictEqual(seen.map(({ symlink }) => symlink), [
+      undefined,
+      ["_", "program"],
+      undefined,
+      undefined,
+      undefined
+    ])
+    assert.deepStrictEqual(seen.map(({ length }) => length), [16_384, 0, 0, 5, 0])
+    assert.isTrue(parse(document({ ...single, attr: "x" })).files[0]!.executable)
+    const noLength = { ...info, files: [{ ...files[2], length: undefined }] } as Fields
+    assert.strictEqual(failureOf(document(noLength))?.message, "info.files[0].length is not an integer of 0 or more")
+  })
+
   it("keeps the trackers that are URLs, and falls back to announce", () => {
     const trackers = (rest: Fields) => parse(document(single, rest)).trackers
     const a = "http://a.example/announce"

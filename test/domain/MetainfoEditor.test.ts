@@ -4,6 +4,7 @@ import * as Result from "effect/Result"
 import * as Bencode from "../../src/domain/Bencode.ts"
 import * as Bytes from "../../src/domain/Bytes.ts"
 import * as MetainfoEditor from "../../src/domain/MetainfoEditor.ts"
+import { versioned } from "../support/versions.ts"
 import { bytes, int, textOf } from "./generators.ts"
 
 const url = int(0, 5).pipe(Arbitrary.map((i) => `http://t${i}.example/announce`))
@@ -228,6 +229,21 @@ describe("MetainfoEditor.edit", () => {
     const { after } = apply(document, { comment: null, private: false })
     assert.deepStrictEqual([after.comment, after.private], [undefined, false])
     assert.strictEqual(apply(document, { comment: "d" }).after.comment, "d")
+  })
+
+  it("renames folders of all versions, and single files where they have one name", () => {
+    for (const version of ["1", "2", "hybrid"] as const) {
+      const folder = versioned(version, [{ path: ["a"], length: 5 }, { path: ["b"], length: 5 }], 16_384)
+      assert.deepStrictEqual(
+        apply(folder.document, { name: "other" }).after.files.filter(({ padding }) => !padding).map(({ path }) => path),
+        [["other", "a"], ["other", "b"]]
+      )
+      const { document } = versioned(version, [{ path: ["a"], length: 5 }], 16_384, { single: true })
+      assert.strictEqual(apply(document, { name: "a" }).bytes, document)
+      const renamed = MetainfoEditor.edit(document, { name: "other" })
+      if (version === "1") assert.strictEqual(Result.getOrThrow(renamed).after.name, "other")
+      else assert.isTrue(Result.isFailure(renamed))
+    }
   })
 
   it("refuses what is no torrent", () => {

@@ -28,12 +28,15 @@ const drawing = {
     }),
     { minLength: 1, maxLength: 8 }
   ),
+  spaced: int(0, 1),
   seed: int(1, 1_000_000),
   flip: int(0, 1_000_000)
 }
 
 interface Drawing {
   readonly files: ReadonlyArray<{ readonly blocks: number; readonly kind: number; readonly fate: number }>
+  /** 1: with gaps between the files. */
+  readonly spaced: number
   readonly seed: number
   readonly flip: number
 }
@@ -47,9 +50,10 @@ const asV2 = (metainfo: Metainfo, infoHashV2: InfoHashV2.InfoHashV2): Metainfo =
   infoHashV2
 })
 
-const draw = ({ files, seed }: Drawing) => {
+const draw = ({ files, seed, spaced }: Drawing) => {
   const specs = files.map(({ blocks, kind }) => ({ length: blocks * PieceLayout.BLOCK, padding: kind === 0 }))
-  const first = Support.torrent(specs, PIECE).metainfo
+  const endToEnd = Support.torrent(specs, PIECE)
+  const first = spaced === 1 ? Support.spaced(endToEnd).metainfo : endToEnd.metainfo
   const metainfo = seed % 2 === 0 ? first : asV2(first, InfoHashV2.fromBytes(Support.noise(32, seed)))
   const { layout } = metainfo
   const bits = Support.noise(layout.pieces * 2 + 16, seed)
@@ -107,8 +111,8 @@ describe("ResumeCodec", () => {
   }, { arbitrary: { runs: 300 } })
 
   it("says what is wrong", () => {
-    const { metainfo, record } = draw({ files: [{ blocks: 5, kind: 2, fate: 8 }], seed: 2, flip: 0 })
-    const other = draw({ files: [{ blocks: 6, kind: 2, fate: 8 }], seed: 2, flip: 0 })
+    const { metainfo, record } = draw({ files: [{ blocks: 5, kind: 2, fate: 8 }], spaced: 0, seed: 2, flip: 0 })
+    const other = draw({ files: [{ blocks: 6, kind: 2, fate: 8 }], spaced: 0, seed: 2, flip: 0 })
     const bytes = ResumeCodec.encode(metainfo, record)
     const damage = (bytes: Uint8Array) => Result.getOrThrow(Result.flip(ResumeCodec.decode(metainfo, bytes)))._tag
     assert.strictEqual(damage(ResumeCodec.encode(other.metainfo, other.record)), "OtherTorrent")
@@ -120,7 +124,7 @@ describe("ResumeCodec", () => {
   })
 
   it("does not take a torrent for another that its truncated hash is shared with", () => {
-    const { metainfo, record } = draw({ files: [{ blocks: 5, kind: 2, fate: 8 }], seed: 2, flip: 0 })
+    const { metainfo, record } = draw({ files: [{ blocks: 5, kind: 2, fate: 8 }], spaced: 0, seed: 2, flip: 0 })
     const hash = InfoHashV2.toBytes(InfoHashV2.fromBytes(Support.noise(32)))
     const one = asV2(metainfo, InfoHashV2.fromBytes(hash))
     hash[31]! ^= 1

@@ -83,6 +83,10 @@ else {
         Transfer.seedDirectly(Clients.libtorrent, name))
       it.effect(`we leech from ourselves: ${name}`, () => transfer(Clients.ours, Clients.ours, name))
     }
+    for (const flag of ["--v2", "--hybrid"]) {
+      it.effect(`libtorrent takes a torrent that we made with ${flag}`, () =>
+        Transfer.ownTorrent(Clients.libtorrent, flag))
+    }
     it.effect("after a kill we go on with what we had", () => afterKill("version 2, one file"))
     it.effect("a hybrid is announced in both swarms", () => inBothSwarms)
   })

@@ -38,30 +38,33 @@ const assertRefused = (ended: Programs.Ended, code: number, ...parts: ReadonlyAr
 }
 
 describe("a file", () => {
-  it.live("goes from a seed to a leech by its name alone", () =>
-    Effect.gen(function*() {
-      const { at, root, shared } = yield* stage
-      const { origin } = yield* Server.serve()
-      const seed = yield* Programs.start("seed", [
-        shared,
-        ...at("seed"),
-        `--tracker=${origin}/announce`,
-        "--publish",
-        "--json"
-      ])
-      const record = publishedOf(yield* seed.until(isPublished))
-      assert.deepInclude(record, { url: origin, state: "added", name: "photos 2026", message: null })
-      const ended = yield* Programs.run("leech", ["--from", origin, "PHOTOS", ...at("leech"), "--json"])
-      assert.strictEqual(ended.code, 0, ended.err)
-      for (const file of ["one.jpg", "two.jpg"]) {
-        const copy = path.join(root, "leech", "photos 2026", file)
-        assert.strictEqual(Buffer.compare(fs.readFileSync(copy), fs.readFileSync(path.join(shared, file))), 0)
-      }
-      yield* seed.kill("SIGTERM")
-      const { code, err } = yield* seed.ended
-      assert.strictEqual(code, 0)
-      assert.include(err, `published at ${origin} as photos 2026\n`)
-    }).pipe(Effect.scoped, Effect.provide(Live)))
+  for (const [version, ...flags] of [["1"], ["2", "--v2"], ["1 and 2", "--hybrid"]] as const) {
+    it.live(`of version ${version} goes from a seed to a leech by its name alone`, () =>
+      Effect.gen(function*() {
+        const { at, root, shared } = yield* stage
+        const { origin } = yield* Server.serve()
+        const seed = yield* Programs.start("seed", [
+          shared,
+          ...flags,
+          ...at("seed"),
+          `--tracker=${origin}/announce`,
+          "--publish",
+          "--json"
+        ])
+        const record = publishedOf(yield* seed.until(isPublished))
+        assert.deepInclude(record, { url: origin, state: "added", name: "photos 2026", message: null })
+        const ended = yield* Programs.run("leech", ["--from", origin, "PHOTOS", ...at("leech"), "--json"])
+        assert.strictEqual(ended.code, 0, ended.err)
+        for (const file of ["one.jpg", "two.jpg"]) {
+          const copy = path.join(root, "leech", "photos 2026", file)
+          assert.strictEqual(Buffer.compare(fs.readFileSync(copy), fs.readFileSync(path.join(shared, file))), 0)
+        }
+        yield* seed.kill("SIGTERM")
+        const { code, err } = yield* seed.ended
+        assert.strictEqual(code, 0)
+        assert.include(err, `published at ${origin} as photos 2026\n`)
+      }).pipe(Effect.scoped, Effect.provide(Live)))
+  }
 
   it.live("is asked for at the tracker that lists it, when its torrent names none", () =>
     Effect.gen(function*() {

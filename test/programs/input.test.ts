@@ -90,6 +90,7 @@ describe("a torrent that is none", () => {
       assertRefused(yield* run(dir), 17, dir)
       assertRefused(yield* run(path.join(file, "below")), 17, file)
       assertRefused(yield* run("magnet:?xt=urn:btih:0123456789012345678901234567890123456789"), 28, "magnet")
+      assertRefused(yield* run("magnet:?xt=urn:btih:0123456789"), 27, "magnet")
     }))
 })
 

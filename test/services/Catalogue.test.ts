@@ -12,6 +12,7 @@ import { Catalogue, type CatalogueOptions } from "../../src/services/Catalogue.t
 import { temporary } from "../support/payload.ts"
 import * as RedisServer from "../support/redisServer.ts"
 import { document } from "../support/torrents.ts"
+import { versioned } from "../support/versions.ts"
 
 const open = (layer: Layer.Layer<Catalogue, unknown>) =>
   Effect.map(Effect.orDie(Layer.build(Layer.fresh(layer))), (context) => Catalogue.pipe(Effect.provide(context))).pipe(
@@ -80,6 +81,30 @@ const everyLayer = (make: Effect.Effect<Open, never, Scope.Scope>) => {
       const full = yield* Effect.flip(catalogue.publish(b.bytes))
       assert.deepInclude(full, { _tag: "PublishError", reason: "Full" })
       assert.isUndefined(yield* catalogue.get(b.infoHash))
+    }).pipe(Effect.scoped))
+
+  it.live("knows a torrent without version 1 by its truncated hash, and a hybrid by both", () =>
+    Effect.gen(function*() {
+      const openAgain = yield* make
+      const catalogue = yield* openAgain()
+      for (const version of ["2", "hybrid"] as const) {
+        const { document, metainfo } = versioned(version, [{ path: [`f${version}`], length: 20_000 }], 16_384)
+        const added = yield* catalogue.publish(document)
+        assert.deepInclude(added.listing, {
+          infoHash: metainfo.infoHash,
+          infoHashV2: metainfo.infoHashV2,
+          size: 20_000
+        })
+        const listings = yield* catalogue.listings
+        for (const infoHash of metainfo.swarms) {
+          assert.isTrue(catalogue.has(infoHash))
+          assert.deepStrictEqual(new Uint8Array((yield* catalogue.get(infoHash))!), document)
+        }
+        for (const text of [...metainfo.swarms, metainfo.infoHashV2!]) {
+          assert.deepStrictEqual(listings.named(text).map(({ infoHash }) => infoHash), [metainfo.infoHash])
+        }
+      }
+      assert.strictEqual((yield* catalogue.listings).count, 2)
     }).pipe(Effect.scoped))
 
   it.live("takes many at once, and none twice", () =>

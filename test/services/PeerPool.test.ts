@@ -3,6 +3,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import * as Bitfield from "../../src/domain/Bitfield.ts"
+import * as InfoHash from "../../src/domain/InfoHash.ts"
+import * as InfoHashV2 from "../../src/domain/InfoHashV2.ts"
+import type { Metainfo } from "../../src/domain/Metainfo.ts"
 import * as PeerAddress from "../../src/domain/PeerAddress.ts"
 import * as PeerId from "../../src/domain/PeerId.ts"
 import { PieceBuffers } from "../../src/domain/swarm/PieceBuffers.ts"
@@ -31,7 +34,8 @@ const withPool = Effect.fnUntraced(function*(
     readonly session: Session["Service"]
     readonly events: Array<TorrentEvent>
   }) => Effect.Effect<void>,
-  maxPeers = 50
+  maxPeers = 50,
+  torrent = metainfo
 ) {
   const net = yield* network
   net.infoHash = metainfo.infoHash
@@ -67,8 +71,14 @@ const withPool = Effect.fnUntraced(function*(
       onSent: () => {},
       onFault: () => {}
     }
-    const pool = yield* PeerPool.make({ metainfo, swarm, shelf, maxPeers, onEvent: (event) => events.push(event) })
-    yield* session.enroll({ swarms: metainfo.swarms, swarm, admit: pool.admit })
+    const pool = yield* PeerPool.make({
+      metainfo: torrent,
+      swarm,
+      shelf,
+      maxPeers,
+      onEvent: (event) => events.push(event)
+    })
+    yield* session.enroll({ swarms: torrent.swarms, swarm, admit: pool.admit })
     yield* body({ net, pool, swarm, session, events })
   }).pipe(Effect.provide(layers))
 })
@@ -99,6 +109,34 @@ describe("PeerPool", () => {
       }),
       5
     ))
+
+  it.effect("calls peers of a hybrid in the swarm they were met in, and those of both in the first", () => {
+    const infoHashV2 = InfoHashV2.fromBytes(Support.noise(32, 5))
+    const v2 = InfoHash.truncate(infoHashV2)
+    const hybrid: Metainfo = { ...metainfo, version: "hybrid", infoHashV2, swarms: [metainfo.infoHash, v2] }
+    return withPool(
+      Effect.fnUntraced(function*({ net, pool, session, swarm }) {
+        net.listeners.set(nameOf(1), SMALL)
+        net.listeners.set(nameOf(2), peerIdOf(2))
+        session.bans.ban(peerIdOf(9), address(9))
+        pool.add([address(1)], "tracker")
+        pool.add([1, 2].map(address), "tracker", 1)
+        yield* settle
+        const askedFor = (key: number) => net.hellos.get(address(key).host)
+        assert.deepStrictEqual(askedFor(1), { infoHash: metainfo.infoHash, v2 })
+        assert.deepStrictEqual(askedFor(2), { infoHash: v2, v2 })
+        // The same peer by another hash is the same peer, and a banned one is banned in both.
+        net.call(address(4), SMALL, v2)
+        net.call(address(9), peerIdOf(9), v2)
+        net.call(address(5), peerIdOf(5), v2)
+        yield* settle
+        assert.deepStrictEqual(net.ends, ["is connected already", "is banned"])
+        assert.strictEqual(swarm.peers.size, 3)
+      }),
+      50,
+      hybrid
+    )
+  })
 
   it.effect("lets callers in until it is full", () =>
     withPool(

@@ -38,6 +38,8 @@ export class Network {
   refusal = "EADDRINUSE"
   readonly asked: Array<number> = []
   readonly dialled: Array<string> = []
+  /** By address: the torrent that we asked for, and the other hash by which we would have it answered. */
+  readonly hellos = new Map<string, Pick<Hello, "infoHash" | "v2">>()
   readonly connected: Array<Connected> = []
   /** Why connections ended or never began, in order. */
   readonly ends: Array<string> = []
@@ -71,6 +73,7 @@ export const network = Effect.map(Queue.unbounded<Link>(), (incoming) => new Net
 const run = (network: Network, link: Link, hello: Hello): Effect.Effect<string> =>
   Effect.clockWith((clock) => {
     const caller = network.callers.get(link)
+    if (caller === undefined) network.hellos.set(link.remote.host, { infoHash: hello.infoHash!, v2: hello.v2 })
     const peerId = caller?.peerId ?? network.listeners.get(PeerAddress.format(link.remote))!
     const infoHash = (caller?.infoHash ?? hello.infoHash!) as NonNullable<Hello["infoHash"]>
     const admission = hello.admit({ peerId, infoHash, v2: false, reserved: new Uint8Array(8) }, link)

@@ -55,6 +55,26 @@ export const torrent = (specs: ReadonlyArray<FileSpec>, pieceLength: number, see
   return { payload, metainfo: metainfoOf(files, layout, Bytes.concat(hashes)) }
 }
 
+/** The same files where version 2 puts them (BEP 52): each with data starts a piece, and behind it there may be a gap. */
+export const spaced = ({ metainfo, payload }: Torrent): Torrent => {
+  const { pieceLength } = metainfo.layout
+  const short = new Map<number, number>()
+  const pieces: Array<Uint8Array> = []
+  let end = 0
+  const files = metainfo.files.map((file): Metainfo.FileEntry => {
+    const gap = file.length === 0 ? 0 : (pieceLength - end % pieceLength) % pieceLength
+    if (gap > 0) short.set(Math.floor(end / pieceLength), pieceLength - gap)
+    pieces.push(new Uint8Array(gap), payload.subarray(file.offset, file.offset + file.length))
+    const offset = end + gap
+    end = offset + file.length
+    return Object.assign({}, file, { offset, padding: false })
+  })
+  return {
+    payload: Bytes.concat(pieces),
+    metainfo: { ...metainfo, files, layout: PieceLayout.make(end, pieceLength, short) }
+  }
+}
+
 const metainfoOf = (
   files: ReadonlyArray<Metainfo.FileEntry>,
   layout: PieceLayout.PieceLayout,

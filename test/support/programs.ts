@@ -112,6 +112,7 @@ export interface StartOptions {
   /** For its stdin. */
   readonly input?: Uint8Array | undefined
   readonly env?: Readonly<Record<string, string>> | undefined
+  readonly cwd?: string | undefined
   /** Descriptors that it may have. */
   readonly maxFiles?: number | undefined
 }
@@ -135,7 +136,8 @@ export const start = (
       const [command, ...rest] = [...limit, process.execPath, file, ...args] as [string, ...Array<string>]
       const child = spawn(command, rest, {
         stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
-        env: { ...process.env, ...options.env }
+        env: { ...process.env, ...options.env },
+        cwd: options.cwd
       })
       child.stdin?.on("error", () => {}).end(options.input)
       return new Program(child, args.includes("--json") && !TELL_AT_ONCE.has(program))

@@ -29,9 +29,12 @@ export interface Attributes {
   readonly symlink: ReadonlyArray<string> | undefined
 }
 
+const NONE: Attributes = { padding: false, executable: false, symlink: undefined }
+
 export const attributes = (
   fields: { readonly attr?: Bencode.Value; readonly "symlink path"?: Bencode.Value }
 ): Attributes => {
+  if (fields.attr === undefined) return NONE
   const flags = Bencode.text(fields.attr) ?? ""
   return {
     padding: flags.includes("p"),

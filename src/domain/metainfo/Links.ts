@@ -7,6 +7,9 @@ const MAX_URL = 4096
 
 const URL_SHAPE = /^[a-z][a-z\d+.-]*:\/\/[^\s\p{Cc}/][^\s\p{Cc}]*$/iu
 
+/** Whether a text looks like the URL of a tracker or a web seed, of whatever scheme. */
+export const isUrl = (text: string): boolean => URL_SHAPE.test(text)
+
 export interface Node {
   readonly host: string
   readonly port: number
@@ -19,7 +22,7 @@ export const urls = (values: Iterable<Bencode.Value>, seen: Set<string>): Array<
     if (seen.size >= MAX_LINKS) break
     if (value.end - value.start > MAX_URL) continue
     const url = Bencode.text(value)?.trim() ?? ""
-    if (seen.has(url) || !URL_SHAPE.test(url)) continue
+    if (seen.has(url) || !isUrl(url)) continue
     seen.add(url)
     found.push(url)
   }

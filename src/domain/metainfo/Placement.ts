@@ -8,13 +8,15 @@ import type * as FileList from "./FileList.ts"
 import type * as FileTree from "./FileTree.ts"
 import { invalid, type Parsed, tooLarge } from "./MetainfoError.ts"
 
-/** A file in its place in the payload, its names still raw. */
+/** A file in its place in the payload. */
 export interface Placed extends Fields.Attributes {
-  /** Below the torrent's folder; the name of a single file. */
-  readonly path: ReadonlyArray<string>
+  /** Below the torrent's folder, or the name of a single file, as the document has it; a safe one takes its place. */
+  path: ReadonlyArray<string>
   readonly length: number
   readonly offset: number
   readonly piecesRoot: Uint8Array | undefined
+  /** Raw as well. */
+  symlink: ReadonlyArray<string> | undefined
 }
 
 /** End to end (BEP 3). */

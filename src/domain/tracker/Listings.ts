@@ -1,7 +1,8 @@
 /** All torrents that a tracker lists, found by info hash, by name and by words of a name. */
 import * as InfoHash from "../InfoHash.ts"
+import * as InfoHashV2 from "../InfoHashV2.ts"
 import * as SafePath from "../SafePath.ts"
-import type { Listing } from "./Listing.ts"
+import { type Listing, swarmsOf } from "./Listing.ts"
 
 interface Known {
   readonly listing: Listing
@@ -14,7 +15,8 @@ const newestFirst = (a: Known, b: Known): number => b.listing.publishedAt - a.li
 /** Shorter words are looked for in names alone: any few digits begin some info hash. */
 const HASH_WORD = 8
 
-const isHashOf = ({ infoHash }: Listing, word: string): boolean => word.length >= HASH_WORD && infoHash.startsWith(word)
+const isHashOf = ({ infoHash, infoHashV2 }: Listing, word: string): boolean =>
+  word.length >= HASH_WORD && (infoHash.startsWith(word) || infoHashV2?.startsWith(word) === true)
 
 /** The listings of the first of these tests that any passes. */
 const firstThatFit = (
@@ -30,6 +32,8 @@ const firstThatFit = (
 
 export class Listings {
   private readonly known = new Map<InfoHash.InfoHash, Known>()
+  /** The info hash of a hybrid by its other one. */
+  private readonly aliases = new Map<InfoHash.InfoHash, InfoHash.InfoHash>()
   private ordered: ReadonlyArray<Known> | undefined
 
   get count(): number {
@@ -38,19 +42,27 @@ export class Listings {
 
   add(listing: Listing): void {
     this.known.set(listing.infoHash, { listing, folded: SafePath.fold(listing.name) })
+    const [, other] = swarmsOf(listing)
+    if (other !== undefined) this.aliases.set(other, listing.infoHash)
     this.ordered = undefined
   }
 
   remove(infoHash: InfoHash.InfoHash): void {
-    if (this.known.delete(infoHash)) this.ordered = undefined
+    const listing = this.get(infoHash)
+    if (listing === undefined) return
+    this.known.delete(listing.infoHash)
+    const [, other] = swarmsOf(listing)
+    if (other !== undefined) this.aliases.delete(other)
+    this.ordered = undefined
   }
 
+  /** A hybrid is known by both its hashes. */
   has(infoHash: InfoHash.InfoHash): boolean {
-    return this.known.has(infoHash)
+    return this.known.has(infoHash) || this.aliases.has(infoHash)
   }
 
   get(infoHash: InfoHash.InfoHash): Listing | undefined {
-    return this.known.get(infoHash)?.listing
+    return (this.known.get(infoHash) ?? this.known.get(this.aliases.get(infoHash) ?? infoHash))?.listing
   }
 
   /** The newest first, as in all answers. */
@@ -67,12 +79,16 @@ export class Listings {
     if (text === "") return []
     const name = SafePath.component(text)
     const infoHash = InfoHash.parse(text)
+    const infoHashV2 = InfoHashV2.parse(text)
+    const isMeant = (listing: Listing): boolean =>
+      (infoHash !== undefined && swarmsOf(listing).includes(infoHash)) ||
+      (infoHashV2 !== undefined && listing.infoHashV2 === infoHashV2)
     const folded = SafePath.fold(name)
     // As a whole name, `con` of `console.log` would be a device, and `a.` of `a.txt` would lose its dot.
     const beginning = SafePath.fold(SafePath.beginning(text))
     return firstThatFit(this.sorted(), [
       ({ listing }) => listing.name === name,
-      ({ listing }) => listing.infoHash === infoHash,
+      ({ listing }) => isMeant(listing),
       (known) => known.folded === folded,
       (known) => known.folded.startsWith(beginning)
     ])

@@ -2,15 +2,14 @@
 import * as Schema from "effect/Schema"
 import type { Metainfo } from "../../domain/Metainfo.ts"
 import type { Edited } from "../../domain/MetainfoEditor.ts"
+import * as JsonFields from "./JsonFields.ts"
 import * as JsonLine from "./JsonLine.ts"
 
-const documented = <S extends Schema.Top>(schema: S, description: string) => schema.annotateKey({ description })
-
-const text = Schema.NullOr(Schema.String)
+const { documented, text } = JsonFields
 
 const Hashes = Schema.Struct({
-  infoHash: documented(text, "SHA-1 of the info dictionary, 40 hex digits; null: version 2 alone"),
-  infoHashV2: documented(text, "SHA-256 of the info dictionary, 64 hex digits; null: version 1 alone")
+  infoHash: documented(JsonFields.sha1, "SHA-1 of the info dictionary, 40 hex digits; null: version 2 alone"),
+  infoHashV2: documented(JsonFields.sha256, "SHA-256 of the info dictionary, 64 hex digits; null: version 1 alone")
 }).annotate({ identifier: "Hashes" })
 
 /** As `show --json` calls them. */

@@ -105,6 +105,7 @@ export const lines = (files: ReadonlyArray<File>, columns: number, style: Painte
     out.push(`${Format.bytes(row.entry.length).padStart(SIZE)}${" ".repeat(GAP)}${guide}${first}`)
     for (const line of more) out.push(`${" ".repeat(SIZE + GAP)}${row.below.slice(-most)}${line}`)
   }
-  if (shown < stored.length) out.push(`and ${stored.length - shown} more files: --files lists them all`)
+  const left = stored.length - shown
+  if (left > 0) out.push(...Text.wrap(`and ${left} more file${left === 1 ? "" : "s"}: --files lists them all`, columns))
   return out
 }

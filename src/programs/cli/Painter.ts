@@ -129,7 +129,7 @@ const checking = (status: Status, detail: Detail, style: Style): Array<Column> =
   gauge(`${status.phase} `, status.checked, status.total, detail, style),
   ...detail.sizes ? [[{ text: Format.pair(status.checked, status.total) }]] : [],
   ...status.checkRate === undefined ? [] : [[{ text: Format.rate(status.checkRate), color: GREEN }]],
-  ...detail.eta && status.etaMs !== undefined ? [etaOf(status.etaMs)] : []
+  ...detail.eta && status.checkRate !== undefined && status.etaMs !== undefined ? [etaOf(status.etaMs)] : []
 ]
 
 const seeding = (status: Status, detail: Detail, style: Style): Array<Column> => [

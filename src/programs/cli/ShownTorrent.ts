@@ -6,11 +6,11 @@ import * as Schema from "effect/Schema"
 import * as Bytes from "../../domain/Bytes.ts"
 import * as Magnet from "../../domain/Magnet.ts"
 import type { FileEntry, Metainfo } from "../../domain/Metainfo.ts"
+import * as JsonFields from "./JsonFields.ts"
 import * as JsonLine from "./JsonLine.ts"
 
-const documented = <S extends Schema.Top>(schema: S, description: string) => schema.annotateKey({ description })
+const { documented, text } = JsonFields
 
-const text = Schema.NullOr(Schema.String)
 const count = Schema.NullOr(Schema.Natural)
 
 const File = Schema.Struct({
@@ -35,8 +35,8 @@ const Node = Schema.Struct({
 export const ShownTorrent = Schema.Struct({
   name: documented(text, "Name of the file or of the top folder; null: the link gives none"),
   version: documented(Schema.Literals(["1", "2", "hybrid"]), "Version of the format; hybrid is both (BEP 52)"),
-  infoHash: documented(text, "SHA-1 of the info dictionary, 40 hex digits; null: version 2 alone"),
-  infoHashV2: documented(text, "SHA-256 of the info dictionary, 64 hex digits; null: version 1 alone"),
+  infoHash: documented(JsonFields.sha1, "SHA-1 of the info dictionary, 40 hex digits; null: version 2 alone"),
+  infoHashV2: documented(JsonFields.sha256, "SHA-256 of the info dictionary, 64 hex digits; null: version 1 alone"),
   pieceLength: documented(count, "Bytes of a full piece; null: a link does not tell"),
   pieceCount: documented(count, "Number of pieces; null: a link does not tell"),
   totalLength: documented(count, "Bytes of all files, without padding; null: a link does not tell"),

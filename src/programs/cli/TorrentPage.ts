@@ -179,9 +179,10 @@ export const render = (torrent: ShownTorrent, hints: Hints, columns: number, sty
   page.section("DHT nodes", torrent.nodes.flatMap((node) => page.item(hostOf(node))))
   page.section("Peers", hints.peers.flatMap((peer) => page.item(hostOf(peer))))
   page.section("Files", page.tree(torrent.files ?? []))
-  page.section("Magnet link", [
-    torrent.magnet.length > LONGEST_LINK ? `${INDENT}too long to be shown: --magnet prints it` : torrent.magnet
-  ])
+  page.section(
+    "Magnet link",
+    torrent.magnet.length > LONGEST_LINK ? page.item("too long to be shown: --magnet prints it") : [torrent.magnet]
+  )
   return `${page.lines.join("\n")}\n`
 }
 

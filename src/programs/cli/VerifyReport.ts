@@ -7,12 +7,11 @@ import type { FileFinding, Findings } from "../../domain/Findings.ts"
 import type { Metainfo } from "../../domain/Metainfo.ts"
 import * as Runs from "../../domain/Runs.ts"
 import * as Format from "./Format.ts"
+import * as JsonFields from "./JsonFields.ts"
 import * as JsonLine from "./JsonLine.ts"
 import * as ShownTorrent from "./ShownTorrent.ts"
 
-const documented = <S extends Schema.Top>(schema: S, description: string) => schema.annotateKey({ description })
-
-const text = Schema.NullOr(Schema.String)
+const { documented, text } = JsonFields
 
 const Run = Schema.Struct({
   first: documented(Schema.Natural, "The first of neighbouring numbers"),
@@ -49,8 +48,8 @@ const File = Schema.Struct({
 
 export const VerifyReport = Schema.Struct({
   name: documented(Schema.String, "Name of the file or of the top folder"),
-  infoHash: documented(text, "SHA-1 of the info dictionary, 40 hex digits; null: version 2 alone"),
-  infoHashV2: documented(text, "SHA-256 of the info dictionary, 64 hex digits; null: version 1 alone"),
+  infoHash: documented(JsonFields.sha1, "SHA-1 of the info dictionary, 40 hex digits; null: version 2 alone"),
+  infoHashV2: documented(JsonFields.sha256, "SHA-256 of the info dictionary, 64 hex digits; null: version 1 alone"),
   dir: documented(Schema.String, "The folder that was checked"),
   ok: documented(Schema.Boolean, "Whether everything is there and right"),
   totalLength: documented(Schema.Natural, "Bytes of all files, without padding"),

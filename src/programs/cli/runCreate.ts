@@ -16,7 +16,6 @@ import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 import * as Format from "./Format.ts"
 import { complain, untilStopped } from "./Main.ts"
 import * as Making from "./Making.ts"
-import * as Records from "./Records.ts"
 
 /** Where the torrent goes: a file, or `-` for stdout. */
 type Target = string
@@ -88,6 +87,8 @@ const tell = (text: string): void => void process.stderr.write(`${Format.printab
 
 const record = Effect.fnUntraced(function*(plan: Plan, warnings: ReadonlyArray<string>, result: Result | undefined) {
   const { files, leftOut, name, pieceLength, pieces, totalLength: total, version } = plan
+  // Most runs need no schema, which takes its time to load.
+  const Records = yield* Effect.promise(() => import("./Records.ts"))
   const line = Records.encode({
     type: "created",
     time: yield* Clock.currentTimeMillis,

@@ -85,7 +85,7 @@ export const runEdit = Effect.fnUntraced(function*(options: EditOptions) {
   const { bytes: document } = yield* loadDocument({ source: options.torrent, maxBytes: options.maxTorrentSize })
   const edited = yield* Effect.fromResult(Result.mapError(
     MetainfoEditor.edit(document, edits, { maxBytes: Math.max(options.maxTorrentSize, document.length) }),
-    ({ message }) => failure(ExitCode.usage, `${options.torrent} would be no torrent any more: ${message}`)
+    ({ message }) => failure(ExitCode.usage, `${options.torrent} cannot be changed so: ${message}`)
   ))
   const isSame = edited.bytes === document
   const isWritten = !options.dryRun && (!isSame || Option.isSome(options.output))

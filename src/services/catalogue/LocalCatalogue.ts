@@ -43,8 +43,9 @@ export const make = Effect.fnUntraced(function*(
           return turn.withPermit(Effect.uninterruptible(add(listing, bytes)))
         }
       ),
-    get: Effect.fnUntraced(function*(infoHash) {
-      if (!listings.has(infoHash)) return undefined
+    get: Effect.fnUntraced(function*(asked) {
+      const infoHash = listings.get(asked)?.infoHash
+      if (infoHash === undefined) return undefined
       const bytes = yield* shelf.take(infoHash)
       if (bytes === undefined) {
         listings.remove(infoHash)

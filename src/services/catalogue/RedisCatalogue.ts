@@ -9,6 +9,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as InfoHash from "../../domain/InfoHash.ts"
+import * as InfoHashV2 from "../../domain/InfoHashV2.ts"
 import * as SafePath from "../../domain/SafePath.ts"
 import * as Listing from "../../domain/tracker/Listing.ts"
 import { Listings } from "../../domain/tracker/Listings.ts"
@@ -39,6 +40,7 @@ return 1`
 
 const Stored = Schema.fromJsonString(Schema.Struct({
   infoHash: Schema.String,
+  infoHashV2: Schema.optionalKey(Schema.String),
   name: Schema.String,
   size: Schema.Natural,
   files: Schema.Natural,
@@ -51,9 +53,12 @@ const decodeStored = Schema.decodeOption(Stored)
 const toListing = (text: string): Listing.Listing | undefined => {
   const stored = Option.getOrUndefined(decodeStored(text))
   const infoHash = InfoHash.parse(stored?.infoHash ?? "")
-  return stored === undefined || infoHash === undefined
-    ? undefined
-    : { ...stored, infoHash, name: SafePath.component(stored.name) }
+  return stored === undefined || infoHash === undefined ? undefined : {
+    ...stored,
+    infoHash,
+    infoHashV2: InfoHashV2.parse(stored.infoHashV2 ?? ""),
+    name: SafePath.component(stored.name)
+  }
 }
 
 /** What this process remembers of the list. */
@@ -111,8 +116,10 @@ export const make = Effect.fnUntraced(function*(
 
   return {
     publish,
-    get: (infoHash) =>
-      Effect.map(redis.send(["HGET", TORRENTS, infoHash]), (bytes) => Buffer.isBuffer(bytes) ? bytes : undefined),
+    get: (asked) => {
+      const infoHash = memory.current().get(asked)?.infoHash ?? asked
+      return Effect.map(redis.send(["HGET", TORRENTS, infoHash]), (bytes) => Buffer.isBuffer(bytes) ? bytes : undefined)
+    },
     listings: memory.refresh,
     has: (infoHash) => memory.current().has(infoHash),
     maxBytes: limits.maxBytes

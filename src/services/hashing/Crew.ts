@@ -1,7 +1,7 @@
 /** The threads that hash a task. Whatever becomes of them, what they have not done can be done elsewhere. */
 import { Worker } from "node:worker_threads"
 import type { HashTask } from "./HashTask.ts"
-import type { Word } from "./HashWorker.ts"
+import type { Outcome } from "./RunHasher.ts"
 
 declare const __FRESHET_HASH_WORKER__: string
 
@@ -14,7 +14,7 @@ export interface Crew {
 }
 
 export interface Listener {
-  readonly hear: (word: Word) => void
+  readonly hear: (outcome: Outcome) => void
   /** No thread is left, or none could start. */
   readonly left: () => void
 }

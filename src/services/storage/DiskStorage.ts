@@ -161,17 +161,14 @@ class Disk implements Storage {
   #run(offset: number, bytes: Uint8Array, at: number, write: boolean, done: (error?: Error) => void): void {
     const { files } = this.#options.metainfo
     while (at < bytes.length) {
-      const index = this.#places.fileAt(offset + at)
-      const file = files[index]
       const start = offset + at
-      const isGap = file === undefined || start < file.offset
-      const until = file === undefined ? Infinity : isGap ? file.offset : file.offset + file.length
-      const end = Math.min(bytes.length, until - offset)
-      const place = isGap ? "None" : this.#places.of(index)
-      if (file !== undefined && place !== "None") {
+      const index = this.#places.fileAt(start)
+      const end = Math.min(bytes.length, this.#places.endAt(start) - offset)
+      const place = index === undefined ? "None" : this.#places.of(index)
+      if (index !== undefined && place !== "None") {
         const inPart = place === "Part"
         const slot = inPart ? this.#part! : this.#slots[index]!
-        const position = inPart ? start : start - file.offset
+        const position = inPart ? start : start - files[index]!.offset
         return this.#span(slot, bytes, at, end, position, write, (error) => {
           if (error === undefined && end < bytes.length) this.#run(offset, bytes, end, write, done)
           else done(error)

@@ -105,17 +105,19 @@ export const open = (disk: MemoryDisk, options: OpenOptions): Storage => {
     for (let at = 0; at < bytes.length;) {
       const start = offset + at
       const index = places.fileAt(start)
-      const file = files[index]
-      const isGap = file === undefined || start < file.offset
-      const until = file === undefined ? Infinity : isGap ? file.offset : file.offset + file.length
-      const span = bytes.subarray(at, Math.min(bytes.length, until - offset))
-      const place = isGap ? "None" : places.of(index)
+      const span = bytes.subarray(at, Math.min(bytes.length, places.endAt(start) - offset))
+      const place = index === undefined ? "None" : places.of(index)
       const inPart = place === "Part"
-      if (file === undefined || place === "None") {
+      if (index === undefined || place === "None") {
         if (!write) span.fill(0)
       } else {
         const move = write ? writeSpan : readSpan
-        const reason = move(disk, inPart ? partFile! : paths[index]!, inPart ? start : start - file.offset, span)
+        const reason = move(
+          disk,
+          inPart ? partFile! : paths[index]!,
+          inPart ? start : start - files[index]!.offset,
+          span
+        )
         if (reason !== undefined) return reason
       }
       at += span.length

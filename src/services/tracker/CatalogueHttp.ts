@@ -10,7 +10,7 @@ import type * as Scope from "effect/Scope"
 import * as Bytes from "../../domain/Bytes.ts"
 import * as Digest from "../../domain/Digest.ts"
 import * as InfoHash from "../../domain/InfoHash.ts"
-import type { Listing } from "../../domain/tracker/Listing.ts"
+import * as Listing from "../../domain/tracker/Listing.ts"
 import * as Offer from "../../domain/tracker/Offer.ts"
 import { Catalogue, type CatalogueError, type PublishError } from "../Catalogue.ts"
 import type { SwarmStoreError } from "../SwarmStore.ts"
@@ -85,10 +85,14 @@ const trackersOf = (shop: Shop, request: Request): ReadonlyArray<string> => {
   return udpPort === undefined ? [web] : [web, `udp://${host.replace(/:\d+$/, "")}:${udpPort()}/announce`]
 }
 
-const offersOf = ({ options }: Shop, listings: ReadonlyArray<Listing>) =>
+const offersOf = ({ options }: Shop, listings: ReadonlyArray<Listing.Listing>) =>
   listings.length === 0 ? Effect.succeed([]) : Effect.map(
-    options.counts(listings.map(({ infoHash }) => infoHash)),
-    (counts) => listings.map((listing, at) => Offer.make(listing, counts[at]!))
+    options.counts(listings.flatMap(Listing.swarmsOf)),
+    (counts) => {
+      const next = counts[Symbol.iterator]()
+      const of = () => next.next().value!
+      return listings.map((listing) => Offer.make(listing, Listing.swarmsOf(listing).map(of).reduce(Offer.most)))
+    }
   )
 
 /** A number of a query, from `least` on; `undefined` when it is none. */
@@ -143,7 +147,7 @@ const disposition = (name: string): string => {
 const torrent = Effect.fnUntraced(function*({ catalogue }: Shop, request: Request, infoHash: InfoHash.InfoHash) {
   const all = yield* catalogue.listings
   const listing = all.get(infoHash)
-  const bytes = yield* catalogue.get(infoHash)
+  const bytes = listing === undefined ? undefined : yield* catalogue.get(listing.infoHash)
   if (listing === undefined || bytes === undefined) return problem(404, "no such torrent is listed here")
   const etag = `"${Bytes.toHex(Digest.sha1(bytes))}"`
   if (request.headers["if-none-match"]?.includes(etag) === true) {

@@ -4,14 +4,15 @@
  */
 import { createHash } from "node:crypto"
 import * as ByteCount from "../../domain/ByteCount.ts"
+import * as Magnet from "../../domain/Magnet.ts"
 import { printable } from "../../domain/Printable.ts"
 import { Html, html, nothing } from "../../domain/tracker/Html.ts"
-import type { Offer } from "../../domain/tracker/Offer.ts"
+import * as Offer from "../../domain/tracker/Offer.ts"
 import { ICON, SCRIPT, STYLE } from "./PageAssets.ts"
 
 /** One page of what was found. */
 export interface PageContent {
-  readonly offers: ReadonlyArray<Offer>
+  readonly offers: ReadonlyArray<Offer.Offer>
   /** How many were found, on all pages. */
   readonly found: number
   /** How many are listed. */
@@ -60,15 +61,17 @@ const ago = (ms: number): string => {
 
 const plural = (count: number, one: string): string => `${count.toLocaleString("en")} ${one}${count === 1 ? "" : "s"}`
 
-/** BEP 9. */
-export const magnet = ({ infoHash, name }: Offer, trackers: ReadonlyArray<string>): string =>
-  [
-    `magnet:?xt=urn:btih:${infoHash}`,
-    `dn=${encodeURIComponent(name)}`,
-    ...trackers.map((url) => `tr=${encodeURIComponent(url)}`)
-  ].join("&")
+const magnet = (offer: Offer.Offer, trackers: ReadonlyArray<string>): string =>
+  Magnet.format({
+    ...Offer.hashesOf(offer),
+    name: offer.name,
+    trackers,
+    webSeeds: [],
+    peers: [],
+    selected: undefined
+  })
 
-const lastSeen = ({ lastSeen, seeds }: Offer, now: number): Html => {
+const lastSeen = ({ lastSeen, seeds }: Offer.Offer, now: number): Html => {
   if (seeds > 0) return html`now`
   if (lastSeen === null) return html`<span class="dim">never</span>`
   return html`<time datetime="${lastSeen}" title="${lastSeen}">${ago(now - Date.parse(lastSeen))}</time>`
@@ -79,7 +82,7 @@ const count = (className: string, value: number, one: string, many: string): Htm
     value.toLocaleString("en")
   }</td>`
 
-const row = (offer: Offer, { now, trackers }: PageContent): Html => {
+const row = (offer: Offer.Offer, { now, trackers }: PageContent): Html => {
   const { completed, files, infoHash, leeches, seeds } = offer
   const name = printable(offer.name)
   const state = seeds > 0 ? "alive" : leeches > 0 ? "waiting" : "gone"

@@ -15,6 +15,16 @@ interface Model {
 }
 
 describe("DialQueue", () => {
+  it("knows in which swarm to call a peer: the first of those that told of it", () => {
+    const queue = new DialQueue(randomOf(1))
+    queue.add(peer(1), "tracker", 0, 1)
+    queue.add(peer(2), "tracker", 0, 1)
+    queue.add(peer(2), "tracker", 0)
+    queue.add(peer(3), "tracker", 0)
+    queue.add(peer(3), "tracker", 0, 1)
+    assert.deepStrictEqual([1, 2, 3, 4].map((n) => queue.swarmOf(peer(n))), [1, 0, 0, 0])
+  })
+
   it.prop("follows a simple model, step by step", [seed], ([seed]) => {
     const random = randomOf(seed)
     const queue = new DialQueue(randomOf(seed + 1))

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
-import type * as InfoHash from "../../../src/domain/InfoHash.ts"
+import * as InfoHash from "../../../src/domain/InfoHash.ts"
+import * as InfoHashV2 from "../../../src/domain/InfoHashV2.ts"
 import * as SafePath from "../../../src/domain/SafePath.ts"
 import type { Listing } from "../../../src/domain/tracker/Listing.ts"
 import { Listings } from "../../../src/domain/tracker/Listings.ts"
@@ -34,6 +35,21 @@ describe("a name finds", () => {
     assert.deepStrictEqual(named(listings, "pho"), [3, 2, 1, 0])
     assert.deepStrictEqual(named(listings, "hotos"), [])
     assert.deepStrictEqual(named(listings, ""), [])
+  })
+
+  it("a hybrid by all its hashes, until it is removed", () => {
+    const infoHashV2 = InfoHashV2.parse("ab".repeat(32))!
+    const truncated = InfoHash.truncate(infoHashV2)
+    const listings = of("a", "b")
+    listings.add({ ...listing("c", 2), infoHashV2 })
+    for (const text of [hashOf(2), truncated, infoHashV2, infoHashV2.toUpperCase()]) {
+      assert.deepStrictEqual(named(listings, text), [2])
+    }
+    assert.deepStrictEqual(listings.search("abababab").map(({ size }) => size), [2])
+    assert.strictEqual(listings.get(truncated), listings.get(hashOf(2)))
+    listings.remove(truncated)
+    assert.isFalse(listings.has(truncated) || listings.has(hashOf(2)))
+    assert.strictEqual(listings.count, 2)
   })
 
   it("all torrents that bear it, the newest first", () => {

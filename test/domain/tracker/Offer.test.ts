@@ -1,10 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
-import type * as InfoHash from "../../../src/domain/InfoHash.ts"
+import * as InfoHash from "../../../src/domain/InfoHash.ts"
+import * as InfoHashV2 from "../../../src/domain/InfoHashV2.ts"
+import type * as Listing from "../../../src/domain/tracker/Listing.ts"
 import * as Offer from "../../../src/domain/tracker/Offer.ts"
 import { int, textOf } from "../generators.ts"
 
-const infoHash = "0123456789abcdef0123456789abcdef01234567" as InfoHash.InfoHash
+const infoHash = InfoHash.parse("0123456789abcdef0123456789abcdef01234567")!
 
 const offer = Arbitrary.all({
   name: textOf(["a", "\"", "\\", "\u2028", "ü", "<"], 1, 8),
@@ -29,6 +31,7 @@ describe("offers", () => {
     const made = Offer.make({ infoHash, name: "n", size: 5, files: 6, publishedAt: 0 }, counts)
     assert.deepStrictEqual(made, {
       infoHash,
+      infoHashV2: null,
       name: "n",
       size: 5,
       files: 6,
@@ -41,6 +44,24 @@ describe("offers", () => {
     assert.strictEqual(Offer.infoHashOf(made), infoHash)
   })
 
+  it("tell of what hashes a torrent has", () => {
+    const infoHashV2 = InfoHashV2.parse("ab".repeat(32))!
+    const counts = { seeders: 0, leechers: 0, completed: 0, lastSeedAt: undefined }
+    const offer = (listing: Pick<Listing.Listing, "infoHash" | "infoHashV2">) =>
+      Offer.make({ ...listing, name: "n", size: 5, files: 6, publishedAt: 0 }, counts)
+    const { infoHashV2: _, ...old } = offer({ infoHash })
+    const hashes = [
+      [offer({ infoHash }), infoHash, undefined],
+      [old, infoHash, undefined],
+      [offer({ infoHash, infoHashV2 }), infoHash, infoHashV2],
+      [offer({ infoHash: InfoHash.truncate(infoHashV2), infoHashV2 }), undefined, infoHashV2]
+    ] as const
+    for (const [made, infoHashV1, infoHashV2] of hashes) {
+      const [read] = Offer.decodeAll(JSON.stringify([made]))!
+      assert.deepStrictEqual(Offer.hashesOf(read!), { infoHashV1, infoHashV2 })
+    }
+  })
+
   it("are nothing else", () => {
     const good = Offer.make({ infoHash, name: "n", size: 5, files: 6, publishedAt: 0 }, {
       seeders: 0,
@@ -51,6 +72,7 @@ describe("offers", () => {
     const wrong: ReadonlyArray<unknown> = [
       { ...good, infoHash: "../../etc/passwd" },
       { ...good, infoHash: infoHash.toUpperCase() },
+      { ...good, infoHashV2: "ab" },
       { ...good, size: -1 },
       { ...good, seeds: 1.5 },
       { ...good, lastSeen: "yesterday" },

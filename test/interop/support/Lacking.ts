@@ -8,9 +8,9 @@ const required = process.env["FRESHET_INTEROP"] === "required"
 export const debian = (client: Clients.Client): string | undefined =>
   client.installed() ? undefined : `the Debian package ${client.package}`
 
-/** A program whose Debian package has its name. */
-export const command = (name: string): string | undefined =>
-  spawnSync("which", [name]).status === 0 ? undefined : `the Debian package ${name}`
+/** A program, and the Debian package that it is in. */
+export const command = (name: string, inPackage = name): string | undefined =>
+  spawnSync("which", [name]).status === 0 ? undefined : `the Debian package ${inPackage}`
 
 /** One test that says what is missing. */
 export const report = (needs: ReadonlyArray<string>): void =>

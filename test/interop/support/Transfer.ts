@@ -2,6 +2,7 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fs from "node:fs"
+import * as path from "node:path"
 import type * as Child from "./Child.ts"
 import * as Clients from "./Clients.ts"
 import * as Fixtures from "./Fixtures.ts"
@@ -104,6 +105,23 @@ export const seedDirectly = Effect.fnUntraced(function*(to: Clients.Client, name
       peers,
       flags: ["--no-tracker"]
     })
+    yield* assertExit(leech, 0)
+    yield* assertEqualFiles(fixture, dir, to)
+  }))
+})
+
+/** A torrent that `seed.js` makes of a folder is one that the client takes. */
+export const ownTorrent = Effect.fnUntraced(function*(to: Clients.Client, ...making: ReadonlyArray<string>) {
+  const fixture = (yield* Fixtures.Fixtures)["many files"]
+  yield* Stage.play(Effect.fnUntraced(function*(stage) {
+    const source = path.join(payload(stage, fixture), "many files")
+    const torrent = path.join(stage.dir, "own.torrent")
+    const dir = stage.folder("leech")
+    const tracker = yield* stage.tracker()
+    const flags = [...making, `--tracker=${Stage.trackerUrl()}`, `--save-torrent=${torrent}`]
+    const seed = yield* Clients.ours.seed(stage, { torrent: source, dir: path.dirname(source), ...seedAt, flags })
+    yield* seen(tracker, seed, { ...seedAt, left: 0 })
+    const leech = yield* to.leech(stage, { torrent, dir, ...leechAt })
     yield* assertExit(leech, 0)
     yield* assertEqualFiles(fixture, dir, to)
   }))

@@ -54,9 +54,29 @@ describe("a file", () => {
       for (const [text, code] of [["", 25], ["<html>", 25], ["d4:info", 25], ["de", 26], ["d4:infodee", 26]] as const) {
         assert.strictEqual((yield* failureOf(yield* file(Bytes.fromUtf8(text))))[0], code, text)
       }
-      for (const source of ["magnet:?xt=urn:btih:00", "0123456789012345678901234567890123456789"]) {
-        assert.strictEqual((yield* failureOf(source))[0], ExitCode.usage, source)
+      const hash = "0123456789012345678901234567890123456789"
+      for (const source of [`magnet:?xt=urn:btih:${hash}`, hash, "a".repeat(32), "b".repeat(64)]) {
+        const [code, message] = yield* failureOf(source)
+        assert.strictEqual(code, ExitCode.usage, source)
+        assert.include(message, "yet")
       }
+      for (const source of ["magnet:?xt=urn:btih:00", "magnet:", "Magnet:?dn=x"]) {
+        assert.strictEqual((yield* failureOf(source))[0], ExitCode.badMagnet, source)
+      }
+    }))
+
+  it.live("that is called like a hash is a file all the same", () =>
+    Effect.gen(function*() {
+      const dir = yield* folder
+      const hash = "0123456789012345678901234567890123456789"
+      fs.writeFileSync(path.join(dir, hash), TORRENT)
+      const before = process.cwd()
+      process.chdir(dir)
+      const metainfo = yield* Effect.ensuring(
+        loadTorrent({ source: hash, maxBytes: MAX }),
+        Effect.sync(() => process.chdir(before))
+      )
+      assert.strictEqual(metainfo.name, "x")
     }))
 })
 

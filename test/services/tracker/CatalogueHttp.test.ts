@@ -3,12 +3,14 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as net from "node:net"
 import * as Bytes from "../../../src/domain/Bytes.ts"
+import type { InfoHash } from "../../../src/domain/InfoHash.ts"
 import * as Offer from "../../../src/domain/tracker/Offer.ts"
 import { Catalogue, CatalogueError } from "../../../src/services/Catalogue.ts"
 import * as CataloguePage from "../../../src/services/tracker/CataloguePage.ts"
 import * as Uploads from "../../../src/services/tracker/Uploads.ts"
 import * as Server from "../../support/catalogueServer.ts"
 import { document } from "../../support/torrents.ts"
+import { versioned } from "../../support/versions.ts"
 
 interface Answer {
   readonly status: number
@@ -159,6 +161,7 @@ describe("the list", () => {
       assert.strictEqual(answer.headers.get("x-content-type-options"), "nosniff")
       const [first, second] = Offer.decodeAll(answer.text)!.toSorted((a, b) => a.name < b.name ? -1 : 1)
       assert.deepStrictEqual({ ...first, publishedAt: "" }, {
+        infoHashV2: null,
         name: "a",
         size: 7,
         files: 1,
@@ -305,10 +308,43 @@ describe("the page", () => {
       const tracker = encodeURIComponent(`${server.origin}/announce`)
       assert.include(
         text,
-        `href="magnet:?xt=urn:btih:${a.infoHash}&amp;dn=a%20%26%20b&#39;s&amp;tr=${tracker}"`
+        `href="magnet:?xt=urn:btih:${a.infoHash}&amp;dn=a%20%26%20b%27s&amp;tr=${tracker}"`
       )
       assert.include(text, `href="/torrents/${a.infoHash}.torrent"`)
       assert.include(text, "1,234")
+    }).pipe(Effect.scoped, Effect.provide(Live)))
+
+  it.live("links to hybrids and version 2 by all their hashes, and counts who is in either swarm", () =>
+    Effect.gen(function*() {
+      const files = [{ path: ["f"], length: 20_000 }]
+      const [hybrid, second] = [versioned("hybrid", files, 16_384), versioned("2", files, 16_384)]
+      const [v1, v2] = hybrid.metainfo.swarms as [InfoHash, InfoHash]
+      const [full1, full2] = [hybrid.metainfo.infoHashV2!, second.metainfo.infoHashV2!]
+      const server = yield* Server.serve({
+        swarms: new Map([
+          [v1, counts(3, { leechers: 1, lastSeedAt: 5 })],
+          [v2, counts(2, { leechers: 4, completed: 7 })],
+          [second.metainfo.infoHash, counts(9)]
+        ])
+      })
+      for (const { document } of [hybrid, second]) yield* post(server, document)
+      const text = yield* page(`${server.origin}/`)
+      assert.include(text, `magnet:?xt=urn:btih:${v1}&amp;xt=urn:btmh:1220${full1}&amp;`)
+      assert.include(text, `magnet:?xt=urn:btmh:1220${full2}&amp;`)
+      const { text: json } = yield* ask(`${server.origin}/torrents`)
+      const [of2, of1] = Offer.decodeAll(json)!
+      assert.deepInclude(of1, {
+        infoHash: v1,
+        infoHashV2: full1,
+        seeds: 3,
+        leeches: 4,
+        completed: 7
+      })
+      assert.deepInclude(of2, { infoHash: second.metainfo.infoHash, infoHashV2: full2, seeds: 9 })
+      for (const infoHash of [v1, v2]) {
+        const answer = yield* ask(`${server.origin}/torrents/${infoHash}.torrent`)
+        assert.deepStrictEqual(answer.bytes, new Uint8Array(hybrid.document))
+      }
     }).pipe(Effect.scoped, Effect.provide(Live)))
 
   it.live("takes no address from a header that is none", () =>

@@ -1,0 +1,13 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Listing from "../../../src/domain/tracker/Listing.ts"
+import { versioned } from "../../support/versions.ts"
+
+describe("Listing", () => {
+  it("counts files and bytes alike in all versions: neither padding nor gaps", () => {
+    const files = [{ path: ["a"], length: 5 }, { path: ["b"], length: 40_000 }, { path: ["c"], length: 0 }]
+    for (const version of ["1", "2", "hybrid"] as const) {
+      const { files: count, size } = Listing.make(versioned(version, files, 16_384).metainfo, 1)
+      assert.deepStrictEqual([count, size], [3, 40_005])
+    }
+  })
+})

@@ -1,0 +1,117 @@
+/** `leech` and `seed` with torrents of version 2 and hybrids. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as fs from "node:fs"
+import * as path from "node:path"
+import { BLOCK } from "../../src/domain/PieceLayout.ts"
+import * as Payload from "../support/payload.ts"
+import * as Programs from "../support/programs.ts"
+import { placeAll, wrongFiles } from "../support/published.ts"
+import * as RawPeer from "../support/rawPeer.ts"
+import { leech, local, placeIn } from "../support/stage.ts"
+import { versioned } from "../support/versions.ts"
+
+const PIECE = 2 * BLOCK
+
+const FILES = [
+  { path: ["a"], length: 5 },
+  { path: ["b", "c"], length: 3 * PIECE + 7 },
+  { path: ["b", "empty"], length: 0 },
+  { path: ["d"], length: PIECE },
+  { path: ["e"], length: BLOCK + 1 }
+]
+
+const storedFiles = ({ metainfo }: Payload.Torrent): ReadonlyArray<number> =>
+  metainfo.files.flatMap(({ padding, symlink }, file) => padding || symlink !== undefined ? [] : [file])
+
+describe("a hybrid", () => {
+  const torrent = versioned("hybrid", FILES, PIECE)
+
+  it.live("is fetched from a peer of version 1, with not a byte of padding", () =>
+    Effect.gen(function*() {
+      const place = placeIn(yield* Payload.temporary, torrent)
+      const source = yield* RawPeer.listen(torrent.metainfo.infoHash, RawPeer.seed(torrent))
+      const ended = yield* (yield* leech(place, [source.address])).ended
+      assert.strictEqual(ended.code, 0, ended.err)
+      const wrong = wrongFiles(torrent, place.dir)
+      assert.deepStrictEqual(storedFiles(torrent).filter((file) => wrong.includes(file)), [])
+      assert.strictEqual(Programs.summaryOf(ended).downloaded, FILES.reduce((sum, { length }) => sum + length, 0))
+    }))
+
+  it.live("that contradicts itself ends leech and seed, in one line", () =>
+    Effect.gen(function*() {
+      const pieceHashes = torrent.metainfo.pieceHashes.slice()
+      pieceHashes[2 * 20]! ^= 1
+      const damaged = versioned("hybrid", FILES, PIECE, { more: { pieceHashes } })
+      const place = placeIn(yield* Payload.temporary, damaged)
+      const source = yield* RawPeer.listen(damaged.metainfo.infoHash, RawPeer.seed(damaged))
+      const fetching = yield* (yield* leech(place, [source.address])).ended
+      const [first] = yield* Effect.promise(() => fs.promises.readdir(place.dir))
+      assert.strictEqual(first, "top")
+      placeAll(damaged, place.dir)
+      const checking = yield* (yield* leech(place, [], "--check-integrity")).ended
+      const sharing = yield* Programs.run("seed", [place.file, ...local(place), "--check-integrity"])
+      for (const { code, err } of [fetching, checking, sharing]) {
+        assert.strictEqual(code, 26, err)
+        assert.match(err.split("\n").at(-2)!, /: the torrent contradicts itself: [^\n]* piece 2 /)
+      }
+    }))
+})
+
+describe("a seed of version 2", () => {
+  const torrent = versioned("2", FILES, PIECE)
+  const { files, layout } = torrent.metainfo
+
+  it.live("gives a block that ends with its file as it is asked for: to there, or whole and filled up with zeros", () =>
+    Effect.gen(function*() {
+      const place = placeIn(yield* Payload.temporary, torrent)
+      placeAll(torrent, place.dir)
+      const peer = yield* RawPeer.listen(torrent.metainfo.infoHash, (wire) => wire.send(RawPeer.interested))
+      const peers = [`--peer=${peer.address}`, "--no-tracker"]
+      const seed = yield* Programs.start("seed", [place.file, ...local(place), ...peers, "--json"])
+      const wire = yield* peer.wire
+      yield* wire.next(RawPeer.Id.unchoke)
+      for (const { length, offset } of files) {
+        if (length === 0) continue
+        const at = offset + length - 1 - (length - 1) % BLOCK
+        const [piece, begin] = [Math.floor(at / PIECE), at % PIECE]
+        const right = torrent.payload.subarray(at, offset + length)
+        assert.deepStrictEqual(new Uint8Array(yield* RawPeer.fetchBlock(wire, piece, begin, right.length)), right)
+        const whole = new Uint8Array(BLOCK)
+        whole.set(right)
+        assert.deepStrictEqual(new Uint8Array(yield* RawPeer.fetchBlock(wire, piece, begin, BLOCK)), whole)
+      }
+      // Beyond the piece there is nothing, not even zeros.
+      const gone = yield* Effect.flip(RawPeer.fetchBlock(wire, layout.pieces - 1, PIECE - BLOCK, BLOCK + 1))
+      assert.include(gone.message, "closed")
+      yield* seed.kill("SIGTERM")
+      assert.strictEqual((yield* seed.ended).code, 0)
+    }))
+})
+
+describe("a torrent with a link in it", () => {
+  for (const version of ["1", "2", "hybrid"] as const) {
+    it.live(`of version ${version} makes none, and is whole without`, () =>
+      Effect.gen(function*() {
+        const link = { path: ["b", "link"], length: 0, symlink: ["a"] }
+        const torrent = versioned(version, [...FILES, link], PIECE)
+        const place = placeIn(yield* Payload.temporary, torrent)
+        const at = path.join(place.dir, "top", "b", "link")
+        placeAll({
+          ...torrent,
+          metainfo: {
+            ...torrent.metainfo,
+            files: torrent.metainfo.files.filter(({ symlink }) => symlink === undefined)
+          }
+        }, place.dir)
+        const ended = yield* (yield* leech(place, [])).ended
+        assert.strictEqual(ended.code, 0, ended.err)
+        assert.isFalse(fs.existsSync(at))
+        // What a user has there himself, as in the folder that the torrent was made of, is left alone.
+        fs.symlinkSync("/nowhere", at)
+        const again = yield* (yield* leech(place, [], "--check-integrity")).ended
+        assert.strictEqual(again.code, 0, again.err)
+        assert.strictEqual(fs.readlinkSync(at), "/nowhere")
+      }))
+  }
+})
