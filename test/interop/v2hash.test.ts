@@ -114,7 +114,7 @@ const libtorrentLeeches = Effect.gen(function*() {
     const part = { torrent, dir: Transfer.payload(stage, fixture), ...seedAt, flags }
     const seed = yield* Clients.ours.seed(stage, part)
     yield* seed.prints(/"type":"metadata"/)
-    const liar = yield* corrupter(fixture, 1)
+    const liar = yield* corrupter(fixture, 8)
     const dir = stage.folder("leech")
     const leech = yield* Clients.libtorrent.leech(stage, {
       torrent,

@@ -31,9 +31,10 @@ export const MOST_SERVED = 8192
 /** Hashes that a `hashes` message for this range carries. */
 export const count = ({ length, proofLayers }: HashRange): number => length + uncles(length, proofLayers)
 
-/** Reads a range from its {@link RANGE} bytes; what it says may be nonsense. */
+/** Reads a range from its {@link RANGE} bytes, of which nothing is kept; what it says may be nonsense. */
 export const readRange = (bytes: Uint8Array, at: number): HashRange => ({
-  root: bytes.slice(at, at + HASH),
+  // Not `slice`, which does not copy where the bytes are a `Buffer`.
+  root: Uint8Array.from(bytes.subarray(at, at + HASH)),
   base: Bytes.readUint32(bytes, at + HASH),
   index: Bytes.readUint32(bytes, at + HASH + 4),
   length: Bytes.readUint32(bytes, at + HASH + 8),

@@ -31,10 +31,12 @@ describe("HashMessage", () => {
     const buffer = new Uint8Array(HashMessage.RANGE + 9).fill(0xee)
     HashMessage.writeRange(buffer, 5, written)
     assert.deepStrictEqual([...buffer.subarray(0, 5), ...buffer.subarray(-4)], Array.from({ length: 9 }, () => 0xee))
-    const read = HashMessage.readRange(buffer, 5)
-    buffer.fill(0)
-    assert.deepStrictEqual(read, written)
-    assert.isTrue(HashMessage.same(read, written))
+    for (const bytes of [buffer.slice(), Buffer.from(buffer)]) {
+      const read = HashMessage.readRange(bytes, 5)
+      bytes.fill(0)
+      assert.deepStrictEqual(read, written)
+      assert.isTrue(HashMessage.same(read, written))
+    }
   })
 
   it("writes the messages of BEP 52", () => {
