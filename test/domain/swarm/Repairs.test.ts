@@ -247,9 +247,13 @@ describe("a corrupt piece of version 2", () => {
       assert.deepStrictEqual(others[1]!.closed, [])
       assert.isFalse(swarm.board.open.get(0)!.missing === 0)
     }
-    const { model, swarm } = doubtful(["Mute", "Mute"])
-    for (let waited = 0; waited < 20_000; waited += 1000) model.tick(1000)
-    assert.strictEqual(swarm.suspects.size, 1)
+    for (const mute of [2, 12]) {
+      const { model, swarm } = doubtful(Array.from({ length: mute }, () => "Mute" as const))
+      model.tick(4000)
+      assert.strictEqual(swarm.suspects.size, 0)
+      for (let waited = 4000; waited < 20_000; waited += 1000) model.tick(1000)
+      assert.strictEqual(swarm.suspects.size, 1)
+    }
   })
 
   it("goes on with others when a peer leaves, lies or talks of what nobody asked", () => {
