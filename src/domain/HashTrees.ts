@@ -116,7 +116,7 @@ export class HashTrees {
     return { range, file, pieces: height < 0 ? piecesUnder(range, shape) : [], needsBuild: top >= FRESH_LAYERS }
   }
 
-  /** Does some of the work that plans with `needsBuild` wait for, under a millisecond; returns whether it is done. */
+  /** Does some of the work that plans with `needsBuild` wait for, a millisecond or so; returns whether it is done. */
   build({ file }: Plan): boolean {
     return this.#upperOf(file).build()
   }
