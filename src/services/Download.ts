@@ -32,9 +32,9 @@ export interface Job {
   readonly ready: Queue.Dequeue<OpenPiece, Cause.Done>
   /** A piece is on the disk and announced. */
   readonly onLanded: (piece: OpenPiece) => void
-  /** A piece failed its hash; with the peers that are proven by it to have sent wrong blocks, by identity. */
-  readonly onCorrupt: (piece: number, liars: ReadonlyArray<number>) => void
-  /** Peers proven to have sent wrong blocks for a piece that has come right now. */
+  /** A piece failed its hash. */
+  readonly onCorrupt: (piece: number) => void
+  /** Peers proven to have sent wrong blocks, by a piece that has failed or come right now. */
   readonly onLiars: (identities: ReadonlyArray<number>) => void
   /** So many bytes of an unfinished piece are on the disk. */
   readonly onSpilled: (bytes: number) => void
@@ -72,7 +72,9 @@ const pieces = (
     if (verdict === "Inconsistent") {
       return yield* new TorrentError({ reason: { _tag: "Inconsistent", piece: piece.index } })
     }
-    job.onCorrupt(piece.index, swarm.corrupt(piece, Monotonic.millis(clock)))
+    job.onCorrupt(piece.index)
+    const liars = swarm.corrupt(piece, Monotonic.millis(clock))
+    if (liars.length > 0) job.onLiars(liars)
     return false
   })
 

@@ -15,6 +15,7 @@ import { Peer } from "../domain/swarm/Peer.ts"
 import { MAX_REQUEST, type Verdict } from "../domain/swarm/Swarm.ts"
 import { FrameReader } from "../domain/wire/FrameReader.ts"
 import * as Handshake from "../domain/wire/Handshake.ts"
+import * as HashMessage from "../domain/wire/HashMessage.ts"
 import * as Message from "../domain/wire/Message.ts"
 import * as Monotonic from "./Monotonic.ts"
 import type { Link } from "./Transport.ts"
@@ -42,6 +43,10 @@ export interface Port {
     length: number,
     now: number
   ) => Verdict
+  readonly hashRequest: (peer: Peer, range: HashMessage.HashRange) => Verdict
+  /** `hashes` are as many as the range says, nodes and then uncles. */
+  readonly hashes: (peer: Peer, range: HashMessage.HashRange, hashes: Uint8Array, now: number) => Verdict
+  readonly hashReject: (peer: Peer, range: HashMessage.HashRange, now: number) => void
   /** All messages of one read were handled. */
   readonly batchEnded: (peer: Peer, now: number) => void
 }
@@ -283,6 +288,26 @@ const HANDLERS: ReadonlyArray<Handler | undefined> = (() => {
         Bytes.readUint32(bytes, at + 4),
         Bytes.readUint32(bytes, at + 8)
       )
+      return undefined
+    }
+  }
+  table[Message.HASH_REQUEST] = {
+    fits: exactly(1 + HashMessage.RANGE),
+    run: (port, peer, bytes, at) => port.hashRequest(peer, HashMessage.readRange(bytes, at))
+  }
+  table[Message.HASHES] = {
+    fits: (length) => length > 1 + HashMessage.RANGE,
+    run: (port, peer, bytes, at, length, now) => {
+      const range = HashMessage.readRange(bytes, at)
+      return HashMessage.isWhole(range, length)
+        ? port.hashes(peer, range, bytes.subarray(at + HashMessage.RANGE, at + length), now)
+        : "sent a message of the wrong length"
+    }
+  }
+  table[Message.HASH_REJECT] = {
+    fits: exactly(1 + HashMessage.RANGE),
+    run: (port, peer, bytes, at, _length, now) => {
+      port.hashReject(peer, HashMessage.readRange(bytes, at), now)
       return undefined
     }
   }

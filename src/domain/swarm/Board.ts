@@ -156,6 +156,29 @@ export class Board {
     this.#picker.list(piece.index)
   }
 
+  /** These blocks of a full piece are wrong: they are to be fetched again, the others stay. */
+  reopen(piece: OpenPiece, blocks: ReadonlyArray<number>, now: number): void {
+    for (const block of blocks) {
+      piece.state[block] = FREE
+      piece.sender[block] = -1
+      if (piece.onDisk !== undefined) Bitfield.clear(piece.onDisk, block)
+    }
+    piece.free += blocks.length
+    piece.missing += blocks.length
+    piece.cursor = Math.min(piece.cursor, blocks[0]!)
+    piece.exclusive = undefined
+    piece.movedAt = now
+    if (piece.onDisk !== undefined && Bitfield.count(piece.onDisk) === 0) this.#onDisk.delete(piece.index)
+    this.#unasked.add(piece)
+  }
+
+  /** Asks for a block that is there: nobody waits for it, and it is used only if it has become free when it comes. */
+  askAgain(peer: Peer, piece: OpenPiece, block: number): void {
+    peer.forgiven++
+    const begin = block * PieceLayout.BLOCK
+    this.#options.ask(peer, piece.index, begin, PieceLayout.blockSize(this.#layout, piece.index, block))
+  }
+
   /** The received blocks are on the disk and the memory is given back: the piece may be opened again with them. */
   spill(piece: OpenPiece): void {
     const mask = piece.received()

@@ -5,13 +5,16 @@
  */
 import * as Bitfield from "../Bitfield.ts"
 import * as PieceLayout from "../PieceLayout.ts"
+import type { PieceTree } from "../PieceTrees.ts"
+import type { HashRange } from "../wire/HashMessage.ts"
 import { Board } from "./Board.ts"
 import type { OpenPiece } from "./OpenPiece.ts"
 import type { Peer } from "./Peer.ts"
 import type { PieceBuffers } from "./PieceBuffers.ts"
 import { type Order, PiecePicker } from "./PiecePicker.ts"
 import { Rate } from "./Rate.ts"
-import { Suspects } from "./Suspects.ts"
+import { Repairs } from "./Repairs.ts"
+import { soleSender, Suspects } from "./Suspects.ts"
 import type { TokenBucket } from "./TokenBucket.ts"
 
 /** The largest block a peer may ask for; BEP 3 names 16 KiB, older clients ask for up to this. */
@@ -28,6 +31,13 @@ const SAY_MS = 100
 
 /** Blocks a peer may send unasked beyond those taken back from it, before it counts as flooding. */
 const UNASKED_ALLOWANCE = 16
+
+/** Requests for hashes that a peer may have waiting; those beyond are rejected. libtorrent has two. */
+const MOST_HASHES_ASKED = 64
+
+/** Why peers are banned. */
+export const WRONG_BLOCKS = "sent wrong blocks"
+const FALSE_HASHES = "sent false hashes"
 
 /** Between a seed and somebody who has all that he wants. */
 const NOTHING_TO_EXCHANGE = "has nothing to exchange"
@@ -47,6 +57,20 @@ export interface SwarmHooks {
   readonly onInterested: (peer: Peer, now: number) => void
   /** The peer wants nothing more, or is gone: its slot is free. */
   readonly onNotInterested: (peer: Peer) => void
+  /** The peer waits for hashes of ours. */
+  readonly onHashesAsked: (peer: Peer) => void
+  /** These blocks of a piece are wrong, from these peers by identity, negative for nobody; they are fetched again. */
+  readonly onWrongBlocks: (piece: number, blocks: ReadonlyArray<number>, senders: ReadonlyArray<number>) => void
+  /** Peers that are proven to have lied, by identity, and about what. */
+  readonly onLiars: (identities: ReadonlyArray<number>, reason: string) => void
+}
+
+/** The hash trees of a version 2 torrent. */
+export interface Trees {
+  /** Where a piece lies in its file's tree. */
+  readonly treeOf: (piece: number) => PieceTree
+  /** The pieces root of a file, by its index. */
+  readonly rootOf: (file: number) => Uint8Array
 }
 
 export interface SwarmOptions {
@@ -60,6 +84,8 @@ export interface SwarmOptions {
   /** Numbers in [0, 1). */
   readonly random: () => number
   readonly hooks: SwarmHooks
+  /** Absent in version 1. */
+  readonly trees?: Trees | undefined
   /** The download limit, spent where blocks are asked for. */
   readonly limit: TokenBucket
 }
@@ -69,6 +95,7 @@ export class Swarm {
   readonly fetched: PieceLayout.PieceLayout
   readonly board: Board
   readonly suspects = new Suspects()
+  readonly #repairs: Repairs | undefined
   readonly #hooks: SwarmHooks
   readonly #limit: TokenBucket
   readonly #picker: PiecePicker
@@ -109,6 +136,13 @@ export class Swarm {
         peer.outbox.cancel(piece, begin, length)
         this.#cancelled.add(peer)
       }
+    })
+    this.#repairs = options.trees && new Repairs({
+      ...options.trees,
+      peers: this.#peers,
+      askAgain: (peer, piece, block) => this.board.askAgain(peer, piece, block),
+      onKnown: (piece, now) => this.#found(this.#repairs!.wrongBlocks(piece), piece, now),
+      onGivenUp: (piece, now) => this.#found([], piece, now)
     })
   }
 
@@ -153,6 +187,8 @@ export class Swarm {
     this.#cancelled.delete(peer)
     this.#hooks.onNotInterested(peer)
     peer.asked.clear()
+    peer.askedHashes.length = 0
+    this.#repairs?.left(peer, now)
     if (peer.isSeed) this.#picker.availability.removeSeed()
     else this.#picker.availability.removeAll(peer.bits)
     if (this.board.release(peer)) this.feed(now)
@@ -203,6 +239,7 @@ export class Swarm {
   }
 
   unchoke(peer: Peer): void {
+    if (peer.isLiar) return
     peer.peerChoking = false
     peer.window.onUnchoked()
   }
@@ -262,6 +299,28 @@ export class Swarm {
     return undefined
   }
 
+  hashRequest(peer: Peer, range: HashRange): Verdict {
+    if (!peer.v2) return "asked for hashes on a connection of version 1"
+    if (peer.askedHashes.length >= MOST_HASHES_ASKED) peer.outbox.hashReject(range)
+    else peer.askedHashes.push(range)
+    this.#hooks.onHashesAsked(peer)
+    return undefined
+  }
+
+  /** Takes `hashes` that are as many as the range says. */
+  hashes(peer: Peer, range: HashRange, hashes: Uint8Array, now: number): Verdict {
+    const outcome = this.#repairs === undefined ? "Unasked" : this.#repairs.hashes(peer, range, hashes, now)
+    if (outcome === "Unasked") return "sent hashes that nobody asked for"
+    if (outcome === undefined) return undefined
+    this.#convict([peer.identity], now)
+    this.#hooks.onLiars([peer.identity], FALSE_HASHES)
+    return FALSE_HASHES
+  }
+
+  hashReject(peer: Peer, range: HashRange, now: number): void {
+    this.#repairs?.rejected(peer, range, now)
+  }
+
   /** All messages of one read were handled: measure, and ask for more in one write. */
   batchEnded(peer: Peer, now: number): void {
     if (peer.batchBlocks > 0) {
@@ -294,6 +353,7 @@ export class Swarm {
       this.board.release(peer)
       silent.push(peer)
     }
+    this.#repairs?.tick(now)
     if (!this.board.canOpen()) this.#freezeStill(now)
     this.#releaseCancelled(now)
     this.#say(now)
@@ -306,6 +366,7 @@ export class Swarm {
   landed(piece: OpenPiece, now: number): void {
     const index = piece.index
     if (this.suspects.size > 0) this.#clear(piece)
+    this.#repairs?.forget(piece)
     this.board.finish(piece)
     Bitfield.set(this.#have, index)
     this.#haveCount++
@@ -345,17 +406,62 @@ export class Swarm {
     return true
   }
 
-  /** The piece failed its hash: it is fetched again, and its senders are watched. Returns proven liars. */
+  /**
+   * The piece failed its hash. In version 2 its blocks are told apart, at once or when peers have said their hashes, and only
+   * wrong ones are fetched again; else all of it is, and its senders are watched. Returns proven liars.
+   */
   corrupt(piece: OpenPiece, now: number): ReadonlyArray<number> {
-    const liars = this.suspects.failed(piece.index, piece.sender, (block) => this.#blockOf(piece, block))
-    this.board.reject(piece)
-    this.#watch()
+    const sole = soleSender(piece.sender)
+    if (sole !== undefined) this.#convict([sole], now)
+    const wrong = this.#repairs?.begin(piece, now)
+    if (wrong === "Asked") return sole === undefined ? [] : [sole]
+    const liars = this.#fetchAgain(wrong ?? [], piece, now)
     this.feed(now)
     return liars
   }
 
+  /** What came of a piece that peers were asked about; no blocks when nobody knew. */
+  #found(wrong: ReadonlyArray<number>, piece: OpenPiece, now: number): void {
+    // At the end of a run all pieces are taken off the board, and only then the last peers leave.
+    if (this.board.open.get(piece.index) !== piece) return
+    const liars = this.#fetchAgain(wrong, piece, now)
+    if (liars.length > 0) this.#hooks.onLiars(liars, WRONG_BLOCKS)
+    this.feed(now)
+  }
+
+  /** Fetches the wrong blocks of a piece again, or all when it is not known which these are. Returns proven liars. */
+  #fetchAgain(wrong: ReadonlyArray<number>, piece: OpenPiece, now: number): ReadonlyArray<number> {
+    if (wrong.length === 0) return this.#reject(piece, now)
+    const senders = wrong.map((block) => piece.sender[block]!)
+    const liars = Array.from(new Set(senders.filter((sender) => sender >= 0)))
+    this.#hooks.onWrongBlocks(piece.index, wrong, senders)
+    this.#convict(liars, now)
+    this.board.reopen(piece, wrong, now)
+    return liars
+  }
+
+  #reject(piece: OpenPiece, now: number): ReadonlyArray<number> {
+    const liars = this.suspects.failed(piece.index, piece.sender, (block) => this.#blockOf(piece, block))
+    this.#convict(liars, now)
+    this.#repairs?.forget(piece)
+    this.board.reject(piece)
+    this.#watch()
+    return liars
+  }
+
+  /** Whoever has lied gets nothing more to do; the service closes the connection. */
+  #convict(identities: ReadonlyArray<number>, now: number): void {
+    if (identities.length === 0) return
+    for (const peer of Array.from(this.#peers)) {
+      if (!identities.includes(peer.identity)) continue
+      peer.isLiar = true
+      this.choke(peer, now)
+    }
+  }
+
   /** The blocks of a piece given to `onSpill` are written. */
   spilled(piece: OpenPiece, now: number): void {
+    this.#repairs?.forget(piece)
     this.board.spill(piece)
     this.feed(now)
   }

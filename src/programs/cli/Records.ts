@@ -73,6 +73,19 @@ const Piece = Schema.Struct({
   state: documented(Schema.Literals(["landed", "corrupt"]), "landed: verified and written; corrupt: the hash differs")
 })
 
+const Block = Schema.Struct({
+  type: Schema.tag("block"),
+  time,
+  infoHash,
+  piece: documented(Schema.Natural, "The piece that it is of, from 0"),
+  index: documented(Schema.Natural, "Which 16 KiB of the piece, from 0"),
+  state: documented(Schema.Literal("corrupt"), "Its own hash differs; it is fetched again"),
+  address: documented(
+    Schema.NullOr(Schema.String),
+    "Who sent it; null: it was on the disk, or its sender left long ago"
+  )
+})
+
 const Tracker = Schema.Struct({
   type: Schema.tag("tracker"),
   time,
@@ -194,6 +207,7 @@ export const Record = Schema.Union([
   Checking,
   Progress,
   Piece,
+  Block,
   Tracker,
   Published,
   Listening,
