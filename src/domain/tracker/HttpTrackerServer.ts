@@ -10,14 +10,18 @@ import * as InfoHash from "../InfoHash.ts"
 import * as PeerAddress from "../PeerAddress.ts"
 import * as PeerId from "../PeerId.ts"
 import type { AnnounceRequest, Event, Scraped } from "./Announce.ts"
-import type { Announcing, Role, Sample } from "./Announcing.ts"
+import type { Announcement } from "./Announcement.ts"
+import type { Role, Sample } from "./Announcing.ts"
 import * as QueryFields from "./QueryFields.ts"
 
 /** Info hashes answered in one scrape. */
 export const MAX_SCRAPE = 64
 
 /** What a peer asks, as far as a tracker cares. */
-export interface AnnounceQuery extends Omit<AnnounceRequest, "key" | "left" | "numWant" | "trackerId"> {
+export interface AnnounceQuery extends Pick<AnnounceRequest, "downloaded" | "event" | "port" | "uploaded"> {
+  /** 20 bytes. */
+  readonly infoHash: ReadonlyArray<number>
+  readonly peerId: ReadonlyArray<number>
   /** `undefined` when the peer does not say. */
   readonly left: number | undefined
   readonly numWant: number | undefined
@@ -44,8 +48,8 @@ export const parseAnnounce = (query: string): Result.Result<AnnounceQuery, strin
   if (!fields.peerId) return Result.fail("peer_id must be 20 bytes, percent-encoded")
   if (!(fields.port >= 1 && fields.port <= 0xffff)) return Result.fail("port must be 1 to 65535")
   return Result.succeed({
-    infoHash: Bytes.toHex(fields.infoHash) as InfoHash.InfoHash,
-    peerId: String.fromCharCode(...fields.peerId) as PeerId.PeerId,
+    infoHash: fields.infoHash,
+    peerId: fields.peerId,
     port: fields.port,
     uploaded: known(fields.uploaded) ?? 0,
     downloaded: known(fields.downloaded) ?? 0,
@@ -58,28 +62,18 @@ export const parseAnnounce = (query: string): Result.Result<AnnounceQuery, strin
   })
 }
 
-/** Bytes of {@link writeAddress} at most. */
-export const MAX_COMPACT = 18
-
 /**
- * Writes where the peer is, in the form of BEP 23 or BEP 7, and returns the length: 6 or 18, or 0 when `seen` is no
- * address. A peer is where its request was seen to come from. Only a program on the tracker's own machine, which others
- * could not reach at 127.0.0.1, is believed when it gives another address: else anyone could send a swarm to anyone.
+ * Writes where the peer is and returns the length: 4 or 16, or 0 when `seen` is no address. A peer is where its request was
+ * seen to come from. Only a program on the tracker's own machine, which others could not reach at 127.0.0.1, is believed when
+ * it gives another address: else anyone could send a swarm to anyone.
+ *
+ * @param out 16 bytes
  */
-export const writeAddress = (
-  seen: string,
-  query: Pick<AnnounceQuery, "ip" | "port">,
-  out: Uint8Array,
-  at: number
-): 0 | 6 | 18 => {
-  let length = HostBytes.write(seen, out, at)
-  if (length === 0) return 0
-  if (query.ip !== undefined && HostBytes.isLoopback(out, at, length)) {
-    length = HostBytes.write(query.ip, out, at)
-    if (length === 0 || !HostBytes.isUnicast(out, at, length)) length = HostBytes.write(seen, out, at)
-  }
-  Bytes.writeUint16(out, at + length, query.port)
-  return length === 4 ? 6 : 18
+export const writeHost = (seen: string, ip: string | undefined, out: Uint8Array): 0 | 4 | 16 => {
+  const length = HostBytes.write(seen, out, 0)
+  if (length === 0 || ip === undefined || !HostBytes.isLoopback(out, 0, length)) return length
+  const claimed = HostBytes.write(ip, out, 0)
+  return claimed > 0 && HostBytes.isUnicast(out, 0, claimed) ? claimed : HostBytes.write(seen, out, 0)
 }
 
 export interface Bounds {
@@ -89,20 +83,25 @@ export interface Bounds {
 }
 
 /** A partial seed says `paused` with every announce (BEP 21). */
-export const roleOf = (query: AnnounceQuery): Role =>
-  query.left === 0 ? "seed" : query.event === "paused" ? "paused" : "leech"
+const roleOf = (query: AnnounceQuery): Role => query.left === 0 ? "seed" : query.event === "paused" ? "paused" : "leech"
 
-/** What the table of swarms is told; `compact` is what {@link writeAddress} wrote. */
-export const toAnnouncing = (query: AnnounceQuery, compact: Uint8Array, bounds: Bounds): Announcing => ({
-  infoHash: query.infoHash,
-  peerId: query.peerId,
-  compact,
-  role: roleOf(query),
-  event: query.event,
-  numWant: Math.min(query.numWant ?? bounds.numWant, bounds.maxNumWant),
-  wants: "both",
-  withIds: !query.compact && !query.noPeerId
-})
+/** Fills in what the table of swarms is told. `host` is what {@link writeHost} wrote, of that length. */
+export const fillIn = (
+  out: Announcement,
+  query: AnnounceQuery,
+  host: Uint8Array,
+  length: 4 | 16,
+  bounds: Bounds
+): void => {
+  for (let i = 0; i < InfoHash.BYTES; i++) out.infoHash[i] = query.infoHash[i]!
+  for (let i = 0; i < PeerId.BYTES; i++) out.peerId[i] = query.peerId[i]!
+  out.setAddress(host, length, query.port)
+  out.role = roleOf(query)
+  out.event = query.event
+  out.numWant = Math.min(query.numWant ?? bounds.numWant, bounds.maxNumWant)
+  out.wants = "both"
+  out.withIds = !query.compact && !query.noPeerId
+}
 
 /** The info hashes of a scrape (BEP 48); those of a wrong length are passed over. */
 export const parseScrape = (query: string): Array<InfoHash.InfoHash> => {

@@ -39,12 +39,13 @@ export const NONE = -1
 
 interface Records {
   readonly words: Int32Array
+  readonly halves: Uint16Array
   readonly bytes: Uint8Array
 }
 
 const newRecords = (count: number): Records => {
   const words = new Int32Array(count * WORDS)
-  return { words, bytes: new Uint8Array(words.buffer) }
+  return { words, halves: new Uint16Array(words.buffer), bytes: new Uint8Array(words.buffer) }
 }
 
 const hashOf = (key: Int32Array, { bytes, words }: Records, at: number, swarm: number): number => {
@@ -77,16 +78,11 @@ export class PeerSlab {
   }
 
   /** Takes an id and an address in hand, for {@link heldHash}, {@link isHeld}, {@link hasHeldId} and {@link add}. */
-  hold(peerId: string, compact: Uint8Array): void {
-    const { bytes } = this.hand
-    for (let i = 0; i < ID_BYTES; i++) bytes[i] = peerId.charCodeAt(i)
-    this.holdAddress(compact)
-  }
-
-  /** The same with the id as bytes. */
-  holdBytes(peerId: Uint8Array, compact: Uint8Array): void {
-    this.hand.bytes.set(peerId)
-    this.holdAddress(compact)
+  hold(peerId: Uint8Array, compact: Uint8Array): void {
+    const { bytes, words } = this.hand
+    for (let i = 0; i < ID_BYTES; i++) bytes[i] = peerId[i]!
+    for (let word = ADDRESS + 1; word < EXPIRY; word++) words[word] = 0
+    for (let i = 0; i < compact.length; i++) bytes[ADDRESS_BYTE + i] = compact[i]!
   }
 
   /** Of the address in hand, in one swarm. */
@@ -124,7 +120,7 @@ export class PeerSlab {
     const slot = this.allot()
     const { bytes, words } = this.segments[slot >>> SEGMENT_BITS]!
     const at = (slot & MASK) * WORDS
-    words.set(this.hand.words, at)
+    for (let word = 0; word < EXPIRY; word++) words[at + word] = this.hand.words[word]!
     words[at + SWARM] = swarm
     words[at + EXPIRY] = expiry
     bytes[4 * at + CLASS_BYTE] = kind
@@ -152,12 +148,11 @@ export class PeerSlab {
 
   /** Writes the last word of its id, and the first 6 bytes of its address as three half words, the first one lowest. */
   describe(slot: number, out: Int32Array, to: number): void {
-    const { words } = this.segments[slot >>> SEGMENT_BITS]!
+    const { halves, words } = this.segments[slot >>> SEGMENT_BITS]!
     const at = (slot & MASK) * WORDS + ADDRESS
-    const halves = new Uint16Array(words.buffer, 4 * at, 3)
     out[to] = words[at - 1]!
-    out[to + 1] = halves[0]! | (halves[1]! << 16)
-    out[to + 2] = halves[2]!
+    out[to + 1] = halves[2 * at]! | (halves[2 * at + 1]! << 16)
+    out[to + 2] = halves[2 * at + 2]!
   }
 
   /** The last word of the id in hand. */
@@ -224,12 +219,6 @@ export class PeerSlab {
     line.sort()
     this.head = this.tail = NONE
     for (const entry of line) this.append(entry - Math.floor(entry / 2 ** 31) * 2 ** 31)
-  }
-
-  private holdAddress(compact: Uint8Array): void {
-    const { bytes, words } = this.hand
-    for (let word = ADDRESS + 1; word < EXPIRY; word++) words[word] = 0
-    for (let i = 0; i < compact.length; i++) bytes[ADDRESS_BYTE + i] = compact[i]!
   }
 
   private copy(slot: number, from: number, size: number, out: Uint8Array, to: number): void {

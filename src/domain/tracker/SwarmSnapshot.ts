@@ -80,7 +80,7 @@ const packHead = (frame: Frame, head: Head): void => {
 }
 
 /** Packs peers from `from` on while there is room, and says where it ended. */
-const packTorrent = (frame: Frame, { peers, pools }: SwarmTable, torrent: Torrent, from: number): number => {
+const packTorrent = (frame: Frame, { peers, pools, torrents }: SwarmTable, torrent: Torrent, from: number): number => {
   const { bytes, end: start, view } = frame
   let at = start + TORRENT_HEAD
   let place = from
@@ -94,7 +94,7 @@ const packTorrent = (frame: Frame, { peers, pools }: SwarmTable, torrent: Torren
     view.setUint32(at + size - 4, peers.expiry(slot))
     at += size
   }
-  bytes.set(InfoHash.toBytes(torrent.infoHash), start)
+  torrents.copyHash(torrent, bytes, start)
   view.setUint32(start + 20, torrent.completed)
   view.setFloat64(start + 24, torrent.lastSeedAt ?? Number.NaN)
   view.setUint32(start + 32, place - from)
@@ -166,7 +166,7 @@ export const restore = (content: Uint8Array, table: SwarmTable, now: number): bo
     if (content.length - at < TORRENT_HEAD) return false
     const lastSeedAt = view.getFloat64(at + 24)
     const torrent = table.recall(
-      InfoHash.fromBytes(content.subarray(at, at + InfoHash.BYTES)),
+      content.subarray(at, at + InfoHash.BYTES),
       view.getUint32(at + 20),
       Number.isNaN(lastSeedAt) ? undefined : lastSeedAt
     )

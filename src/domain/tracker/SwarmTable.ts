@@ -7,7 +7,7 @@
  * behind the same address that says the same port. Nobody takes the place of a peer at another address.
  */
 import * as Bytes from "../Bytes.ts"
-import type * as InfoHash from "../InfoHash.ts"
+import * as InfoHash from "../InfoHash.ts"
 import { type Announcing, type Answer, type Counts, NOBODY, type Sample, type Summary } from "./Announcing.ts"
 import { Lots } from "./Lots.ts"
 import * as PeerClass from "./PeerClass.ts"
@@ -55,6 +55,8 @@ export class SwarmTable {
   private readonly key: Int32Array
   /** The number of the torrent that {@link isSought} is about. */
   private sought = NONE
+  /** Of the peer in hand, there. */
+  private hash = 0
   private readonly isSought = (slot: number): boolean => this.peers.isHeld(slot, this.sought)
 
   /**
@@ -64,7 +66,7 @@ export class SwarmTable {
   constructor(bounds: Bounds, random: () => number, key: Int32Array) {
     this.bounds = bounds
     this.key = key
-    this.torrents = new Torrents(bounds.maxTorrents)
+    this.torrents = new Torrents(bounds.maxTorrents, key)
     this.lots = new Lots(random)
     this.sampler = new Sampler(this.peers, this.pools, this.lots)
   }
@@ -96,13 +98,13 @@ export class SwarmTable {
     const known = slot === NONE ? this.arrive(torrent, kind, expiry) : this.renew(torrent, slot, kind, expiry)
     if (event === "completed" && role === "seed" && !this.peers.isFinished(known)) {
       this.peers.setFinished(known, true)
-      this.torrents.count(torrent, 1)
+      this.torrents.finish(torrent, 1)
     }
     return this.answer(torrent, this.sampler.sample(torrent, announcing, kind, this.peers.place(known)))
   }
 
   scrape(infoHash: InfoHash.InfoHash): Counts {
-    const torrent = this.torrents.find(infoHash)
+    const torrent = this.torrents.find(InfoHash.toBytes(infoHash))
     if (torrent === undefined) return NOBODY
     const { completed, lastSeedAt } = torrent
     return { ...this.pools.counts(torrent), completed, lastSeedAt }
@@ -133,19 +135,19 @@ export class SwarmTable {
   }
 
   /** A torrent of a snapshot, known or new; `undefined` when there is no room. {@link settleTorrent} has to follow. */
-  recall(infoHash: InfoHash.InfoHash, completed: number, lastSeedAt: number | undefined): Torrent | undefined {
+  recall(infoHash: Uint8Array, completed: number, lastSeedAt: number | undefined): Torrent | undefined {
     const known = this.torrents.find(infoHash)
     if (known !== undefined) return known
     const torrent = this.open(infoHash)
     if (torrent === undefined) return undefined
-    this.torrents.count(torrent, completed)
+    this.torrents.finish(torrent, completed)
     torrent.lastSeedAt = lastSeedAt
     return torrent
   }
 
   /** A peer of a snapshot, unless its time is over or it is known. {@link settle} has to follow the last. */
   readmit(torrent: Torrent, peer: Readmitted, expiry: number, now: number): void {
-    this.peers.holdBytes(peer.peerId, peer.compact)
+    this.peers.hold(peer.peerId, peer.compact)
     if (expiry * 1000 <= now || this.find(torrent) !== NONE) return
     const slot = this.arrive(torrent, PeerClass.of(peer.compact, peer.role), Math.min(expiry, this.expiryAt(now)))
     this.peers.setFinished(slot, peer.finished)
@@ -164,7 +166,7 @@ export class SwarmTable {
     return Math.ceil((now + this.bounds.lifeMs) / 1000)
   }
 
-  private open(infoHash: InfoHash.InfoHash): Torrent | undefined {
+  private open(infoHash: Uint8Array): Torrent | undefined {
     const torrent = this.torrents.add(infoHash)
     if (torrent !== undefined) this.pools.open(torrent.number)
     return torrent
@@ -173,14 +175,15 @@ export class SwarmTable {
   /** The slot of the peer in hand. */
   private find(torrent: Torrent): number {
     this.sought = torrent.number
-    return this.index.find(this.peers.heldHash(this.key, torrent.number), this.isSought)
+    this.hash = this.peers.heldHash(this.key, torrent.number)
+    return this.index.find(this.hash, this.isSought)
   }
 
-  /** Takes in the peer in hand, which must not be known yet; where that is one too many, another goes. */
+  /** Takes in the peer in hand, for which {@link find} found nobody; where that is one too many, another goes. */
   private arrive(torrent: Torrent, kind: number, expiry: number): number {
     const { maxPeers, maxPeersPerTorrent } = this.bounds
     const slot = this.peers.add(torrent.number, kind, expiry)
-    this.index.add(this.peers.heldHash(this.key, torrent.number), slot)
+    this.index.add(this.hash, slot)
     this.torrents.wake(torrent)
     this.pools.enter(torrent, slot, kind)
     if (torrent.size > maxPeersPerTorrent) this.forget(this.silentOne(torrent, slot))

@@ -54,7 +54,7 @@ interface Asked {
 
 const askedOf = ({ compact, numWant, peerId, withIds }: Announcing): Asked => ({
   compact: Buffer.from(compact),
-  peerId: Buffer.from(peerId, "latin1"),
+  peerId: Buffer.from(peerId),
   numWant,
   withIds
 })
@@ -62,7 +62,7 @@ const askedOf = ({ compact, numWant, peerId, withIds }: Announcing): Asked => ({
 const announceArguments = (announcing: Announcing, asked: Asked, bounds: Bounds, random: () => number) => {
   const { compact, event, infoHash, numWant, role, wants } = announcing
   return [
-    Buffer.from(infoHash, "hex"),
+    Buffer.from(infoHash),
     asked.compact,
     asked.peerId,
     String(PeerClass.of(compact, PeerClass.roleNumber(role))),

@@ -9,7 +9,6 @@ import type { AddressInfo, Socket } from "node:net"
 import * as HostBytes from "../../domain/HostBytes.ts"
 import type { Trouble } from "../../domain/tracker/Counters.ts"
 import * as Forwarded from "../../domain/tracker/Forwarded.ts"
-import * as HttpTracker from "../../domain/tracker/HttpTrackerServer.ts"
 import { type Connection, Connections } from "./Connections.ts"
 import { type Desk, waitOf } from "./Desk.ts"
 import * as FastLane from "./FastLane.ts"
@@ -114,8 +113,8 @@ class Handler {
   readonly #options: HttpListenerOptions
   readonly #connections: Connections
   readonly #questions: HttpQuestions
-  /** For the address of a request; its port is nothing. */
-  readonly #room = new Uint8Array(HttpTracker.MAX_COMPACT)
+  /** For the address of a request. */
+  readonly #room = new Uint8Array(HostBytes.MAX_BYTES)
   /** Requests that wait for the one before them, by connection. */
   readonly #others = new Map<Connection, Array<() => void>>()
 
@@ -160,7 +159,7 @@ class Handler {
     this.#desk.counters.others++
     response.once("close", ended)
     const length = HostBytes.write(this.#hostOf(request, connection), this.#room, 0)
-    const waitMs = waitOf(this.#desk, this.#room.subarray(0, length + 2))
+    const waitMs = waitOf(this.#desk, this.#room, length)
     if (waitMs > 0) return this.#tooOften(response, waitMs)
     this.#options.otherwise(request, response)
   }

@@ -1,5 +1,6 @@
 /** What the tracker answers to announces and scrapes over HTTP, whichever way they came in. */
 import * as Result from "effect/Result"
+import * as HostBytes from "../../domain/HostBytes.ts"
 import type { Announcing, Answer } from "../../domain/tracker/Announcing.ts"
 import type { Trouble } from "../../domain/tracker/Counters.ts"
 import * as HttpTracker from "../../domain/tracker/HttpTrackerServer.ts"
@@ -14,9 +15,6 @@ export interface Asker {
   readonly hear: (body: Uint8Array) => void
 }
 
-/** For the address of those that do not say where they take peers. */
-const NOWHERE = { ip: undefined, port: 0 }
-
 interface Asking {
   readonly asker: Asker
   readonly query: HttpTracker.AnnounceQuery
@@ -26,7 +24,7 @@ export class HttpQuestions {
   readonly #desk: Desk
   readonly #batch: AnnounceBatch<Asking>
   /** For the address of the question at hand. */
-  readonly #room = new Uint8Array(HttpTracker.MAX_COMPACT)
+  readonly #room = new Uint8Array(HostBytes.MAX_BYTES)
   #scrapes = 0
 
   constructor(desk: Desk) {
@@ -52,27 +50,27 @@ export class HttpQuestions {
       return this.#refuse(asker, "malformed", { text: parsed.failure, retryInMs: undefined })
     }
     const query = parsed.success
-    const length = HttpTracker.writeAddress(asker.host, query, this.#room, 0)
+    const length = HttpTracker.writeHost(asker.host, query.ip, this.#room)
     if (length === 0) return this.#refuse(asker, "malformed", REFUSED.address)
-    // A copy: a view of a small array makes V8 move that out of its heap.
-    const compact = this.#room.slice(0, length)
-    const waitMs = waitOf(desk, compact)
+    const waitMs = waitOf(desk, this.#room, length)
     if (waitMs > 0) return this.#refuse(asker, "rate-limited", tooOften(waitMs))
-    if (!desk.admits(query.infoHash)) return this.#refuse(asker, "not-tracked", REFUSED.notTracked)
+    const asked = this.#batch.next
+    HttpTracker.fillIn(asked, query, this.#room, length, desk)
+    if (!desk.admits(asked.infoHash)) return this.#refuse(asker, "not-tracked", REFUSED.notTracked)
     if (this.#batch.isFull) return this.#refuse(asker, "busy", REFUSED.busy)
-    desk.counters.announces[length === 6 ? "http4" : "http6"]++
-    this.#batch.add(HttpTracker.toAnnouncing(query, compact, desk), { asker, query })
+    desk.counters.announces[length === 4 ? "http4" : "http6"]++
+    this.#batch.add({ asker, query })
   }
 
   scrape(text: string, asker: Asker): void {
     const desk = this.#desk
     const infoHashes = HttpTracker.parseScrape(text)
     if (infoHashes.length === 0) return this.#refuse(asker, "malformed", REFUSED.scrapeAll)
-    const length = HttpTracker.writeAddress(asker.host, NOWHERE, this.#room, 0)
+    const length = HostBytes.write(asker.host, this.#room, 0)
     if (length === 0) return this.#refuse(asker, "malformed", REFUSED.address)
-    const waitMs = waitOf(desk, this.#room.subarray(0, length))
+    const waitMs = waitOf(desk, this.#room, length)
     if (waitMs > 0) return this.#refuse(asker, "rate-limited", tooOften(waitMs))
-    desk.counters.scrapes[length === 6 ? "http4" : "http6"]++
+    desk.counters.scrapes[length === 4 ? "http4" : "http6"]++
     this.#scrapes++
     desk.scrape(infoHashes, (counts) => {
       this.#scrapes--

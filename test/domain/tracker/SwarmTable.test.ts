@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Bytes from "../../../src/domain/Bytes.ts"
 import * as InfoHash from "../../../src/domain/InfoHash.ts"
-import type * as PeerId from "../../../src/domain/PeerId.ts"
 import type { Announcing, Sample } from "../../../src/domain/tracker/Announcing.ts"
 import * as SwarmSnapshot from "../../../src/domain/tracker/SwarmSnapshot.ts"
 import { SwarmTable } from "../../../src/domain/tracker/SwarmTable.ts"
@@ -12,8 +12,8 @@ const NOW = 1_800_000_000_000
 const hash = (n: number) => InfoHash.parse(n.toString(16).padStart(40, "0"))!
 
 const peer = (torrent: number, n: number, fields: Partial<Announcing> = {}): Announcing => ({
-  infoHash: hash(torrent),
-  peerId: String(n).padStart(20, "x") as PeerId.PeerId,
+  infoHash: InfoHash.toBytes(hash(torrent)),
+  peerId: Bytes.fromLatin1(String(n).padStart(20, "x")),
   compact: Uint8Array.of(1, n >>> 16, n >>> 8, n, 1, 1),
   role: n % 3 === 0 ? "seed" : "leech",
   event: undefined,
