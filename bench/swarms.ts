@@ -31,6 +31,7 @@ class Asker implements Announcing {
   infoHash: Uint8Array
   peerId: Uint8Array
   readonly compact = new Uint8Array(6)
+  key = 0
   role: "leech" | "seed" = "leech"
   readonly event = undefined
   readonly numWant = NUM_WANT
@@ -51,6 +52,8 @@ class Asker implements Announcing {
     const torrent = peer % this.#hashes.length
     this.infoHash = this.#hashes[torrent]!
     this.peerId = this.#ids[(torrent % 16) * PER_TORRENT + Math.floor(peer / this.#hashes.length)]!
+    // As nearly all clients have one.
+    this.key = peer + 1
     this.role = peer % 3 === 0 ? "seed" : "leech"
     this.compact[1] = peer >>> 16
     this.compact[2] = peer >>> 8

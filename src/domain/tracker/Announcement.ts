@@ -12,6 +12,7 @@ export class Announcement implements Announcing {
   readonly infoHash = new Uint8Array(InfoHash.BYTES)
   readonly peerId = new Uint8Array(PeerId.BYTES)
   compact: Uint8Array
+  key = 0
   role: Role = "leech"
   event: Event | undefined = undefined
   numWant = 0

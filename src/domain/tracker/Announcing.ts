@@ -12,6 +12,11 @@ export interface Announcing {
   readonly peerId: Uint8Array
   /** The form of BEP 23 or BEP 7: 6 or 18 bytes, port above zero. */
   readonly compact: Uint8Array
+  /**
+   * By which a peer is known when its address has changed (BEP 7), since it tells nobody else: an unsigned integer of 32 bits,
+   * 0 for none.
+   */
+  readonly key: number
   /** A peer that does not say what is left is a leech. */
   readonly role: Role
   readonly event: Event | undefined

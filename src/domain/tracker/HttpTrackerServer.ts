@@ -31,12 +31,26 @@ export interface AnnounceQuery extends Pick<AnnounceRequest, "downloaded" | "eve
   readonly noPeerId: boolean
   /** The address that the peer claims; for whoever has a reason to believe it. */
   readonly ip: string | undefined
+  /** See {@link keyOf}; 0 for none. */
+  readonly key: number
 }
 
 const known = (value: number): number | undefined => value >= 0 ? value : undefined
 
 const eventOf = (text: string | undefined): Event | undefined =>
   text === "started" || text === "completed" || text === "stopped" || text === "paused" ? text : undefined
+
+/**
+ * A key as the 32 bits that the same client sends over UDP, where it writes them in hexadecimal; of any other text a number
+ * that is the same for the same text (FNV-1a), never 0.
+ */
+const keyOf = (text: string | undefined): number => {
+  if (text === undefined || text === "") return 0
+  if (/^[0-9a-f]{1,8}$/i.test(text)) return Number.parseInt(text, 16)
+  let hash = 0x811c_9dc5
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x0100_0193)
+  return hash >>> 0 || 1
+}
 
 /**
  * Reads the query of an announce, as it stood in the request line (without `?`). The failure is the `failure reason`
@@ -58,7 +72,8 @@ export const parseAnnounce = (query: string): Result.Result<AnnounceQuery, strin
     numWant: known(fields.numWant),
     compact: fields.compact !== "0",
     noPeerId: fields.noPeerId === "1",
-    ip: fields.ip
+    ip: fields.ip,
+    key: keyOf(fields.key)
   })
 }
 
@@ -96,6 +111,7 @@ export const fillIn = (
   for (let i = 0; i < InfoHash.BYTES; i++) out.infoHash[i] = query.infoHash[i]!
   for (let i = 0; i < PeerId.BYTES; i++) out.peerId[i] = query.peerId[i]!
   out.setAddress(host, length, query.port)
+  out.key = query.key
   out.role = roleOf(query)
   out.event = query.event
   out.numWant = Math.min(query.numWant ?? bounds.numWant, bounds.maxNumWant)

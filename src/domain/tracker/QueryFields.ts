@@ -24,6 +24,7 @@ export interface Fields {
   compact: string | undefined
   noPeerId: string | undefined
   ip: string | undefined
+  key: string | undefined
 }
 
 /** Twenty percent-encoded bytes. A broken escape stays as it is. */
@@ -93,6 +94,9 @@ const take = (fields: Fields, query: string, start: number, equals: number, end:
       return
     case "ip":
       fields.ip ??= text()
+      return
+    case "key":
+      fields.key ??= text()
   }
 }
 
@@ -109,7 +113,8 @@ export const read = (query: string): Fields => {
     event: undefined,
     compact: undefined,
     noPeerId: undefined,
-    ip: undefined
+    ip: undefined,
+    key: undefined
   }
   let equals = -1
   for (let start = 0, end = 0; start < query.length; start = end + 1) {

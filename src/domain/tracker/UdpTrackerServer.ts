@@ -88,6 +88,7 @@ export const readAnnounce = (
   const wanted = Bytes.readUint32(packet, 92) | 0
   const left = Bytes.readUint32(packet, 64) | Bytes.readUint32(packet, 68)
   out.role = left === 0 ? "seed" : "leech"
+  out.key = Bytes.readUint32(packet, 88)
   out.event = EVENTS[Bytes.readUint32(packet, 80)]
   out.numWant = Math.min(
     wanted < 0 ? bounds.numWant : wanted,

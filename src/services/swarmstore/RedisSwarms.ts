@@ -59,8 +59,17 @@ const askedOf = ({ compact, numWant, peerId, withIds }: Announcing): Asked => ({
   withIds
 })
 
+const NO_KEY = Buffer.alloc(0)
+
+const keyOf = (key: number): Buffer => {
+  if (key === 0) return NO_KEY
+  const bytes = Buffer.allocUnsafe(4)
+  Bytes.writeUint32(bytes, 0, key)
+  return bytes
+}
+
 const announceArguments = (announcing: Announcing, asked: Asked, bounds: Bounds, random: () => number) => {
-  const { compact, event, infoHash, numWant, role, wants } = announcing
+  const { compact, event, infoHash, key, numWant, role, wants } = announcing
   return [
     Buffer.from(infoHash),
     asked.compact,
@@ -73,7 +82,8 @@ const announceArguments = (announcing: Announcing, asked: Asked, bounds: Bounds,
     String(bounds.maxTorrents),
     String(bounds.maxPeersPerTorrent),
     String(bounds.maxPeers),
-    String(Math.floor(random() * 2 ** 31))
+    String(Math.floor(random() * 2 ** 31)),
+    keyOf(key)
   ]
 }
 

@@ -86,7 +86,7 @@ describe("HttpTrackerServer, replies", () => {
 describe("HttpTrackerServer, queries", () => {
   it.prop("is understood by the tracker's side", { request }, ({ request }) => {
     const url = new URL(HttpTracker.announceUrl("http://t.example/announce?passkey=%FF", request))
-    const { key: _, trackerId: __, ...asked } = request
+    const { trackerId: _, ...asked } = request
     const infoHash = [...InfoHash.toBytes(request.infoHash)]
     const peerId = [...PeerId.toBytes(request.peerId)]
     assert.deepStrictEqual(
@@ -157,8 +157,9 @@ describe("HttpTrackerServer, queries", () => {
       HttpTrackerServer.fillIn(out, parsed, Uint8Array.of(192, 0, 2, 1), 4, bounds)
       return out
     }
-    const { compact, event, infoHash, numWant, peerId, role, wants, withIds } = told(good)
-    assert.deepStrictEqual({ compact, event, infoHash, numWant, peerId, role, wants, withIds }, {
+    const { compact, event, infoHash, key, numWant, peerId, role, wants, withIds } = told(good)
+    assert.deepStrictEqual({ compact, event, infoHash, key, numWant, peerId, role, wants, withIds }, {
+      key: EXAMPLE.key,
       infoHash: InfoHash.toBytes(EXAMPLE.infoHash),
       peerId: PeerId.toBytes(EXAMPLE.peerId),
       compact: Uint8Array.of(192, 0, 2, 1, 0x1a, 0xe1),
@@ -203,6 +204,18 @@ describe("HttpTrackerServer, queries", () => {
     assert.isUndefined(parse(good.replace("event=started", "event=odd")).event)
     assert.strictEqual(parse(`${good}&ip=192.0.2.9&no_peer_id=1&port=1`).port, 6881)
     assert.strictEqual(parse(`${good}&ip=192.0.2.9`).ip, "192.0.2.9")
+  })
+
+  it("takes any text for a key, the same for the same", () => {
+    const key = (text: string) => {
+      const parsed = HttpTrackerServer.parseAnnounce(good.replace(/&key=\w+/, text))
+      return Result.getOrThrow(parsed).key
+    }
+    assert.deepStrictEqual(["", "&key=", "&key=0", "&key=00aB", "&key=ffffffff"].map(key), [0, 0, 0, 0xab, 0xffff_ffff])
+    const others = ["&key=123456789", "&key=x", "&key=y", "&key=%ff", "&key=-1"].map(key)
+    assert.isTrue(others.every((number) => number > 0 && number <= 0xffff_ffff))
+    assert.strictEqual(new Set(others).size, others.length)
+    assert.strictEqual(key("&key=x&key=y"), key("&key=%78"))
   })
 
   it("sees peers where they are, and believes only programs of its own machine", () => {

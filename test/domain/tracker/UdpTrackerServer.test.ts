@@ -44,8 +44,9 @@ describe("UdpTrackerServer, requests", () => {
       const packet = UdpTracker.encodeAnnounce(ID, transaction, request, urlData)
       assert.strictEqual(UdpTrackerServer.actionOf(packet), UdpTracker.ANNOUNCE)
       assert.strictEqual(UdpTrackerServer.transactionOf(packet), transaction)
-      const { compact, event, infoHash, numWant, peerId, role, wants, withIds } = read(packet, HOST4)!
-      assert.deepStrictEqual({ compact, event, infoHash, numWant, peerId, role, wants, withIds }, {
+      const { compact, event, infoHash, key, numWant, peerId, role, wants, withIds } = read(packet, HOST4)!
+      assert.deepStrictEqual({ compact, event, infoHash, key, numWant, peerId, role, wants, withIds }, {
+        key: request.key,
         infoHash: InfoHash.toBytes(request.infoHash),
         peerId: PeerId.toBytes(request.peerId),
         compact: Uint8Array.of(...HOST4, request.port >>> 8, request.port),

@@ -22,6 +22,7 @@ export const peer = (
   infoHash: InfoHash.toBytes(hash(torrent)),
   peerId: PeerId.toBytes(peerId),
   compact: Uint8Array.of(203, 0, 113 + (n >>> 8), n, 0x1a, 0xe1),
+  key: 0,
   role: "leech",
   event: undefined,
   numWant: 50,

@@ -9,6 +9,7 @@ import type { Bounds } from "../../../src/domain/tracker/SwarmTable.ts"
 interface Peer {
   readonly peerId: string
   readonly compact: Uint8Array
+  readonly key: number
   readonly role: Role
   readonly finished: boolean
   readonly until: number
@@ -55,20 +56,25 @@ export class Reference {
     const swarm = known ?? { peers: new Map(), completed: 0, lastSeedAt: undefined, quietSince: undefined }
     this.swarms.set(infoHash, swarm)
     const old = swarm.peers.get(key)
+    const elsewhere = [...swarm.peers].find(([other, peer]) =>
+      other !== key && asking.key !== 0 && peer.key === asking.key && peer.peerId === peerId &&
+      peer.compact.length === asking.compact.length
+    )
     if (stops) {
-      if (old?.peerId === peerId) {
-        if (old.role === "seed") swarm.lastSeedAt = now
-        this.drop(swarm, key, now)
-      }
+      const [place, own] = old?.peerId === peerId ? [key, old] : elsewhere ?? []
+      if (own?.role === "seed") swarm.lastSeedAt = now
+      if (place !== undefined) this.drop(swarm, place, now)
       return { ...this.numbers(swarm), allowed: [] }
     }
     if (asking.role === "seed") swarm.lastSeedAt = now
-    const wasFinished = old !== undefined && old.peerId === peerId && old.finished
+    const wasFinished = (old?.peerId === peerId && old.finished) || elsewhere?.[1].finished === true
     const finishes = asking.event === "completed" && asking.role === "seed" && !wasFinished
     if (finishes) swarm.completed++
     swarm.quietSince = undefined
+    if (elsewhere !== undefined) swarm.peers.delete(elsewhere[0])
     swarm.peers.set(key, {
       peerId,
+      key: asking.key,
       compact: asking.compact.slice(),
       role: asking.role,
       finished: wasFinished || finishes,
