@@ -89,6 +89,8 @@ export interface ParseOptions {
   readonly maxTokens?: number | undefined
   /** Bytes of the name and of all paths, as they stand in the document: names take longest to be made safe. */
   readonly maxNameBytes?: number | undefined
+  /** Files that may need a number, since another has their name on some file system. */
+  readonly maxNumbered?: number | undefined
   /** What to change in file names; `posix` finds data that lies on a POSIX disk already. */
   readonly names?: SafePath.Rules | undefined
 }
@@ -134,13 +136,11 @@ const readPath = (value: Bencode.Value | undefined): Array<string> | undefined =
   return path.length === 0 ? undefined : path
 }
 
+const tooLarge = (problem: string): Result.Result<never, MetainfoError> =>
+  Result.fail(new MetainfoError({ reason: "TooLarge", message: `the torrent file is too large: ${problem}` }))
+
 const tooManyNames = (maxNameBytes: number): Result.Result<never, MetainfoError> =>
-  Result.fail(
-    new MetainfoError({
-      reason: "TooLarge",
-      message: `the torrent file is too large: its names have more than ${maxNameBytes} bytes`
-    })
-  )
+  tooLarge(`its names have more than ${maxNameBytes} bytes`)
 
 const span = (value: Bencode.Value | undefined): number => value === undefined ? 0 : value.end - value.start
 
@@ -165,16 +165,28 @@ const readFiles = (list: Bencode.Value, name: string, maxNameBytes: number): Par
   return files.length === 0 ? invalid("info.files is empty") : Result.succeed(files)
 }
 
+interface NameOptions {
+  readonly maxNameBytes: number
+  readonly maxNumbered: number
+  readonly names: SafePath.Rules
+}
+
+interface LaidOut {
+  readonly files: Array<FileEntry>
+  readonly total: number
+}
+
 /** Lays the files end to end, under safe names. */
-const layOut = (raw: ReadonlyArray<RawFile>, rules: SafePath.Rules): { files: Array<FileEntry>; total: number } => {
-  const paths = SafePath.all(raw.map((file) => file.path), rules)
+const layOut = (raw: ReadonlyArray<RawFile>, { maxNumbered, names }: NameOptions): Parsed<LaidOut> => {
+  const paths = SafePath.allWithin(raw.map((file) => file.path), names, maxNumbered)
+  if (paths === undefined) return tooLarge(`more than ${maxNumbered} of its files have the names of others`)
   let total = 0
   const files = raw.map(({ length, padding }, i): FileEntry => {
     const offset = total
     total += length
     return { path: paths[i]!, length, offset, padding }
   })
-  return { files, total }
+  return Result.succeed({ files, total })
 }
 
 const readLayout = (total: number, value: Bencode.Value | undefined): Parsed<PieceLayout.PieceLayout> => {
@@ -192,9 +204,10 @@ const readLayout = (total: number, value: Bencode.Value | undefined): Parsed<Pie
 
 type Payload = Pick<Metainfo, "name" | "multiFile" | "files" | "layout" | "pieceHashes" | "private">
 
-const readInfo = (info: Bencode.Value, rules: SafePath.Rules, maxNameBytes: number): Parsed<Payload> =>
+const readInfo = (info: Bencode.Value, options: NameOptions): Parsed<Payload> =>
   Result.gen(function*() {
     const fields = Bencode.pick(info, INFO_FIELDS)
+    const { maxNameBytes, names } = options
     const bytesOfName = span(fields["name.utf-8"]) + span(fields.name)
     if (bytesOfName > maxNameBytes) return yield* tooManyNames(maxNameBytes)
     if (fields.pieces === undefined && (fields["meta version"] ?? fields["file tree"]) !== undefined) {
@@ -210,7 +223,7 @@ const readInfo = (info: Bencode.Value, rules: SafePath.Rules, maxNameBytes: numb
     const raw = fields.files === undefined
       ? [{ path: [name], length: length ?? 0, padding: false }]
       : yield* readFiles(fields.files, name, maxNameBytes - bytesOfName)
-    const { files, total } = layOut(raw, rules)
+    const { files, total } = yield* layOut(raw, options)
     const layout = yield* readLayout(total, fields["piece length"])
     const pieceHashes = Bencode.bytes(fields.pieces)
     if (pieceHashes?.length !== layout.pieces * Digest.SHA1_BYTES) {
@@ -219,7 +232,7 @@ const readInfo = (info: Bencode.Value, rules: SafePath.Rules, maxNameBytes: numb
       )
     }
     return {
-      name: SafePath.component(name, rules),
+      name: SafePath.component(name, names),
       multiFile,
       files,
       layout,
@@ -287,7 +300,8 @@ export const parse = (bytes: Uint8Array, options: ParseOptions = {}): Parsed<Met
     const root = yield* Result.mapError(Bencode.read(document, limits), fromBencode)
     const fields = Bencode.pick(root, ROOT_FIELDS)
     if (fields.info?.kind !== "Dictionary") return yield* invalid("info is missing or not a dictionary")
-    const payload = yield* readInfo(fields.info, options.names ?? "portable", options.maxNameBytes ?? Infinity)
+    const { maxNameBytes = Infinity, maxNumbered = Infinity, names = "portable" } = options
+    const payload = yield* readInfo(fields.info, { maxNameBytes, maxNumbered, names })
     const info = Bencode.raw(fields.info)
     return {
       ...payload,

@@ -93,6 +93,21 @@ const everyLayer = (make: Effect.Effect<Open, never, Scope.Scope>) => {
 }
 
 describe("a torrent that would take long to read", () => {
+  it.effect("is refused when too many of its names differ by case alone", () =>
+    Effect.gen(function*() {
+      const catalogue = yield* open(Catalogue.layerMemory())
+      const publish = (twins: number) => {
+        const bits = (n: number) => n.toString(2).padStart(10, "0").replaceAll("0", "σ").replaceAll("1", "Σ")
+        const files = Array.from({ length: twins + 1 }, (_, n) => ({ path: [`x${bits(n)}x`], length: 1 }))
+        const fields = { name: "twins", pieceLength: 16_384, pieceHashes: new Uint8Array(20), files }
+        return catalogue.publish(MetainfoWriter.encode(fields))
+      }
+      const error = yield* Effect.flip(publish(501))
+      assert.deepInclude(error, { _tag: "PublishError", reason: "TooLarge" })
+      assert.match(error.message, /more than 500 of its files have the names of others/)
+      assert.strictEqual((yield* publish(500))._tag, "Added")
+    }).pipe(Effect.scoped))
+
   it.effect("is refused at once", () =>
     Effect.gen(function*() {
       const catalogue = yield* open(Catalogue.layerMemory())
