@@ -57,6 +57,10 @@ for (const node of NODES) {
           assert.match(out, /USAGE/)
           assert.match(out, /EXIT CODES[^]* 32 {2}[^]*130 {2}/)
         }
+        for (const words of [[], ["seed"]] as const) {
+          const asked = yield* run(node, "freshet", "help", ...words)
+          assert.deepStrictEqual(asked, yield* run(node, "freshet", ...words, "--help"))
+        }
         const version = yield* run(node, "leech", "--version")
         assert.match(version.out, /^freshet \d+\.\d+\.\d+\n$/)
       }))

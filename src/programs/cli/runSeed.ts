@@ -54,7 +54,7 @@ const saveTorrent = (file: string, bytes: Uint8Array) =>
     catch: (cause) =>
       failure(
         ExitCode.cannotCreate,
-        `cannot write ${file}: ${SystemCode.of(cause) ?? String(cause)}`
+        `cannot write ${file}: ${SystemCode.describe(cause)}`
       )
   })
 

@@ -63,7 +63,7 @@ const placeOf = (url: string): string | undefined => {
 }
 
 const textOf = (cause: unknown): string =>
-  SystemCode.of(cause) ?? (cause instanceof Error ? cause.message : "no answer")
+  SystemCode.of(cause) === undefined && !(cause instanceof Error) ? "no answer" : SystemCode.describe(cause)
 
 type Settled = PromiseSettledResult<unknown>
 
