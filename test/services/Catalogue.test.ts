@@ -82,6 +82,20 @@ const everyLayer = (make: Effect.Effect<Open, never, Scope.Scope>) => {
       assert.isUndefined(yield* catalogue.get(b.infoHash))
     }).pipe(Effect.scoped))
 
+  it.live("forgets what is taken back, which makes room, and takes it again", () =>
+    Effect.gen(function*() {
+      const catalogue = yield* (yield* make)({ maxTorrents: 2, maxTotalBytes: a.bytes.length + b.bytes.length })
+      yield* catalogue.publish(a.bytes)
+      yield* catalogue.publish(b.bytes)
+      assert.isTrue(yield* catalogue.remove(a.infoHash))
+      assert.isFalse(yield* catalogue.remove(a.infoHash))
+      assert.isUndefined(yield* catalogue.get(a.infoHash))
+      assert.isFalse(catalogue.has(a.infoHash))
+      assert.deepStrictEqual((yield* catalogue.listings).all().map(({ infoHash }) => infoHash), [b.infoHash])
+      assert.strictEqual((yield* catalogue.publish(a.bytes))._tag, "Added")
+      assert.deepStrictEqual(new Uint8Array((yield* catalogue.get(a.infoHash))!), a.bytes)
+    }).pipe(Effect.scoped))
+
   it.live("takes many at once, and none twice", () =>
     Effect.gen(function*() {
       const catalogue = yield* (yield* make)({ maxTorrents: 5 })
@@ -282,6 +296,19 @@ RedisServer.describeWhereRedis("in Redis", () => {
       assert.deepStrictEqual(yield* other.publish(a.bytes), { _tag: "Known", listing })
       yield* other.publish(b.bytes)
       assert.strictEqual((yield* one.listings).count, 2)
+    }).pipe(Effect.scoped))
+
+  it.live("tells all what one has taken back, and something else put in its place", () =>
+    Effect.gen(function*() {
+      const { url } = yield* redis
+      const one = yield* openAt(url)()
+      const other = yield* openAt(url)()
+      yield* one.publish(a.bytes)
+      assert.deepStrictEqual(yield* names(other), ["a"])
+      yield* one.remove(a.infoHash)
+      yield* one.publish(b.bytes)
+      assert.deepStrictEqual(yield* names(other), ["b"])
+      assert.isFalse(other.has(a.infoHash))
     }).pipe(Effect.scoped))
 
   it.live("passes over what is no listing, and trusts no name", () =>

@@ -125,22 +125,22 @@ local function numbers(h)
 end
 `
 
+/** Of each announce. */
+const ANNOUNCE_ARGUMENTS = 8
+
 /** More draws than are wanted: the asker itself, and a few that may be lost on its other addresses. */
 const SPARE = 9
 
 /**
- * Arguments after the prefix and the time: info hash, address, id, class, event ("c", "s" or ""), wanted, families ("4", "6" or
- * "46"), life, most torrents, most peers of a torrent, most peers, a random integer, key (4 bytes or ""). Answers 0 when there is no room for the
- * torrent, else seeders, leechers, completed, and peers of IPv4 and of IPv6: addresses each with its id, by chance, the asker
+ * Arguments after the prefix and the time: life, most torrents, most peers of a torrent, most peers, a random integer; and for
+ * each of any number of announces info hash, address, id, class, event ("c", "s" or ""), wanted, families ("4", "6" or "46"),
+ * key (4 bytes or ""). Answers for each of them 0 when there is no room for the torrent, a text when it failed and others did
+ * not, else seeders, leechers, completed, and peers of IPv4 and of IPv6: addresses each with its id, by chance, the asker
  * perhaps among them, up to {@link SPARE} more than wanted. Lua takes its time with strings, so the rest is for the caller.
  */
 export const ANNOUNCE = `${PRELUDE}
-local h, a, id, kind, event = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7]
-local want, families, life = tonumber(ARGV[8]), ARGV[9], tonumber(ARGV[10])
-local maxTorrents, maxHere, maxPeers = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
-local key = ARGV[15]
-local role = kind % 3
-local info, peers, line = of(h, "i"), of(h, "p"), of(h, "z")
+local life, maxTorrents, maxHere, maxPeers = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local h, a, id, kind, event, want, families, key, role, info, peers, line
 
 local function hasRoom()
   return call("ZCARD", silent) + call("ZCARD", quiet) < maxTorrents
@@ -257,24 +257,40 @@ local function answer(roles, completed, kinds)
   return { roles[2], roles[0] + roles[1], completed, table.concat(four), table.concat(six) }
 end
 
-sweep(${SWEPT})
-local at = expire(h)
-if at then settle(h, at) end
-local entry = call("HGET", peers, a)
-if event == "s" then
-  stop(entry)
+local function announce()
+  sweep(${SWEPT})
+  local at = expire(h)
+  if at then settle(h, at) end
+  local entry = call("HGET", peers, a)
+  if event == "s" then
+    stop(entry)
+    settle(h, now)
+    local _, roles, completed = numbers(h)
+    return answer(roles, completed)
+  end
+  if call("EXISTS", info) == 0 and not makeRoom() then return 0 end
+  enter(entry)
   settle(h, now)
-  local _, roles, completed = numbers(h)
-  return answer(roles, completed)
+  if not entry then keepBounds() end
+  local kinds, roles, completed = numbers(h)
+  return answer(roles, completed, want > 0 and kinds)
 end
-if call("EXISTS", info) == 0 and not makeRoom() then return 0 end
-enter(entry)
-settle(h, now)
-if not entry then keepBounds() end
-local kinds, roles, completed = numbers(h)
-if want == 0 then return answer(roles, completed) end
-math.randomseed(tonumber(ARGV[14]))
-return answer(roles, completed, kinds)
+
+math.randomseed(tonumber(ARGV[7]))
+local out, failed = {}, 0
+for i = 8, #ARGV, ${ANNOUNCE_ARGUMENTS} do
+  h, a, id, kind, event = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3]), ARGV[i + 4]
+  want, families, key = tonumber(ARGV[i + 5]), ARGV[i + 6], ARGV[i + 7]
+  role, info, peers, line = kind % 3, of(h, "i"), of(h, "p"), of(h, "z")
+  local isDone, reply = pcall(announce)
+  if not isDone then
+    failed = failed + 1
+    reply = type(reply) == "table" and reply.err or tostring(reply)
+  end
+  out[#out + 1] = reply
+end
+if failed > 0 and failed == #out then return { err = out[1] } end
+return out
 `
 
 /** Arguments after the prefix and the time: info hashes. Answers seeders, leechers, downloaders, completed and lastSeedAt of each. */
