@@ -91,10 +91,10 @@ const problemOf = (error: Problem): readonly [answer: string | undefined, troubl
 
 const TEXT = "text/plain"
 
-const reply = (response: ServerResponse, body: Uint8Array): void => {
+const reply = (response: ServerResponse, body: string): void => {
   response.writeHead(200, ["Content-Type", TEXT, "Content-Length", `${body.length}`])
-  // As text, since Node then writes head and body in one piece.
-  response.end(Buffer.from(body.buffer, body.byteOffset, body.length).toString("latin1"), "latin1")
+  // As a text, which Node writes in one piece with the head.
+  response.end(body, "latin1")
 }
 
 const sendText = (

@@ -11,9 +11,15 @@ import { type Desk, type Refusal, REFUSED, tooOften, waitOf } from "./Desk.ts"
 export interface Asker {
   /** The text of the address that the question came from. */
   readonly host: string
-  /** Every answer is a bencoded dictionary, and refusals are no errors to HTTP. */
-  readonly hear: (body: Uint8Array) => void
+  /**
+   * Every answer is a bencoded dictionary, and refusals are no errors to HTTP. Each character of the body is a byte: Node writes
+   * texts with one copy less than bytes.
+   */
+  readonly hear: (body: string) => void
 }
+
+const latin1 = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1")
 
 interface Asking {
   readonly asker: Asker
@@ -75,13 +81,14 @@ export class HttpQuestions {
     desk.scrape(infoHashes, (counts) => {
       this.#scrapes--
       if (counts === undefined) return this.#refuse(asker, "store-lost", REFUSED.storeLost)
-      asker.hear(HttpTracker.encodeScrape(new Map(infoHashes.map((infoHash, at) => [infoHash, counts[at]!] as const))))
+      const files = new Map(infoHashes.map((infoHash, at) => [infoHash, counts[at]!] as const))
+      asker.hear(latin1(HttpTracker.encodeScrape(files)))
     })
   }
 
   #refuse(asker: Asker, trouble: Trouble, { retryInMs, text }: Refusal): void {
     this.#desk.counters.troubles[trouble]++
-    asker.hear(HttpTracker.encodeFailure(text, { retryInMs }))
+    asker.hear(latin1(HttpTracker.encodeFailure(text, { retryInMs })))
   }
 
   readonly #answer = ({ asker, query }: Asking, asked: Announcing, answer: Answer | undefined): void => {
@@ -103,6 +110,6 @@ export class HttpQuestions {
       minIntervalMs: desk.minIntervalMs,
       externalIp: compact.slice(0, -2)
     }
-    asker.hear(HttpTracker.encodeReply(reply, query, Buffer.allocUnsafe))
+    asker.hear(HttpTracker.encodeReply(reply, query, latin1))
   }
 }
