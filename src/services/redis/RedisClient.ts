@@ -32,8 +32,8 @@ export interface Script {
 export const script = (text: string): Script => ({ text, sha: Bytes.toHex(Digest.sha1(Bytes.fromUtf8(text))) })
 
 export interface CallOptions {
-  /** For how many commands a call counts among those that wait; one unless given. */
-  readonly weight?: number | undefined
+  /** For how many commands a call counts among those that wait, by its arguments; one unless given. */
+  readonly weightOf?: ((args: ReadonlyArray<Argument>) => number) | undefined
   /** What went wrong in a part of a call that has not failed as a whole, as text or its bytes. */
   readonly troubleIn?: ((reply: unknown) => unknown) | undefined
 }
@@ -128,9 +128,9 @@ class Line {
   readonly run = async (
     { sha, text }: Script,
     calls: ReadonlyArray<ReadonlyArray<Argument>>,
-    weight = 1
+    weightOf: CallOptions["weightOf"]
   ): Promise<ReadonlyArray<Settled>> => {
-    const send = (args: ReadonlyArray<Argument>) => this.send(["EVALSHA", sha, "0", ...args], weight)
+    const send = (args: ReadonlyArray<Argument>) => this.send(["EVALSHA", sha, "0", ...args], weightOf?.(args))
     const results = await Promise.allSettled(calls.map(send))
     const unknown = calls.filter((_, index) => isNoScript(results[index]!))
     if (unknown.length === 0) return results
@@ -201,10 +201,10 @@ export const make = Effect.fnUntraced(
     const run = Effect.fnUntraced(function*(
       script: Script,
       calls: ReadonlyArray<ReadonlyArray<Argument>>,
-      { troubleIn, weight }: CallOptions
+      { troubleIn, weightOf }: CallOptions
     ) {
       const { refused, results } = yield* attempt(async () => {
-        const results = await line.run(script, calls, weight)
+        const results = await line.run(script, calls, weightOf)
         const refused = results.find((result) => result.status === "rejected")
         if (refused !== undefined && results.every(({ status }) => status === "rejected")) throw refused.reason
         return { refused, results }

@@ -126,7 +126,7 @@ end
 `
 
 /** Of each announce. */
-const ANNOUNCE_ARGUMENTS = 8
+export const ANNOUNCE_ARGUMENTS = 8
 
 /** More draws than are wanted: the asker itself, and a few that may be lost on its other addresses. */
 const SPARE = 9

@@ -138,7 +138,7 @@ const replyTo = (replies: ReadonlyArray<unknown>, at: number): unknown => {
 
 /** What a call with announces is to the connection. */
 const ANNOUNCED: RedisClient.CallOptions = {
-  weight: CHUNK,
+  weightOf: ({ length }) => Math.floor(length / RedisScripts.ANNOUNCE_ARGUMENTS),
   // The others of the call have their answers.
   troubleIn: (reply) => Array.isArray(reply) ? reply.find((one) => one instanceof Uint8Array) : undefined
 }
