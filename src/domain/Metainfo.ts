@@ -11,7 +11,7 @@ import * as FileList from "./metainfo/FileList.ts"
 import * as FileTree from "./metainfo/FileTree.ts"
 import * as Hybrid from "./metainfo/Hybrid.ts"
 import * as Links from "./metainfo/Links.ts"
-import { fromBencode, invalid, type Parsed, tooManyNames } from "./metainfo/MetainfoError.ts"
+import { fromBencode, invalid, type Parsed, tooLarge, tooManyNames } from "./metainfo/MetainfoError.ts"
 import * as PieceLayers from "./metainfo/PieceLayers.ts"
 import * as Placement from "./metainfo/Placement.ts"
 import * as PieceLayout from "./PieceLayout.ts"
@@ -129,6 +129,8 @@ export interface ParseOptions {
    * document, those of version 2 written out in full; a hybrid has both, each within the limit.
    */
   readonly maxNameBytes?: number | undefined
+  /** Files that may need a number, since another has their name on some file system. */
+  readonly maxNumbered?: number | undefined
   /** What to change in file names; `posix` finds data that lies on a POSIX disk already. */
   readonly names?: SafePath.Rules | undefined
 }
@@ -137,6 +139,7 @@ interface Limits {
   readonly maxBytes: number
   readonly maxTokens: number
   readonly maxNameBytes: number
+  readonly maxNumbered: number
 }
 
 type InfoFields = { readonly [Name in (typeof INFO_FIELDS)[number]]?: Bencode.Value }
@@ -209,17 +212,23 @@ const readFiles = (
   })
 
 /** Puts safe names in the place of raw ones: entries made anew would be garbage for each of a million files. */
-const rename = ({ files, multiFile }: Files, name: string, rules: SafePath.Rules): ReadonlyArray<FileEntry> => {
+const rename = (
+  { files, multiFile }: Files,
+  name: string,
+  rules: SafePath.Rules,
+  maxNumbered: number
+): Parsed<ReadonlyArray<FileEntry>> => {
   const safe = (path: ReadonlyArray<string>): Array<string> => path.map((part) => SafePath.component(part, rules))
   // Padding is often of one name. Numbers that told it apart would help nobody, and take a fifth of the time of all reading.
   const kept = files.filter(({ padding }) => !padding)
-  const paths = SafePath.all(kept.map(({ path }) => multiFile ? [name, ...path] : path), rules)
+  const paths = SafePath.allWithin(kept.map(({ path }) => multiFile ? [name, ...path] : path), rules, maxNumbered)
+  if (paths === undefined) return tooLarge(`more than ${maxNumbered} of its files have the names of others`)
   kept.forEach((file, i) => {
     file.path = paths[i]!
     if (file.symlink !== undefined) file.symlink = safe(file.symlink)
   })
   for (const file of files) if (file.padding) file.path = safe([name, ...file.path])
-  return files
+  return Result.succeed(files)
 }
 
 type Payload = Pick<
@@ -249,7 +258,7 @@ const readInfo = (
       version,
       name: SafePath.component(name, rules),
       multiFile: content.multiFile,
-      files: rename(content, name, rules),
+      files: yield* rename(content, name, rules, limits.maxNumbered),
       layout,
       pieceHashes,
       pieceRoots,
@@ -287,7 +296,8 @@ export const parse = (bytes: Uint8Array, options: ParseOptions = {}): Parsed<Met
     if (fields.info?.kind !== "Dictionary") return yield* invalid("info is missing or not a dictionary")
     const payload = yield* readInfo(fields.info, fields["piece layers"], options.names ?? "portable", {
       ...limits,
-      maxNameBytes: options.maxNameBytes ?? Infinity
+      maxNameBytes: options.maxNameBytes ?? Infinity,
+      maxNumbered: options.maxNumbered ?? Infinity
     })
     const info = Bencode.raw(fields.info)
     return {
