@@ -13,7 +13,7 @@ import { findByName, type Found, scarcityNow } from "./FindByName.ts"
 import type { CommonOptions, LeechOptions } from "./Flags.ts"
 import * as Format from "./Format.ts"
 import { loadTorrent } from "./LoadTorrent.ts"
-import { codeOf, messageOf, Run, untilStopped, VERSION } from "./Main.ts"
+import { codeOf, complain, messageOf, Run, untilStopped, VERSION } from "./Main.ts"
 import * as OnComplete from "./OnComplete.ts"
 import * as Reporter from "./Reporter.ts"
 import * as Sharing from "./Sharing.ts"
@@ -111,8 +111,11 @@ const load = (options: LeechOptions): Effect.Effect<Pick<Found, "metainfo"> & Pa
 }
 
 export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
-  const { metainfo, offer, tracker } = yield* load(options)
-  if (options.showFiles) return showFiles(metainfo)
+  const { metainfo, note, offer, tracker } = yield* load(options)
+  if (options.showFiles) {
+    if (note !== undefined) complain(note)
+    return showFiles(metainfo)
+  }
   const selected = Option.getOrUndefined(options.selectFile)
   yield* checkSelection(metainfo, selected)
   const hook = Option.getOrUndefined(options.onComplete)
@@ -133,6 +136,7 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
         reporter.summary(codeOf(exit, stopped()), messageOf(exit))
       })
     )
+    if (note !== undefined) reporter.notice(note)
     const torrent = yield* Torrent.start({
       metainfo,
       dir,
