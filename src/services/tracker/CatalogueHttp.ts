@@ -1,6 +1,7 @@
 /**
  * The catalogue over HTTP: `/` for people, `/torrents` for programs, `/torrents/<info hash>.torrent`, publishing with
- * `POST /torrents`, and taking back with `DELETE /torrents/<info hash>`. It answers every path, so it is mounted behind those that are the tracker's own.
+ * `POST /torrents`, and taking back with `DELETE /torrents/<info hash>`, where 64 digits are a hash of version 2. It answers every path, so it is
+ * mounted behind those that are the tracker's own.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -10,7 +11,9 @@ import type * as Scope from "effect/Scope"
 import * as Bytes from "../../domain/Bytes.ts"
 import * as Digest from "../../domain/Digest.ts"
 import * as InfoHash from "../../domain/InfoHash.ts"
+import * as InfoHashV2 from "../../domain/InfoHashV2.ts"
 import * as Listing from "../../domain/tracker/Listing.ts"
+import type { ReadonlyListings } from "../../domain/tracker/Listings.ts"
 import * as Offer from "../../domain/tracker/Offer.ts"
 import { Catalogue, type CatalogueError, type PublishError } from "../Catalogue.ts"
 import type { SwarmStoreError } from "../SwarmStore.ts"
@@ -146,9 +149,18 @@ const disposition = (name: string): string => {
   return `attachment; filename="${file.replace(/[^ -~]|["\\%]/g, "_")}"; filename*=UTF-8''${encoded}`
 }
 
-const torrent = Effect.fnUntraced(function*({ catalogue }: Shop, request: Request, infoHash: InfoHash.InfoHash) {
-  const all = yield* catalogue.listings
-  const listing = all.get(infoHash)
+/** What a path names by one of its hashes. */
+type Named = (listings: ReadonlyListings) => Listing.Listing | undefined
+
+const namedBy = (hex: string): Named | undefined => {
+  const infoHash = InfoHash.parse(hex)
+  if (infoHash !== undefined) return (listings) => listings.get(infoHash)
+  const infoHashV2 = InfoHashV2.parse(hex)
+  return infoHashV2 && ((listings) => listings.getV2(infoHashV2))
+}
+
+const torrent = Effect.fnUntraced(function*({ catalogue }: Shop, request: Request, named: Named) {
+  const listing = named(yield* catalogue.listings)
   const bytes = listing === undefined ? undefined : yield* catalogue.get(listing.infoHash)
   if (listing === undefined || bytes === undefined) return noSuchTorrent
   const etag = `"${Bytes.toHex(Digest.sha1(bytes))}"`
@@ -206,14 +218,14 @@ const forbidden = ({ options: { publishToken } }: Shop, { headers }: Request): R
 const unpublish = Effect.fnUntraced(function*(
   shop: Shop,
   request: Request,
-  infoHash: InfoHash.InfoHash
+  named: Named
 ): Effect.fn.Return<Response, CatalogueError> {
   const refusal = forbidden(shop, request)
   if (refusal !== undefined) return refusal
   if (shop.options.publishToken === undefined) {
     return problem(403, "only a tracker with a token for publishing takes torrents back", CLOSING)
   }
-  const listing = (yield* shop.catalogue.listings).get(infoHash)
+  const listing = named(yield* shop.catalogue.listings)
   return listing !== undefined && (yield* shop.catalogue.remove(listing.infoHash))
     ? HttpServerResponse.empty({ status: 204, headers: SAFE })
     : noSuchTorrent
@@ -240,12 +252,12 @@ const route = (shop: Shop, request: Request): Answer => {
     if (isReading(request)) return list(shop, query)
     return request.method === "POST" ? publish(shop, request) : Effect.succeed(notAllowed("GET, HEAD, POST"))
   }
-  const [, hex = "", suffix] = /^\/torrents\/([^/]{40})(\.torrent)?$/.exec(path) ?? []
-  const infoHash = InfoHash.parse(hex)
-  if (infoHash === undefined) return Effect.succeed(notFound)
-  if (request.method === "DELETE") return unpublish(shop, request, infoHash)
+  const [, hex = "", suffix] = /^\/torrents\/([^/.]{40,64})(\.torrent)?$/.exec(path) ?? []
+  const named = namedBy(hex)
+  if (named === undefined) return Effect.succeed(notFound)
+  if (request.method === "DELETE") return unpublish(shop, request, named)
   if (suffix === undefined) return Effect.succeed(notFound)
-  return isReading(request) ? torrent(shop, request, infoHash) : Effect.succeed(notAllowed("GET, HEAD, DELETE"))
+  return isReading(request) ? torrent(shop, request, named) : Effect.succeed(notAllowed("GET, HEAD, DELETE"))
 }
 
 const splitAt = (text: string, mark: string): readonly [string, string] => {

@@ -117,6 +117,29 @@ describe("publishing", () => {
       assert.deepStrictEqual(namesOf(yield* ask(`${server.origin}/torrents`)), [])
     }).pipe(Effect.scoped, Effect.provide(Live)))
 
+  it.live("and taking back know a torrent by its whole hash of version 2 too", () =>
+    Effect.gen(function*() {
+      const server = yield* Server.serve({ publishToken: "s3cret" })
+      const authorization = "Bearer s3cret"
+      for (const version of ["hybrid", "2"] as const) {
+        const { document, metainfo } = versioned(version, [{ path: ["f"], length: 20_000 }], 16_384)
+        yield* post(server, document, { authorization })
+        const hash = metainfo.infoHashV2!
+        const another = hash.slice(0, 40) + hash.slice(40).split("").toReversed().join("")
+        const at = (path: string) => `${server.origin}/torrents/${path}`
+        for (const path of [`${hash}.torrent`, `${hash.toUpperCase()}.torrent`]) {
+          assert.deepStrictEqual((yield* ask(at(path))).bytes, document)
+        }
+        for (const path of [`${another}.torrent`, `${hash.slice(0, 63)}.torrent`, `${hash}0.torrent`, hash]) {
+          assert.strictEqual((yield* ask(at(path))).status, 404, path)
+        }
+        const remove = (path: string) => ask(at(path), { method: "DELETE", headers: { authorization } })
+        assert.strictEqual((yield* remove(another)).status, 404)
+        assert.strictEqual((yield* remove(hash)).status, 204)
+        assert.deepStrictEqual(namesOf(yield* ask(`${server.origin}/torrents`)), [])
+      }
+    }).pipe(Effect.scoped, Effect.provide(Live)))
+
   it.live("is for ever where everyone may publish", () =>
     Effect.gen(function*() {
       const server = yield* Server.serve()
