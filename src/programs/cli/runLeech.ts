@@ -66,18 +66,15 @@ export const trackersOf = (
 const showFiles = (metainfo: Metainfo): void => {
   const files = metainfo.files.map(({ length, padding, path }) => ({ length, path: path.join("/"), pad: padding }))
   process.stdout.write(`${Format.printable(metainfo.name)}  ${Format.bytes(Wanted.sizeOf(metainfo))}\n`)
-  process.stdout.write(`info hash ${metainfo.infoHash}\n\n${FileList.table(files)}`)
+  process.stdout.write(`info hash ${Format.hashes(metainfo).join(" and ")}\n\n${FileList.table(files)}`)
 }
 
 const checkSelection = (
   metainfo: Metainfo,
   selected: ReadonlySet<number> | undefined
 ): Effect.Effect<void, Failure> => {
-  const beyond = selected === undefined ? undefined : Array.from(selected).find((file) => file >= metainfo.files.length)
-  return beyond === undefined ? Effect.void : failure(
-    ExitCode.usage,
-    `there is no file ${beyond + 1}: the torrent has ${metainfo.files.length}; see --show-files`
-  )
+  const problem = selected && FileList.unselectable(metainfo.files, selected)
+  return problem === undefined ? Effect.void : failure(ExitCode.usage, `${problem}; see --show-files`)
 }
 
 const runHook = Effect.fnUntraced(function*(command: string, metainfo: Metainfo, dir: string, downloaded: number) {

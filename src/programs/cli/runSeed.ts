@@ -80,7 +80,8 @@ const makeTorrent = Effect.fnUntraced(function*(options: SeedOptions) {
   }, options)
   if (Option.isSome(options.saveTorrent)) yield* saveTorrent(options.saveTorrent.value, made.bytes)
   if (!options.json) {
-    process.stdout.write(`${made.metainfo.infoHash}\n${Magnet.format(Magnet.fromMetainfo(made.metainfo))}\n`)
+    const magnet = Magnet.format(Magnet.fromMetainfo(made.metainfo))
+    process.stdout.write([...Format.hashes(made.metainfo), magnet].map((line) => `${line}\n`).join(""))
   }
   return {
     metainfo: made.metainfo,
@@ -150,7 +151,8 @@ export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
     isSharing = true
     reporter.follow(torrent)
     yield* Effect.addFinalizer(() => Effect.sync(reporter.stopping))
-    reporter.notice(`sharing ${Format.printable(metainfo.name)}, info hash ${metainfo.infoHash}, port ${torrent.port}`)
+    const hashes = Format.hashes(metainfo).join(" and ")
+    reporter.notice(`sharing ${Format.printable(metainfo.name)}, info hash ${hashes}, port ${torrent.port}`)
     if (trackers.length === 0 && options.peer.length === 0) {
       const torrentToo = isFresh && Option.isNone(options.saveTorrent) ? ", and the torrent with --save-torrent" : ""
       reporter.notice(`nobody is told of it: name a tracker with --tracker, or a peer with --peer${torrentToo}`)
