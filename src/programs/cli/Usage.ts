@@ -17,9 +17,15 @@ export const expand = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
   })
 }
 
-/** `help` and `help leech` mean what `--help` and `leech --help` do. */
-export const helpAsFlag = (args: ReadonlyArray<string>): ReadonlyArray<string> =>
-  args[0] === "help" ? [...args.slice(1), "--help"] : args
+/**
+ * `help` and `help leech` mean what `--help` and `leech --help` do. What is no command stands alone: with `--help` the
+ * help of all of them would hide that it is none.
+ */
+export const helpAsFlag = (commands: ReadonlyArray<string>) => (args: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const words = args[0] === "help" ? [...args.slice(1), "--help"] : args
+  const [command] = words
+  return command === undefined || command.startsWith("-") || commands.includes(command) ? words : [command]
+}
 
 const FORMATTER = CliOutput.defaultFormatter({ colors: false })
 
