@@ -1,9 +1,12 @@
 /** `leech`: fetches a torrent, shares meanwhile, and stays as long as the user wants. */
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as path from "node:path"
 import type { Metainfo } from "../../domain/Metainfo.ts"
+import type { PeerAddress } from "../../domain/PeerAddress.ts"
 import * as Wanted from "../../domain/Wanted.ts"
+import { Resolver } from "../../services/Resolver.ts"
 import { defaultStateDir } from "../../services/ResumeStore.ts"
 import * as Torrent from "../../services/Torrent.ts"
 import * as Engine from "./Engine.ts"
@@ -15,6 +18,7 @@ import * as Format from "./Format.ts"
 import { loadTorrent } from "./LoadTorrent.ts"
 import { codeOf, complain, messageOf, Run, untilStopped, VERSION } from "./Main.ts"
 import * as OnComplete from "./OnComplete.ts"
+import * as Peers from "./Peers.ts"
 import * as Reporter from "./Reporter.ts"
 import * as Sharing from "./Sharing.ts"
 
@@ -61,6 +65,10 @@ export const trackersOf = (
   const others = [...allowed(metainfo, lister), ...options.tracker]
   return Effect.succeed([...metainfo.trackers, ...others.map((url) => [url])])
 }
+
+/** Where the peers of the user listen. */
+export const peersOf = ({ peer }: CommonOptions): Effect.Effect<ReadonlyArray<PeerAddress>, Failure> =>
+  Effect.provide(Peers.resolve(peer), Layer.fresh(Resolver.layer))
 
 /** Prints what `--select-file` chooses from. */
 const showFiles = (metainfo: Metainfo): void => {
@@ -120,6 +128,7 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
     return yield* failure(ExitCode.usage, `--on-complete ${hook} has no program, or a quote that is not closed`)
   }
   const trackers = yield* trackersOf(metainfo, options, tracker)
+  const peers = yield* peersOf(options)
   const dir = path.resolve(options.dir)
   let isDone = false
   const stopped = () => isDone ? ExitCode.ok : ExitCode.unfinished
@@ -140,7 +149,7 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
       selected,
       trackers,
       order: options.sequential ? "Sequential" : "Rarest",
-      peers: options.peer,
+      peers,
       maxPeers: options.maxPeers,
       checkIntegrity: options.checkIntegrity,
       allowOverwrite: options.allowOverwrite,
@@ -149,7 +158,7 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
     })
     reporter.follow(torrent)
     yield* Effect.addFinalizer(() => Effect.sync(reporter.stopping))
-    if (trackers.length === 0 && options.peer.length === 0 && !torrent.swarm.isDone) {
+    if (trackers.length === 0 && peers.length === 0 && !torrent.swarm.isDone) {
       reporter.notice(
         `nobody to ask: name a tracker with --tracker, or a peer with --peer; port ${torrent.port} takes calls`
       )

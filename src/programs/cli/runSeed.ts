@@ -22,7 +22,7 @@ import { codeOf, messageOf, Run, untilStopped } from "./Main.ts"
 import * as Making from "./Making.ts"
 import * as Publish from "./Publish.ts"
 import * as Reporter from "./Reporter.ts"
-import { bindOf, engineOf, trackersOf } from "./runLeech.ts"
+import { bindOf, engineOf, peersOf, trackersOf } from "./runLeech.ts"
 import * as Sharing from "./Sharing.ts"
 
 interface Source {
@@ -116,6 +116,7 @@ const incomplete = (location: string, { have, pieces }: Incomplete): Failure =>
 export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
   const work = Effect.gen(function*() {
     const origins = yield* Publish.originsOf(options)
+    const peers = yield* peersOf(options)
     const { dir, document, isFresh, metainfo, notes }: Source = yield* sourceOf(options)
     const trackers = isFresh && !options.noTracker ? metainfo.trackers : yield* trackersOf(metainfo, options)
     const location = path.join(dir, metainfo.name)
@@ -134,7 +135,7 @@ export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
       metainfo,
       dir,
       trackers,
-      peers: options.peer,
+      peers,
       maxPeers: options.maxPeers,
       checkIntegrity: options.checkIntegrity,
       isKnown: isFresh,
@@ -153,7 +154,7 @@ export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
     yield* Effect.addFinalizer(() => Effect.sync(reporter.stopping))
     const hashes = Format.hashes(metainfo).join(" and ")
     reporter.notice(`sharing ${Format.printable(metainfo.name)}, info hash ${hashes}, port ${torrent.port}`)
-    if (trackers.length === 0 && options.peer.length === 0) {
+    if (trackers.length === 0 && peers.length === 0) {
       const torrentToo = isFresh && Option.isNone(options.saveTorrent) ? ", and the torrent with --save-torrent" : ""
       reporter.notice(`nobody is told of it: name a tracker with --tracker, or a peer with --peer${torrentToo}`)
     }
