@@ -135,6 +135,19 @@ const Saved = Schema.Struct({
   torrents: documented(Schema.Natural, "Torrents that have peers")
 })
 
+const Catalogue = Schema.Struct({
+  type: Schema.tag("catalogue"),
+  time,
+  infoHash,
+  infoHashV2,
+  name: documented(Schema.String, "Name of the file or of the top folder"),
+  state: documented(
+    Schema.Literals(["published", "removed"]),
+    "published: a tracker lists the torrent now; removed: it was taken back"
+  ),
+  from: documented(Schema.NullOr(Schema.String), "IP address of who did it; null: unknown")
+})
+
 const Reloaded = Schema.Struct({
   type: Schema.tag("reloaded"),
   time
@@ -229,6 +242,7 @@ export const Record = Schema.Union([
   Tracker,
   Published,
   Listening,
+  Catalogue,
   Reloaded,
   Saved,
   Peer,

@@ -7,6 +7,7 @@ import * as Bytes from "../../../src/domain/Bytes.ts"
 import type { InfoHash } from "../../../src/domain/InfoHash.ts"
 import * as Offer from "../../../src/domain/tracker/Offer.ts"
 import { Catalogue, CatalogueError } from "../../../src/services/Catalogue.ts"
+import type * as CatalogueHttp from "../../../src/services/tracker/CatalogueHttp.ts"
 import * as CataloguePage from "../../../src/services/tracker/CataloguePage.ts"
 import * as Uploads from "../../../src/services/tracker/Uploads.ts"
 import * as Server from "../../support/catalogueServer.ts"
@@ -137,6 +138,31 @@ describe("publishing", () => {
         assert.strictEqual((yield* remove(another)).status, 404)
         assert.strictEqual((yield* remove(hash)).status, 204)
         assert.deepStrictEqual(namesOf(yield* ask(`${server.origin}/torrents`)), [])
+      }
+    }).pipe(Effect.scoped, Effect.provide(Live)))
+
+  it.live("and taking back are told, with who did it; what changes nothing is not", () =>
+    Effect.gen(function*() {
+      const authorization = "Bearer s3cret"
+      const { bytes, infoHash } = document("a")
+      for (const trustProxy of [false, true]) {
+        const changes: Array<CatalogueHttp.Change> = []
+        const onChange = (change: CatalogueHttp.Change) => Effect.sync(() => void changes.push(change))
+        const server = yield* Server.serve({ publishToken: "s3cret", trustProxy, onChange })
+        const remove = (headers: Record<string, string>) =>
+          ask(`${server.origin}/torrents/${infoHash}`, { method: "DELETE", headers })
+        const told = () => changes.splice(0).map(({ from, listing, state }) => [state, listing.name, from])
+        yield* post(server, bytes)
+        yield* post(server, Bytes.fromUtf8("<html>"), { authorization })
+        yield* remove({ authorization })
+        assert.deepStrictEqual(told(), [])
+        yield* post(server, bytes, { authorization, "x-forwarded-for": "192.0.2.1, 2001:db8::1" })
+        yield* post(server, bytes, { authorization })
+        assert.deepStrictEqual(told(), [["published", "a", trustProxy ? "2001:db8::1" : "127.0.0.1"]])
+        yield* remove({})
+        assert.deepStrictEqual(told(), [])
+        yield* remove({ authorization, "x-forwarded-for": "evil" })
+        assert.deepStrictEqual(told(), [["removed", "a", trustProxy ? undefined : "127.0.0.1"]])
       }
     }).pipe(Effect.scoped, Effect.provide(Live)))
 
