@@ -10,4 +10,13 @@ describe("Listing", () => {
       assert.deepStrictEqual([count, size], [3, 40_005])
     }
   })
+
+  it("is known by its whole hashes", () => {
+    for (const version of ["1", "2", "hybrid"] as const) {
+      const { metainfo } = versioned(version, [{ path: ["a"], length: 5 }], 16_384)
+      const { infoHashV1, infoHashV2 } = metainfo
+      const hashes = [infoHashV1, infoHashV2].filter((hash) => hash !== undefined)
+      assert.deepStrictEqual(Listing.hashesOf(Listing.make(metainfo, 1)), hashes)
+    }
+  })
 })
