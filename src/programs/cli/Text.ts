@@ -33,15 +33,18 @@ export const paragraph = (text: string, columns: number, hang = ""): Array<strin
   const lines: Array<string> = []
   let line = first
   let taken = Format.width(first)
+  let isBlank = first === ""
   for (const word of words) {
     const width = Format.width(word)
-    if (taken + 1 + width <= columns || line.trim() === "") {
+    if (isBlank || taken + 1 + width <= columns) {
       line += ` ${word}`
       taken += 1 + width
+      isBlank &&= word === ""
     } else {
       lines.push(line)
       line = hang + word
       taken = Format.width(hang) + width
+      isBlank = word === ""
     }
   }
   return [...lines, line]
