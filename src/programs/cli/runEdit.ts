@@ -89,7 +89,12 @@ export const runEdit = Effect.fnUntraced(function*(options: EditOptions) {
   ))
   const isSame = edited.bytes === document
   const isWritten = !options.dryRun && (!isSame || Option.isSome(options.output))
-  if (isWritten && target !== undefined) yield* SaveTorrent.save(target, edited.bytes)
+  if (isWritten && target !== undefined) {
+    yield* SaveTorrent.save(
+      yield* SaveTorrent.prepare(target, { over: "Torrent", option: "--output" }),
+      edited.bytes
+    )
+  }
   if (isWritten && target === undefined) process.stdout.write(edited.bytes)
   const report = EditReport.of(edited, isWritten ? target ?? null : null)
   if (options.json) process.stdout.write(`${EditReport.encode(report)}\n`)
