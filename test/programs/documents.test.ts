@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import * as Bencode from "../../src/domain/Bencode.ts"
@@ -13,6 +14,8 @@ import { VerifyReport } from "../../src/programs/cli/VerifyReport.ts"
 import * as Payload from "../support/payload.ts"
 import * as Programs from "../support/programs.ts"
 import { type Versioned, versioned } from "../support/versions.ts"
+
+const FRESHET = new URL("../../dist/programs/freshet.js", import.meta.url).pathname
 
 const FILES = [
   { path: ["a"], length: 40_000 },
@@ -315,4 +318,23 @@ describe("edit", () => {
       assert.strictEqual(fs.readFileSync(path.join(dir, "letter"), "utf8"), "Dear Sir")
       assert.deepStrictEqual(new Uint8Array(fs.readFileSync(file)), ONE.document)
     }))
+})
+
+describe("a program whose stdout takes no more", () => {
+  const isThere = fs.existsSync("/dev/full")
+
+  it.live.skipIf(!isThere)("says so, and does not end as if all were well", () =>
+    Effect.gen(function*() {
+      const file = yield* saved(ONE.document)
+      const data = path.join(path.dirname(file), "data")
+      fs.writeFileSync(data, "x")
+      for (const args of [["show", file], ["show", file, "--json"], ["create", data, "-o", "-", "-q"], ["--help"]]) {
+        const { status, stderr } = spawnSync(process.execPath, [FRESHET, ...args], {
+          stdio: ["ignore", fs.openSync("/dev/full", "w"), "pipe"]
+        })
+        assert.strictEqual(status, 9, args.join(" "))
+        assert.match(stderr.toString(), Programs.ONE_LINE)
+        assert.include(stderr.toString(), "ENOSPC")
+      }
+    }).pipe(Effect.scoped))
 })
