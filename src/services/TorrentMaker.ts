@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import { isUtf8 } from "node:buffer"
+import * as fs from "node:fs"
 import * as nodePath from "node:path"
 import * as Arrangement from "../domain/Arrangement.ts"
 import * as Bytes from "../domain/Bytes.ts"
@@ -152,14 +153,17 @@ const hash = (
   )
 }
 
-/** The files as they stand in the document, with the roots of their trees where the version has trees. */
+/**
+ * The files as they stand in the document, with the roots of their trees where the version has trees. Which of them may be
+ * executed by their owner is told in every version, as libtorrent has it: the same files get the same info hash.
+ */
 const partsOf = (
   { files, layout }: Arrangement.Arrangement<SourceFiles.SourceFile>,
   roots: Uint8Array
 ): ReadonlyArray<MetainfoWriter.PartFile> =>
   files.map(({ file, length, offset }) => {
     if ("padding" in file) return file
-    const part = { path: file.names, length }
+    const part = { path: file.names, length, executable: (file.stats.mode & fs.constants.S_IXUSR) !== 0 }
     const pieces = PieceLayout.piecesOf(layout, { offset, length })
     if (roots.length === 0 || pieces === undefined) return part
     const layer = roots.slice(pieces.first * Merkle.HASH, (pieces.last + 1) * Merkle.HASH)

@@ -54,6 +54,23 @@ const inFolder = <A, E>(body: (path: string) => Effect.Effect<A, E, TorrentMaker
 
 describe("TorrentMaker", () => {
   it.effect(
+    "says of a program that it is one",
+    inFolder(Effect.fnUntraced(function*(top) {
+      for (const [name, mode] of [["all", 0o755], ["nobody", 0o644], ["others", 0o655], ["owner", 0o744]] as const) {
+        write(nodePath.join(top, name), name)
+        fs.chmodSync(nodePath.join(top, name), mode)
+      }
+      for (const version of ["1", "2", "hybrid"] as const) {
+        const { files } = (yield* make({ path: top, version })).metainfo
+        const told = files.flatMap(({ executable, padding, path }) => padding ? [] : [[path[1], executable]])
+        assert.deepStrictEqual(told, [["all", true], ["nobody", false], ["others", false], ["owner", true]])
+        const alone = yield* make({ path: nodePath.join(top, "owner"), version })
+        assert.isTrue(alone.metainfo.files[0]!.executable)
+      }
+    }))
+  )
+
+  it.effect(
     "writes the document that one would write by hand",
     inFolder(Effect.fnUntraced(function*(top) {
       const path = nodePath.join(top, "hello.txt")
