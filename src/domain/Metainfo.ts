@@ -44,6 +44,9 @@ export interface FileEntry {
 /** Whether the file has a place on the disk: padding and links have none. */
 export const isStored = (file: FileEntry): boolean => !file.padding && file.symlink === undefined
 
+/** The file or folder that all of the torrent lies in, below the download folder. */
+export const topOf = ({ files }: Pick<Metainfo, "files">): string => files[0]!.path[0]!
+
 /** `hybrid` is both: one payload, described and hashed in both ways. */
 export type Version = "1" | "2" | "hybrid"
 

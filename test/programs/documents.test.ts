@@ -199,6 +199,22 @@ describe("verify", () => {
       assert.strictEqual(code, 0, out)
     }))
 
+  it.live("finds the one file of version 2 alone, or in the folder that it was made of", () =>
+    Effect.gen(function*() {
+      for (const place of [["only"], ["top", "only"]]) {
+        const torrent = versioned("2", [{ path: ["only"], length: 40_000 }], 16_384)
+        const file = yield* saved(torrent.document)
+        const data = path.join(path.dirname(file), ...place)
+        fs.mkdirSync(path.dirname(data), { recursive: true })
+        fs.writeFileSync(data, torrent.payload)
+        const verify = Programs.run("verify", [file, `--dir=${path.dirname(file)}`, "--json"])
+        assert.deepInclude(decodeVerified((yield* verify).out), { ok: true, name: "top" })
+        fs.writeFileSync(data, torrent.payload.fill(0, 20_000, 20_001))
+        const { badPieces, files, ok } = decodeVerified((yield* verify).out)
+        assert.deepStrictEqual([ok, badPieces, files[0]!.path], [false, [{ first: 1, last: 1 }], place.join("/")])
+      }
+    }))
+
   it.live("says where to look when it is sent to the wrong place", () =>
     Effect.gen(function*() {
       const file = yield* saved(ONE.document)

@@ -5,7 +5,7 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import * as Bitfield from "../../domain/Bitfield.ts"
 import * as Magnet from "../../domain/Magnet.ts"
-import type * as Metainfo from "../../domain/Metainfo.ts"
+import * as Metainfo from "../../domain/Metainfo.ts"
 import * as Runs from "../../domain/Runs.ts"
 import { CatalogueClient } from "../../services/CatalogueClient.ts"
 import * as Torrent from "../../services/Torrent.ts"
@@ -101,7 +101,7 @@ export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
     const origins = yield* Publish.originsOf(options)
     const { dir, document, isFresh, metainfo, notes }: Source = yield* sourceOf(options)
     const trackers = isFresh && !options.noTracker ? metainfo.trackers : yield* trackersOf(metainfo, options)
-    const location = path.join(dir, metainfo.name)
+    const location = path.join(dir, Metainfo.topOf(metainfo))
     const reporter = yield* Reporter.make({ ...options, metainfo, path: location })
     notes.forEach(reporter.notice)
     const run = yield* Run
