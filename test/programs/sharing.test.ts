@@ -175,6 +175,28 @@ describe("seed", () => {
       assert.strictEqual(ended.code, 0, ended.err)
     }))
 
+  it.live("takes hidden files and leaves others out, as it is told", () =>
+    Effect.gen(function*() {
+      const root = yield* Payload.temporary
+      const from = path.join(root, "from")
+      fs.mkdirSync(from)
+      for (const name of [".hidden", "a", "b.part"]) fs.writeFileSync(path.join(from, name), name)
+      const filesWith = Effect.fnUntraced(function*(...args: ReadonlyArray<string>) {
+        const saved = path.join(root, "saved.torrent")
+        const ended = yield* Programs.run("seed", [
+          from,
+          ...local({ dir: from, state: path.join(root, "state") }),
+          `--save-torrent=${saved}`,
+          "--seed-time=0.001",
+          ...args
+        ])
+        assert.strictEqual(ended.code, 0, ended.err)
+        return Result.getOrThrow(Metainfo.parse(fs.readFileSync(saved))).files.map((file) => file.path[1])
+      })
+      assert.deepStrictEqual(yield* filesWith(), ["a", "b.part"])
+      assert.deepStrictEqual(yield* filesWith("--include-hidden", "--exclude", "*.part"), [".hidden", "a"])
+    }))
+
   it.live("shares a folder whose names other systems could not tell apart, or would not take", () =>
     Effect.gen(function*() {
       const root = yield* Payload.temporary

@@ -50,7 +50,9 @@ const makeTorrent = Effect.fnUntraced(function*(options: SeedOptions) {
   const plan = yield* Making.plan({
     path: source,
     version: yield* Making.versionOf(options),
-    pieceLength: Option.getOrUndefined(options.pieceLength)
+    pieceLength: Option.getOrUndefined(options.pieceLength),
+    exclude: options.exclude,
+    includeHidden: options.includeHidden
   })
   if (plan.unshareable !== undefined) {
     return yield* failure(ExitCode.usage, `${plan.unshareable} has a name that is not UTF-8; rename it to share it`)
