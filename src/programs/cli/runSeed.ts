@@ -99,9 +99,11 @@ const incomplete = (location: string, { have, pieces }: Incomplete): Failure =>
   )
 
 export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
+  let isMade = false
   const work = Effect.gen(function*() {
     const origins = yield* Publish.originsOf(options)
     const { dir, document, isFresh, metainfo, notes }: Source = yield* sourceOf(options)
+    isMade = true
     const trackers = isFresh && !options.noTracker ? metainfo.trackers : yield* trackersOf(metainfo, options)
     const location = path.join(dir, Metainfo.topOf(metainfo))
     const reporter = yield* Reporter.make({ ...options, metainfo, path: location })
@@ -149,6 +151,6 @@ export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
     Effect.scoped(Effect.provide(work, engineOf(options))).pipe(
       Effect.provide([TorrentMaker.layer, CatalogueClient.layer({ localAddress: bindOf(options.bind) })])
     ),
-    () => ExitCode.ok
+    () => isMade ? ExitCode.ok : ExitCode.unfinished
   )
 })
