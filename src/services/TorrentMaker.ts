@@ -106,14 +106,21 @@ const problemWith = (
     : undefined
 }
 
+const butFor = (leftOut: Plan["leftOut"]): string => {
+  const [first, ...more] = leftOut
+  if (first === undefined) return ""
+  return `; left out: ${first.path}${more.length > 0 ? ` and ${more.length} more` : ""}`
+}
+
 const plan = Effect.fnUntraced(function*(options: PlanOptions): Effect.fn.Return<Plan, TorrentMakerError> {
+  if (options.path === "") return yield* invalid("", "an empty path is no file and no folder")
   const path = nodePath.resolve(options.path)
   const version = options.version ?? "1"
   const order = version === "1" ? "Path" : "Tree"
   const sources = yield* SourceFiles.find(path, { ...options, order, maxFiles: Metainfo.MAX_FILES })
   const { files, totalLength } = sources
   if (totalLength === 0) {
-    const message = `${path} has no data: a torrent needs at least one byte`
+    const message = `${path} has no data: a torrent needs at least one byte${butFor(sources.leftOut)}`
     return yield* new TorrentMakerError({ reason: "Empty", path, message })
   }
   const name = options.name ?? nodePath.basename(path)

@@ -198,6 +198,8 @@ describe("create", () => {
       const expected: ReadonlyArray<readonly [args: ReadonlyArray<string>, code: number]> = [
         [[], 28],
         [["absent"], 3],
+        [[""], 28],
+        [["photos", "--name", "n".repeat(300)], 16],
         [["empty"], 28],
         [["photos", "--v2", "--hybrid"], 28],
         [["photos", "--v2", "--piece-length", "48K"], 28],

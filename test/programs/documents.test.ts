@@ -101,9 +101,9 @@ describe("show", () => {
         ["peer", "h:1"],
         ["selected", "1,3-4"]
       ])
-      for (const hash of [V1, V2.toUpperCase(), "a".repeat(32)]) {
+      for (const hash of [V1, V2.toUpperCase(), "a".repeat(32), ` ${V1}\n`]) {
         const shown = decodeShown((yield* Programs.run("show", [hash, "--json"])).out)
-        assert.strictEqual(shown.magnet, Magnet.format(Magnet.fromHash(hash)!))
+        assert.strictEqual(shown.magnet, Magnet.format(Magnet.fromHash(hash.trim())!))
       }
     }))
 

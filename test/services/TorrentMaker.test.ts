@@ -353,6 +353,10 @@ describe("TorrentMaker", () => {
         (yield* failure({ path: top })).message,
         `${top} has no data: a torrent needs at least one byte`
       )
+      write(nodePath.join(top, ".hidden"), "x")
+      write(nodePath.join(top, "Thumbs.db"), "x")
+      assert.include((yield* failure({ path: top })).message, "at least one byte; left out: .hidden and 1 more")
+      assert.strictEqual((yield* failure({ path: "" })).reason, "Invalid")
       assert.strictEqual((yield* failure({ path: "/dev/null" })).message, "/dev/null is neither a file nor a folder")
       fs.symlinkSync("loop", nodePath.join(top, "loop"))
       const loop = yield* failure({ path: nodePath.join(top, "loop") })

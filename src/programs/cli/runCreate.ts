@@ -100,8 +100,7 @@ const record = Effect.fnUntraced(function*(plan: Plan, warnings: ReadonlyArray<s
 })
 
 const rehearse = Effect.fnUntraced(function*(plan: Plan, target: Target, options: CreateOptions) {
-  const warnings = warningsOf(plan, options)
-  if (options.json) return yield* record(plan, warnings, undefined)
+  if (options.json) return yield* record(plan, warningsOf(plan, options), undefined)
   tellOf(plan, options)
   process.stdout.write(`${Format.printable(contentOf(plan))}\n`)
   tell(target === STDOUT ? "nothing is written" : `nothing is written; it would be to ${target}`)
