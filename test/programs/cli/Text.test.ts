@@ -28,6 +28,10 @@ describe("Text", () => {
     assert.deepStrictEqual(Text.hanging("short", 8, 2), ["short"])
   })
 
+  it("wraps what is long in a time that grows with it and not with its square", () => {
+    assert.strictEqual(Text.wrap("x".repeat(3_000_000), 60).length, 50_000)
+  })
+
   it("says how much is left out of a text that is too long", () => {
     assert.strictEqual(Text.shortened("abcdef", 6), "abcdef")
     assert.strictEqual(Text.shortened("abcdef", 2), "ab (and 4 more characters)")
