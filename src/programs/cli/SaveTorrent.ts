@@ -108,7 +108,7 @@ export const prepare = Effect.fnUntraced(function*(name: string, rules: Rules): 
   return { name, path: target, mode: present?.mode }
 })
 
-/** Puts the document in its place; what has come there in the meantime stays. */
+/** Puts the document in its place; where none was before, what has come there in the meantime stays. */
 export const save = ({ mode, name, path }: Place, document: Uint8Array): Effect.Effect<void, Failure> =>
   Effect.uninterruptible(
     Effect.tryPromise({
