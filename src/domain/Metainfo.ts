@@ -210,7 +210,7 @@ const readFiles = (
 
 /** Puts safe names in the place of raw ones: entries made anew would be garbage for each of a million files. */
 const rename = ({ files, multiFile }: Files, name: string, rules: SafePath.Rules): ReadonlyArray<FileEntry> => {
-  const safe = (path: ReadonlyArray<string>): Array<string> => path.map((part) => SafePath.component(part, rules))
+  const safe = SafePath.alone(rules)
   // Padding is often of one name. Numbers that told it apart would help nobody, and take a fifth of the time of all reading.
   const kept = files.filter(({ padding }) => !padding)
   const paths = SafePath.all(kept.map(({ path }) => multiFile ? [name, ...path] : path), rules)

@@ -170,6 +170,31 @@ const claimNumbered = (folder: Folder, { base, counter, extension }: Numbered, r
   return candidate
 }
 
+/** The folders of a path that leave room for a name behind them, then its last name. */
+const fitting = (path: ReadonlyArray<string>, nameOf: (raw: string) => SafeName): Array<SafeName> => {
+  const names: Array<SafeName> = []
+  let length = 0
+  for (let i = 0; i < path.length - 1; i++) {
+    const safe = nameOf(path[i]!)
+    length += safe.bytes + 1
+    if (length + MAX_COMPONENT > MAX_PATH) break
+    names.push(safe)
+  }
+  names.push(nameOf(path.at(-1) ?? ""))
+  return names
+}
+
+const namesOf = (names: ReadonlyArray<SafeName>): Array<string> => names.map(({ name }) => name)
+
+/**
+ * Makes paths safe like {@link all}, but each without a look at the others: for paths that nothing is written to. One such
+ * function serves all paths of a torrent, since they share most of their names.
+ */
+export const alone = (rules: Rules = "portable"): (path: ReadonlyArray<string>) => Array<string> => {
+  const nameOf = safeNames(rules)
+  return (path) => namesOf(fitting(path, nameOf))
+}
+
 /**
  * Safe paths for all files of a torrent, in the same order, no two of them equal on any file system. Folders whose names
  * differ only by case stay one folder and are never renamed; a file that meets a folder or an earlier file gets a number
@@ -184,19 +209,11 @@ export const all = (
   const numbered = once(numberedOf)
   const homes: Array<Folder> = []
   const safe = paths.map((path) => {
-    const components: Array<string> = []
+    const names = fitting(path, nameOf)
     let folder = root
-    let length = 0
-    for (let i = 0; i < path.length - 1; i++) {
-      const { bytes, key, name } = nameOf(path[i]!)
-      length += bytes + 1
-      if (length + MAX_COMPONENT > MAX_PATH) break
-      components.push(name)
-      folder = enter(folder, key)
-    }
-    components.push(nameOf(path.at(-1) ?? "").name)
+    for (let i = 0; i < names.length - 1; i++) folder = enter(folder, names[i]!.key)
     homes.push(folder)
-    return components
+    return namesOf(names)
   })
   // Folders are all known now. Names as given come first, so that no number takes a name that a later file has.
   const late = safe.flatMap((_, i) => claim(homes[i]!, nameOf(paths[i]!.at(-1) ?? "").key) ? [] : [i])

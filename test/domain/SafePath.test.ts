@@ -130,6 +130,11 @@ describe("SafePath.all", () => {
     assert.deepStrictEqual(SafePath.all(safe, rules), safe)
   }, { arbitrary: { runs: 500 } })
 
+  it.prop("a path alone is what it is as the only one of all", [paths, rules], ([paths, rules]) => {
+    const alone = SafePath.alone(rules)
+    for (const path of paths) assert.deepStrictEqual(alone(path), SafePath.all([path], rules)[0])
+  })
+
   it("numbers the later file, and takes no name that another file has", () => {
     const given = [
       "a.txt",
