@@ -151,11 +151,12 @@ describe("a hybrid torrent", () => {
 
   it.effect("is announced without a word of failure to a tracker that knows one of its hashes only", () =>
     Effect.gen(function*() {
-      for (const known of [v1, v2]) {
+      for (const [known, isPrivate] of [[v1, false], [v2, false], [v1, true], [v2, true]] as const) {
         const swarm = yield* Swarm.make({ torrent, seed: 8 })
         swarm.tracker.refuses = (_url, { infoHash }) => infoHash !== known
-        yield* swarm.start({ number: 1, has: "All" })
-        const leech = yield* swarm.start({ number: 2 })
+        const options = { metainfo: { ...metainfo, private: isPrivate } }
+        yield* swarm.start({ number: 1, has: "All", options })
+        const leech = yield* swarm.start({ number: 2, options })
         yield* Swarm.within(60_000, leech.torrent.completed, [leech])
         assert.strictEqual(swarm.tracker.announces.filter(({ event }) => event === "completed").length, 1)
         const failures = leech.events.filter(({ _tag }) => _tag === "TrackerFailed")
