@@ -143,6 +143,12 @@ describe("ResumeCodec", () => {
         if (Result.isFailure(read)) assert.strictEqual(read.failure._tag, "OtherTorrent")
       }
     }
+    // A hybrid is named by its hash of version 1, under which clients without version 2 have recorded it.
+    const hybrid = { ...metainfo, infoHashV2: two.infoHashV2 }
+    assert.deepStrictEqual(
+      Result.getOrThrow(ResumeCodec.decode(hybrid, ResumeCodec.encode(metainfo, record))),
+      record
+    )
   })
 })
 
