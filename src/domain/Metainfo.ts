@@ -104,6 +104,8 @@ export interface ParseOptions {
    * document, those of version 2 written out in full; a hybrid has both, each within the limit.
    */
   readonly maxNameBytes?: number | undefined
+  /** Files that may need a number, since another has their name on some file system. */
+  readonly maxNumbered?: number | undefined
   /** What to change in file names; `posix` finds data that lies on a POSIX disk already. */
   readonly names?: SafePath.Rules | undefined
 }
@@ -137,7 +139,8 @@ export const parse = (bytes: Uint8Array, options: ParseOptions = {}): Parsed<Met
     if (fields.info?.kind !== "Dictionary") return yield* invalid("info is missing or not a dictionary")
     const payload = yield* Info.read(fields.info, fields["piece layers"], options.names ?? "portable", {
       ...limits,
-      maxNameBytes: options.maxNameBytes ?? Infinity
+      maxNameBytes: options.maxNameBytes ?? Infinity,
+      maxNumbered: options.maxNumbered ?? Infinity
     })
     const info = Bencode.raw(fields.info)
     return {

@@ -203,7 +203,14 @@ export const alone = (rules: Rules = "portable"): (path: ReadonlyArray<string>) 
 export const all = (
   paths: ReadonlyArray<ReadonlyArray<string>>,
   rules: Rules = "portable"
-): Array<Array<string>> => {
+): Array<Array<string>> => allWithin(paths, rules, Infinity)!
+
+/** The same, unless more than `maxNumbered` files need a number: each takes as long as reading three names. */
+export const allWithin = (
+  paths: ReadonlyArray<ReadonlyArray<string>>,
+  rules: Rules,
+  maxNumbered: number
+): Array<Array<string>> | undefined => {
   const root = makeFolder()
   const nameOf = safeNames(rules)
   const numbered = once(numberedOf)
@@ -217,6 +224,7 @@ export const all = (
   })
   // Folders are all known now. Names as given come first, so that no number takes a name that a later file has.
   const late = safe.flatMap((_, i) => claim(homes[i]!, nameOf(paths[i]!.at(-1) ?? "").key) ? [] : [i])
+  if (late.length > maxNumbered) return undefined
   for (const i of late) safe[i]!.push(claimNumbered(homes[i]!, numbered(safe[i]!.pop()!), rules))
   return safe
 }

@@ -108,6 +108,20 @@ const everyLayer = (make: Effect.Effect<Open, never, Scope.Scope>) => {
       assert.strictEqual((yield* catalogue.listings).count, 2)
     }).pipe(Effect.scoped))
 
+  it.live("forgets what is taken back, which makes room, and takes it again", () =>
+    Effect.gen(function*() {
+      const catalogue = yield* (yield* make)({ maxTorrents: 2, maxTotalBytes: a.bytes.length + b.bytes.length })
+      yield* catalogue.publish(a.bytes)
+      yield* catalogue.publish(b.bytes)
+      assert.isTrue(yield* catalogue.remove(a.infoHash))
+      assert.isFalse(yield* catalogue.remove(a.infoHash))
+      assert.isUndefined(yield* catalogue.get(a.infoHash))
+      assert.isFalse(catalogue.has(a.infoHash))
+      assert.deepStrictEqual((yield* catalogue.listings).all().map(({ infoHash }) => infoHash), [b.infoHash])
+      assert.strictEqual((yield* catalogue.publish(a.bytes))._tag, "Added")
+      assert.deepStrictEqual(new Uint8Array((yield* catalogue.get(a.infoHash))!), a.bytes)
+    }).pipe(Effect.scoped))
+
   it.live("takes many at once, and none twice", () =>
     Effect.gen(function*() {
       const catalogue = yield* (yield* make)({ maxTorrents: 5 })
@@ -119,6 +133,21 @@ const everyLayer = (make: Effect.Effect<Open, never, Scope.Scope>) => {
 }
 
 describe("a torrent that would take long to read", () => {
+  it.effect("is refused when too many of its names differ by case alone", () =>
+    Effect.gen(function*() {
+      const catalogue = yield* open(Catalogue.layerMemory())
+      const publish = (twins: number) => {
+        const bits = (n: number) => n.toString(2).padStart(10, "0").replaceAll("0", "σ").replaceAll("1", "Σ")
+        const files = Array.from({ length: twins + 1 }, (_, n) => ({ path: [`x${bits(n)}x`], length: 1 }))
+        const fields = { name: "twins", pieceLength: 16_384, pieceHashes: new Uint8Array(20), files }
+        return catalogue.publish(MetainfoWriter.encode(fields))
+      }
+      const error = yield* Effect.flip(publish(501))
+      assert.deepInclude(error, { _tag: "PublishError", reason: "TooLarge" })
+      assert.match(error.message, /more than 500 of its files have the names of others/)
+      assert.strictEqual((yield* publish(500))._tag, "Added")
+    }).pipe(Effect.scoped))
+
   it.effect("is refused at once", () =>
     Effect.gen(function*() {
       const catalogue = yield* open(Catalogue.layerMemory())
@@ -312,6 +341,19 @@ RedisServer.describeWhereRedis("in Redis", () => {
       assert.deepStrictEqual(yield* other.publish(a.bytes), { _tag: "Known", listing })
       yield* other.publish(b.bytes)
       assert.strictEqual((yield* one.listings).count, 2)
+    }).pipe(Effect.scoped))
+
+  it.live("tells all what one has taken back, and something else put in its place", () =>
+    Effect.gen(function*() {
+      const { url } = yield* redis
+      const one = yield* openAt(url)()
+      const other = yield* openAt(url)()
+      yield* one.publish(a.bytes)
+      assert.deepStrictEqual(yield* names(other), ["a"])
+      yield* one.remove(a.infoHash)
+      yield* one.publish(b.bytes)
+      assert.deepStrictEqual(yield* names(other), ["b"])
+      assert.isFalse(other.has(a.infoHash))
     }).pipe(Effect.scoped))
 
   it.live("passes over what is no listing, and trusts no name", () =>

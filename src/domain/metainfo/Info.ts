@@ -11,7 +11,7 @@ import * as Fields from "./Fields.ts"
 import * as FileList from "./FileList.ts"
 import * as FileTree from "./FileTree.ts"
 import * as Hybrid from "./Hybrid.ts"
-import { invalid, type Parsed, tooManyNames } from "./MetainfoError.ts"
+import { invalid, type Parsed, tooLarge, tooManyNames } from "./MetainfoError.ts"
 import * as PieceLayers from "./PieceLayers.ts"
 import * as Placement from "./Placement.ts"
 
@@ -43,6 +43,7 @@ export interface Limits {
   readonly maxBytes: number
   readonly maxTokens: number
   readonly maxNameBytes: number
+  readonly maxNumbered: number
 }
 
 type InfoFields = { readonly [Name in (typeof FIELDS)[number]]?: Bencode.Value }
@@ -115,17 +116,23 @@ const readFiles = (
   })
 
 /** Puts safe names in the place of raw ones: entries made anew would be garbage for each of a million files. */
-const rename = ({ files, multiFile }: Files, name: string, rules: SafePath.Rules): ReadonlyArray<FileEntry> => {
+const rename = (
+  { files, multiFile }: Files,
+  name: string,
+  rules: SafePath.Rules,
+  maxNumbered: number
+): Parsed<ReadonlyArray<FileEntry>> => {
   const safe = SafePath.alone(rules)
   // Padding is often of one name. Numbers that told it apart would help nobody, and take a fifth of the time of all reading.
   const kept = files.filter(({ padding }) => !padding)
-  const paths = SafePath.all(kept.map(({ path }) => multiFile ? [name, ...path] : path), rules)
+  const paths = SafePath.allWithin(kept.map(({ path }) => multiFile ? [name, ...path] : path), rules, maxNumbered)
+  if (paths === undefined) return tooLarge(`more than ${maxNumbered} of its files have the names of others`)
   kept.forEach((file, i) => {
     file.path = paths[i]!
     if (file.symlink !== undefined) file.symlink = safe(file.symlink)
   })
   for (const file of files) if (file.padding) file.path = safe([name, ...file.path])
-  return files
+  return Result.succeed(files)
 }
 
 /** What `info` says of a torrent. */
@@ -161,7 +168,7 @@ export const read = (
       version,
       name: SafePath.component(name, rules),
       multiFile: content.multiFile,
-      files: rename(content, name, rules),
+      files: yield* rename(content, name, rules, limits.maxNumbered),
       layout,
       pieceHashes,
       pieceRoots,

@@ -118,6 +118,14 @@ const Listening = Schema.Struct({
   worker: documented(Schema.NullOr(Schema.Natural), "Which of several processes it is; null: the only one")
 })
 
+const Saved = Schema.Struct({
+  type: Schema.tag("saved"),
+  time,
+  file: documented(Schema.String, "What a tracker reads when it is started again"),
+  peers: documented(Schema.Natural, "Peers in it"),
+  torrents: documented(Schema.Natural, "Torrents that have peers")
+})
+
 const Reloaded = Schema.Struct({
   type: Schema.tag("reloaded"),
   time
@@ -212,6 +220,7 @@ export const Record = Schema.Union([
   Published,
   Listening,
   Reloaded,
+  Saved,
   Peer,
   Warning,
   Failure,

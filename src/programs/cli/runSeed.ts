@@ -56,7 +56,7 @@ const checkSaving = (file: string, source: string): Effect.Effect<void, Failure>
 const saveTorrent = (file: string, bytes: Uint8Array) =>
   Effect.tryPromise({
     try: () => AtomicFile.publish(file, bytes, true),
-    catch: (cause) => failure(ExitCode.cannotCreate, `cannot write ${file}: ${SystemCode.of(cause) ?? String(cause)}`)
+    catch: (cause) => failure(ExitCode.cannotCreate, `cannot write ${file}: ${SystemCode.describe(cause)}`)
   })
 
 const makeTorrent = Effect.fnUntraced(function*(options: SeedOptions) {
