@@ -122,6 +122,18 @@ const everyLayer = (make: Effect.Effect<Open, never, Scope.Scope>) => {
       assert.deepStrictEqual(new Uint8Array((yield* catalogue.get(a.infoHash))!), a.bytes)
     }).pipe(Effect.scoped))
 
+  it.live("forgets a hybrid by either of its hashes, and has its room again", () =>
+    Effect.gen(function*() {
+      const { document, metainfo } = versioned("hybrid", [{ path: ["both"], length: 20_000 }], 16_384)
+      const catalogue = yield* (yield* make)({ maxTotalBytes: document.length })
+      for (const infoHash of metainfo.swarms) {
+        assert.strictEqual((yield* catalogue.publish(document))._tag, "Added")
+        assert.isTrue(yield* catalogue.remove(infoHash))
+        for (const gone of metainfo.swarms) assert.isUndefined(yield* catalogue.get(gone))
+      }
+      assert.strictEqual((yield* catalogue.publish(document))._tag, "Added")
+    }).pipe(Effect.scoped))
+
   it.live("takes many at once, and none twice", () =>
     Effect.gen(function*() {
       const catalogue = yield* (yield* make)({ maxTorrents: 5 })
