@@ -23,6 +23,7 @@ const PEER_ID = INFO_HASH + InfoHash.BYTES
 const V2_AT = INFO_HASH - 1
 const V2_BIT = 0x10
 
+/** @param options `v2`: whether we speak version 2 and have a hash of it for this torrent */
 export const encode = (
   infoHash: InfoHash.InfoHash,
   peerId: PeerId.PeerId,
