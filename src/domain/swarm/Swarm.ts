@@ -6,7 +6,7 @@
 import * as Bitfield from "../Bitfield.ts"
 import * as PieceLayout from "../PieceLayout.ts"
 import type { PieceTree } from "../PieceTrees.ts"
-import type { HashRange } from "../wire/HashMessage.ts"
+import * as HashMessage from "../wire/HashMessage.ts"
 import { Board } from "./Board.ts"
 import type { OpenPiece } from "./OpenPiece.ts"
 import type { Peer } from "./Peer.ts"
@@ -31,9 +31,6 @@ const SAY_MS = 100
 
 /** Blocks a peer may send unasked beyond those taken back from it, before it counts as flooding. */
 const UNASKED_ALLOWANCE = 16
-
-/** Requests for hashes that a peer may have waiting; those beyond are rejected. libtorrent has two. */
-const MOST_HASHES_ASKED = 64
 
 /** Why peers are banned. */
 export const WRONG_BLOCKS = "sent wrong blocks"
@@ -141,7 +138,8 @@ export class Swarm {
       ...options.trees,
       peers: this.#peers,
       askAgain: (peer, piece, block) => this.board.askAgain(peer, piece, block),
-      onKnown: (piece, now) => this.#found(this.#repairs!.wrongBlocks(piece), piece, now),
+      mayHold: () => this.board.canOpen(),
+      onKnown: (piece, wrong, now) => this.#found(wrong, piece, now),
       onGivenUp: (piece, now) => this.#found([], piece, now)
     })
   }
@@ -299,16 +297,16 @@ export class Swarm {
     return undefined
   }
 
-  hashRequest(peer: Peer, range: HashRange): Verdict {
+  hashRequest(peer: Peer, range: HashMessage.HashRange): Verdict {
     if (!peer.v2) return "asked for hashes on a connection of version 1"
-    if (peer.askedHashes.length >= MOST_HASHES_ASKED) peer.outbox.hashReject(range)
+    if (peer.askedHashes.length >= HashMessage.MOST_OPEN) peer.outbox.hashReject(range)
     else peer.askedHashes.push(range)
     this.#hooks.onHashesAsked(peer)
     return undefined
   }
 
   /** Takes `hashes` that are as many as the range says. */
-  hashes(peer: Peer, range: HashRange, hashes: Uint8Array, now: number): Verdict {
+  hashes(peer: Peer, range: HashMessage.HashRange, hashes: Uint8Array, now: number): Verdict {
     const outcome = this.#repairs === undefined ? "Unasked" : this.#repairs.hashes(peer, range, hashes, now)
     if (outcome === "Unasked") return "sent hashes that nobody asked for"
     if (outcome === undefined) return undefined
@@ -317,7 +315,7 @@ export class Swarm {
     return FALSE_HASHES
   }
 
-  hashReject(peer: Peer, range: HashRange, now: number): void {
+  hashReject(peer: Peer, range: HashMessage.HashRange, now: number): void {
     this.#repairs?.rejected(peer, range, now)
   }
 

@@ -153,9 +153,12 @@ describe("a corrupt piece of version 2", () => {
     { arbitrary: { runs: 100 } }
   )
 
-  /** One piece of four blocks: an honest peer has sent two of them, a liar one wrong and one right one. */
-  const doubtful = (habits: ReadonlyArray<Habit> = []) => {
-    const world = new World(randomOf(1), PayloadV2.torrent([4 * BLOCK], 4 * BLOCK))
+  /** A piece of four blocks: an honest peer has sent two of them, a liar one wrong and one right one. */
+  const doubtful = (habits: ReadonlyArray<Habit> = []) =>
+    doubtfulOf(PayloadV2.torrent([4 * BLOCK], 4 * BLOCK), habits, 1e9)
+
+  const doubtfulOf = (torrent: Torrent, habits: ReadonlyArray<Habit>, memory: number) => {
+    const world = new World(randomOf(1), torrent, memory)
     const { model } = world
     const first = world.seed("Rejects")
     world.blocks(first, 2)
@@ -254,6 +257,48 @@ describe("a corrupt piece of version 2", () => {
       for (let waited = 4000; waited < 20_000; waited += 1000) model.tick(1000)
       assert.strictEqual(swarm.suspects.size, 1)
     }
+  })
+
+  it("gives way sooner while its memory is wanted for others", () => {
+    for (const [pieces, waits] of [[1, 8000], [3, 20_000]] as const) {
+      const mute = Array.from({ length: 12 }, () => "Mute" as const)
+      const torrent = PayloadV2.torrent([8 * BLOCK], 4 * BLOCK)
+      const { model, swarm } = doubtfulOf(torrent, mute, pieces * 4 * BLOCK)
+      const doubted = Array.from(swarm.board.open.values()).find(({ missing }) => missing === 0)!
+      const stands = () => swarm.board.open.get(doubted.index) === doubted && doubted.missing === 0
+      while (model.now < waits - 1000) {
+        assert.isTrue(stands())
+        model.tick(1000)
+      }
+      assert.isTrue(stands())
+      model.tick(1000)
+      assert.isFalse(stands())
+      assert.strictEqual(swarm.suspects.size, 1)
+    }
+  })
+
+  it("is one of many that one peer knows about: it is asked no more than it takes, and for all of them", () => {
+    const pieces = 150
+    const world = new World(randomOf(1), PayloadV2.torrent([pieces * 2 * BLOCK], 2 * BLOCK))
+    const { model } = world
+    const knows = world.seed("Serves")
+    model.swarm.choke(knows.peer, model.now)
+    knows.requests.length = 0
+    const liar = world.seed("Mute", true)
+    while (model.full.length < pieces) world.blocks(liar, 50)
+    while (model.settle());
+    assert.isFalse(liar.isOpen)
+    for (let answers = 0; answers < pieces; answers++) {
+      model.hear(knows)
+      assert.isAtMost(knows.hashRequests.length, HashMessage.MOST_OPEN)
+      if (knows.hashRequests.length === 0) model.tick(1000)
+      world.hashes(knows)
+    }
+    assert.lengthOf(model.wrong, pieces)
+    assert.strictEqual(model.swarm.suspects.size, 0)
+    model.swarm.unchoke(knows.peer)
+    world.finish()
+    assert.deepStrictEqual(model.liars, new Set([liar.peer.identity]))
   })
 
   it("goes on with others when a peer leaves, lies or talks of what nobody asked", () => {
