@@ -181,6 +181,7 @@ export class Swarm {
   /** A peer is gone; what it was asked for is free again. */
   closed(peer: Peer, now: number): void {
     if (!this.#peers.delete(peer)) return
+    peer.isGone = true
     this.#hungry.delete(peer)
     this.#cancelled.delete(peer)
     this.#hooks.onNotInterested(peer)
