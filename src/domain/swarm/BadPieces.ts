@@ -59,7 +59,7 @@ export class BadPieces {
       ...options.trees,
       peers: options.peers,
       mayHold: () => this.#board.canOpen(),
-      askAgain: (peer, piece, block) => this.#board.askAgain(peer, piece, block),
+      askAgain: (peer, piece, block, now) => this.#board.askAgain(peer, piece, block, now),
       onKnown: (piece, wrong, now) => this.#found(wrong, piece, now),
       onGivenUp: (piece, now) => this.#found([], piece, now)
     })

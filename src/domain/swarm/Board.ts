@@ -163,8 +163,9 @@ export class Board {
   }
 
   /** Asks for a block that is there: nobody waits for it, and it is used only if it has become free when it comes. */
-  askAgain(peer: Peer, piece: OpenPiece, block: number): void {
+  askAgain(peer: Peer, piece: OpenPiece, block: number, now: number): void {
     peer.forgiven++
+    peer.window.onRequested(peer.outstanding, now)
     const begin = block * PieceLayout.BLOCK
     this.#options.ask(peer, piece.index, begin, PieceLayout.blockSize(this.#layout, piece.index, block))
   }

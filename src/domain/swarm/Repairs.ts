@@ -73,7 +73,7 @@ export interface RepairsOptions {
   /** Whether the memory that pieces in doubt hold is not needed for others. */
   readonly mayHold: () => boolean
   /** Asks for a block of the piece although it is there. */
-  readonly askAgain: (peer: Peer, piece: OpenPiece, block: number) => void
+  readonly askAgain: (peer: Peer, piece: OpenPiece, block: number, now: number) => void
   /** The hashes of all blocks of the piece are known, and so are its wrong blocks, in order. */
   readonly onKnown: (piece: OpenPiece, wrong: ReadonlyArray<number>, now: number) => void
   /** Nobody has said which blocks are wrong. */
@@ -215,7 +215,7 @@ export class Repairs {
   #ask(peer: Peer, chunk: Chunk, now: number): void {
     const { piece, tree } = chunk.doubt
     const tried = chunk.tried.get(peer) ?? { times: 0, isOpen: false, notBefore: 0 }
-    if (tried.times === 1) this.#options.askAgain(peer, piece, chunk.block)
+    if (tried.times === 1) this.#options.askAgain(peer, piece, chunk.block, now)
     chunk.tried.set(peer, tried)
     tried.times++
     tried.isOpen = true

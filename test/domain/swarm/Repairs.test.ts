@@ -222,6 +222,44 @@ describe("a corrupt piece of version 2", () => {
     assert.strictEqual(swarm.board.open.get(0)!.missing, 0)
   })
 
+  it("does not take the time since a peer was last asked for the time that it takes to answer", () => {
+    const { first, liar, model, others: [other], swarm } = doubtful(["Rejects"])
+    model.now = 50_000
+    for (let rounds = 0; other!.requests.length === 0; rounds++) {
+      assert.isBelow(rounds, 5)
+      for (const member of [first, liar, other!]) {
+        for (const range of member.hashRequests.splice(0)) swarm.hashReject(member.peer, range, model.now)
+        model.hear(member)
+      }
+    }
+    model.now += 10
+    model.answer(other!)
+    assert.isBelow(other!.peer.window.timeout(), 3000)
+  })
+
+  it.prop("comes right in the end where everybody lied", [seed], ([seed]) => {
+    const random = randomOf(seed)
+    const torrent = randomTorrent(random)
+    const world = new World(random, torrent, 2 * torrent.metainfo.layout.pieceLength)
+    const { model } = world
+    for (let i = 0; i < 2 + below(random, 3); i++) world.seed(HABITS[below(random, 5)]!, true, random() < 0.7)
+    for (let rounds = 0; model.members.length > 0; rounds++) {
+      assert.isBelow(rounds, 3000, "a liar stays")
+      model.tick(1000)
+      for (const member of model.members.slice()) {
+        if (member.isOpen) world.blocks(member, 1 + below(random, 4))
+        if (member.isOpen) world.hashes(member)
+      }
+      while (model.settle());
+      model.check()
+    }
+    assert.strictEqual(model.swarm.haveCount, 0)
+    const honest = world.seed("Serves")
+    world.finish()
+    assert.strictEqual(model.buffers.used, 0)
+    assert.isFalse(model.liars.has(honest.peer.identity))
+  }, { arbitrary: { runs: 40 } })
+
   it("is fetched again as a whole when nobody knows, and its senders are watched", () => {
     const { first, liar, model, others: [other], swarm, world } = doubtful(["Rejects"])
     for (let i = 0; i < 20 && swarm.board.open.get(0)?.missing === 0; i++) {
