@@ -41,7 +41,8 @@ export const encode = (
 export const decode = (bytes: Uint8Array, at = 0): Handshake | undefined => {
   for (let i = 0; i < PROTOCOL.length; i++) if (bytes[at + i] !== PROTOCOL[i]) return undefined
   return {
-    reserved: bytes.slice(at + RESERVED, at + INFO_HASH),
+    // Not `slice`, which does not copy where the bytes are a `Buffer`.
+    reserved: Uint8Array.from(bytes.subarray(at + RESERVED, at + INFO_HASH)),
     v2: (bytes[at + V2_AT]! & V2_BIT) !== 0,
     infoHash: InfoHash.fromBytes(bytes.subarray(at + INFO_HASH, at + PEER_ID)),
     peerId: PeerId.fromBytes(bytes.subarray(at + PEER_ID, at + LENGTH))
