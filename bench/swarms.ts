@@ -10,8 +10,6 @@ import { spawnSync } from "node:child_process"
 import { randomFillSync } from "node:crypto"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
-import * as InfoHash from "../src/domain/InfoHash.ts"
-import * as PeerId from "../src/domain/PeerId.ts"
 import type { Announcing } from "../src/domain/tracker/Announcing.ts"
 import * as SwarmSnapshot from "../src/domain/tracker/SwarmSnapshot.ts"
 import { SwarmTable } from "../src/domain/tracker/SwarmTable.ts"
@@ -28,11 +26,12 @@ const collect: () => void = runInNewContext("gc")
 
 /** One announce, changed in place for each peer, as a listener would. */
 class Asker implements Announcing {
-  readonly #hashes: ReadonlyArray<InfoHash.InfoHash>
-  readonly #ids: ReadonlyArray<PeerId.PeerId>
-  infoHash: InfoHash.InfoHash
-  peerId: PeerId.PeerId
+  readonly #hashes: ReadonlyArray<Uint8Array>
+  readonly #ids: ReadonlyArray<Uint8Array>
+  infoHash: Uint8Array
+  peerId: Uint8Array
   readonly compact = new Uint8Array(6)
+  key = 0
   role: "leech" | "seed" = "leech"
   readonly event = undefined
   readonly numWant = NUM_WANT
@@ -41,8 +40,8 @@ class Asker implements Announcing {
 
   constructor(peers: number) {
     const bytes = () => randomFillSync(new Uint8Array(20))
-    this.#hashes = Array.from({ length: peers / PER_TORRENT }, () => InfoHash.fromBytes(bytes()))
-    this.#ids = Array.from({ length: 16 * PER_TORRENT }, () => PeerId.fromBytes(bytes()))
+    this.#hashes = Array.from({ length: peers / PER_TORRENT }, () => bytes())
+    this.#ids = Array.from({ length: 16 * PER_TORRENT }, () => bytes())
     this.infoHash = this.#hashes[0]!
     this.peerId = this.#ids[0]!
     this.compact.set([1, 0, 0, 0, 0x1a, 0xe1])
@@ -53,6 +52,8 @@ class Asker implements Announcing {
     const torrent = peer % this.#hashes.length
     this.infoHash = this.#hashes[torrent]!
     this.peerId = this.#ids[(torrent % 16) * PER_TORRENT + Math.floor(peer / this.#hashes.length)]!
+    // As nearly all clients have one.
+    this.key = peer + 1
     this.role = peer % 3 === 0 ? "seed" : "leech"
     this.compact[1] = peer >>> 16
     this.compact[2] = peer >>> 8

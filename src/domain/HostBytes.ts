@@ -4,6 +4,9 @@
  */
 import * as Bytes from "./Bytes.ts"
 
+/** Bytes of an address at most. */
+export const MAX_BYTES = 16
+
 const DOT = 0x2e
 const COLON = 0x3a
 

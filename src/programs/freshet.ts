@@ -2,10 +2,12 @@
 import * as Command from "effect/cli/Command"
 import { create, demo, edit, leech, seed, show, tracker, verify } from "./cli/Commands.ts"
 import { main } from "./cli/Main.ts"
+import * as Usage from "./cli/Usage.ts"
 
 main(
   Command.make("freshet").pipe(
     Command.withDescription("Fetch, share, make and track torrents at the speed of the wire"),
     Command.withSubcommands([leech, seed, create, show, verify, edit, tracker, demo])
-  )
+  ),
+  Usage.helpAsFlag
 )

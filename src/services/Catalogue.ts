@@ -29,6 +29,8 @@ export class Catalogue extends Context.Service<Catalogue, {
   readonly publish: (bytes: Uint8Array) => Effect.Effect<Published, CatalogueError | PublishError>
   /** The .torrent as it was published; `undefined` when none is. */
   readonly get: (infoHash: InfoHash.InfoHash) => Effect.Effect<Uint8Array | undefined, CatalogueError>
+  /** Takes a torrent off the list and forgets it; false when none is listed. */
+  readonly remove: (infoHash: InfoHash.InfoHash) => Effect.Effect<boolean, CatalogueError>
   /** All that is listed, as of now; to be read at once, since it changes with what is published. */
   readonly listings: Effect.Effect<ReadonlyListings, CatalogueError>
   /** Whether a torrent is listed, as far as this process knows: what another has published it knows a little later. */

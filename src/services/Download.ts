@@ -32,10 +32,8 @@ export interface Job {
   readonly ready: Queue.Dequeue<OpenPiece, Cause.Done>
   /** A piece is on the disk and announced. */
   readonly onLanded: (piece: OpenPiece) => void
-  /** A piece failed its hash; with the peers that are proven by it to have sent wrong blocks, by identity. */
-  readonly onCorrupt: (piece: number, liars: ReadonlyArray<number>) => void
-  /** Peers proven to have sent wrong blocks for a piece that has come right now. */
-  readonly onLiars: (identities: ReadonlyArray<number>) => void
+  /** A piece failed its hash. */
+  readonly onCorrupt: (piece: number) => void
   /** So many bytes of an unfinished piece are on the disk. */
   readonly onSpilled: (bytes: number) => void
 }
@@ -72,7 +70,8 @@ const pieces = (
     if (verdict === "Inconsistent") {
       return yield* new TorrentError({ reason: { _tag: "Inconsistent", piece: piece.index } })
     }
-    job.onCorrupt(piece.index, swarm.corrupt(piece, Monotonic.millis(clock)))
+    job.onCorrupt(piece.index)
+    swarm.corrupt(piece, Monotonic.millis(clock))
     return false
   })
 
@@ -84,8 +83,6 @@ const pieces = (
 
   const land = (piece: OpenPiece) => {
     swarm.landed(piece, Monotonic.millis(clock))
-    const liars = swarm.takeLiars()
-    if (liars.length > 0) job.onLiars(liars)
     job.onLanded(piece)
   }
 

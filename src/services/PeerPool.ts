@@ -44,8 +44,12 @@ export interface PeerPool {
   readonly admit: (handshake: Handshake, link: Link) => Admission | string
   /** Serves what the peer has asked for. */
   readonly serve: (peer: Peer) => void
+  /** Answers the peer's questions for hashes. */
+  readonly serveHashes: (peer: Peer) => void
   /** Throws out proven liars for good. */
-  readonly ban: (identities: ReadonlyArray<number>) => void
+  readonly ban: (identities: ReadonlyArray<number>, reason: string) => void
+  /** Where a peer is, or was when it left; `undefined` for one that left long ago. */
+  readonly addressOf: (identity: number) => PeerAddress.PeerAddress | undefined
   /** Closes all, and forgets every address that the user has not named. */
   readonly forgetAll: (reason: string) => void
   /** Closes all, and neither dials nor lets in anybody any more. */
@@ -67,6 +71,8 @@ const DIALLING = 32
 /** Peers remembered after they left, since a block of theirs may prove to be wrong only then. */
 const GONE = 1000
 
+type Gone = Pick<Peer, "id" | "address" | "identity" | "inbound">
+
 export const make = Effect.fnUntraced(function*(
   options: PeerPoolOptions
 ): Effect.fn.Return<PeerPool, never, Session | PeerConnection | UploadServer | Scope.Scope> {
@@ -82,7 +88,9 @@ export const make = Effect.fnUntraced(function*(
   const links = new Map<Peer, Link>()
   const byId = new Map<PeerId.PeerId, Peer>()
   /** By identity, in the order in which they left. */
-  const gone = new Map<number, Pick<Peer, "id" | "address" | "inbound">>()
+  const gone = new Map<number, Gone>()
+  /** Identities whose ban was told. */
+  const banned = new Set<number>()
   const v2 = metainfo.infoHashV2 === undefined ? undefined : InfoHash.truncate(metainfo.infoHashV2)
   let dialling = 0
   /** Grows when everybody is forgotten: a dial from before comes to nothing. */
@@ -98,13 +106,17 @@ export const make = Effect.fnUntraced(function*(
 
   const remember = ({ address, id, identity, inbound }: Peer) => {
     gone.delete(identity)
-    gone.set(identity, { address, id, inbound })
+    gone.set(identity, { address, id, identity, inbound })
     if (gone.size > GONE) gone.delete(gone.keys().next().value!)
   }
 
-  const ban = ({ address, id, inbound }: Pick<Peer, "id" | "address" | "inbound">) => {
+  const ban = ({ address, id, identity, inbound }: Gone, reason: string) => {
     session.bans.ban(id, address, !inbound)
-    onEvent({ _tag: "PeerBanned", address, reason: "sent wrong blocks" })
+    // Several pieces may prove the same.
+    if (banned.has(identity)) return
+    banned.add(identity)
+    if (banned.size > GONE) banned.delete(banned.values().next().value!)
+    onEvent({ _tag: "PeerBanned", address, reason })
   }
 
   const onClosed = (peer: Peer, reason: string) => {
@@ -238,16 +250,24 @@ export const make = Effect.fnUntraced(function*(
       const link = links.get(peer)
       if (link !== undefined) uploads.serve(peer, link, shelf)
     },
-    ban: (identities) => {
+    serveHashes: (peer) => {
+      const link = links.get(peer)
+      if (link !== undefined) uploads.serveHashes(peer, link, shelf)
+    },
+    ban: (identities, reason) => {
       for (const identity of identities) {
         const left = gone.get(identity)
-        if (left !== undefined) ban(left)
+        if (left !== undefined) ban(left, reason)
       }
       for (const peer of Array.from(links.keys())) {
         if (!identities.includes(peer.identity)) continue
-        ban(peer)
-        peer.wire.close("sent wrong blocks")
+        ban(peer, reason)
+        peer.wire.close(reason)
       }
+    },
+    addressOf: (identity) => {
+      for (const peer of links.keys()) if (peer.identity === identity) return peer.address
+      return gone.get(identity)?.address
     },
     forgetAll: (reason) => {
       era++

@@ -16,6 +16,7 @@ import * as Fetched from "../domain/Fetched.ts"
 import type { Metainfo } from "../domain/Metainfo.ts"
 import * as PieceCheck from "../domain/PieceCheck.ts"
 import * as PieceLayout from "../domain/PieceLayout.ts"
+import * as PieceTrees from "../domain/PieceTrees.ts"
 import type { OpenPiece } from "../domain/swarm/OpenPiece.ts"
 import { Swarm } from "../domain/swarm/Swarm.ts"
 import * as Wanted from "../domain/Wanted.ts"
@@ -97,13 +98,23 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     order: options.order ?? "Rarest",
     buffers: session.buffers,
     limit: session.downloadLimit,
+    trees: metainfo.pieceRoots && {
+      treeOf: (piece) => PieceTrees.of(metainfo, piece)!,
+      rootOf: (file) => metainfo.files[file]!.piecesRoot!
+    },
     random: () => random.nextDoubleUnsafe(),
     hooks: {
       onFull: (piece) => Queue.offerUnsafe(ready, piece),
       onSpill: (piece) => Queue.offerUnsafe(ready, piece),
       onAsked: (peer) => pool.serve(peer),
       onInterested: (peer, at) => session.interested(swarm, peer, at),
-      onNotInterested: session.released
+      onNotInterested: session.released,
+      onHashesAsked: (peer) => pool.serveHashes(peer),
+      onWrongBlocks: (piece, blocks, senders) =>
+        blocks.forEach((block, i) =>
+          onEvent({ _tag: "BlockCorrupt", piece, block, address: pool.addressOf(senders[i]!) })
+        ),
+      onLiars: (identities, reason) => pool.ban(identities, reason)
     }
   })
   for (const [piece, blocks] of checked.masks) swarm.board.remember(piece, blocks)
@@ -162,11 +173,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     checkOf: (piece) => PieceCheck.of(metainfo, piece),
     ready,
     onLanded,
-    onCorrupt: (piece, liars) => {
-      onEvent({ _tag: "PieceCorrupt", piece })
-      pool.ban(liars)
-    },
-    onLiars: pool.ban,
+    onCorrupt: (piece) => onEvent({ _tag: "PieceCorrupt", piece }),
     onSpilled: (bytes) => writer.noteBlocks(bytes)
   })
   const fetching = Stream.runDrain(pieces).pipe(

@@ -5,6 +5,13 @@ import type * as PeerId from "../domain/PeerId.ts"
 export type TorrentEvent =
   | { readonly _tag: "PieceLanded"; readonly piece: number }
   | { readonly _tag: "PieceCorrupt"; readonly piece: number }
+  /** Found in a corrupt piece by its own hash (BEP 52); the address is unknown for what was on the disk. */
+  | {
+    readonly _tag: "BlockCorrupt"
+    readonly piece: number
+    readonly block: number
+    readonly address: PeerAddress.PeerAddress | undefined
+  }
   | { readonly _tag: "PeerConnected"; readonly address: PeerAddress.PeerAddress; readonly peerId: PeerId.PeerId }
   | { readonly _tag: "PeerDisconnected"; readonly address: PeerAddress.PeerAddress; readonly reason: string }
   | { readonly _tag: "PeerBanned"; readonly address: PeerAddress.PeerAddress; readonly reason: string }

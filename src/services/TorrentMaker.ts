@@ -220,7 +220,9 @@ const make = Effect.fnUntraced(function*(
     pieceHashes: hashed.sha1,
     ...(single ? files[0]! : { files })
   })
-  const parsed = Metainfo.parse(bytes, { maxBytes: bytes.length, names: "posix" })
+  // The bound is for strangers' torrents: files that are equal share their hashes, which few bytes then tell of many pieces.
+  const maxBytes = Math.max(bytes.length, hashed.roots.length)
+  const parsed = Metainfo.parse(bytes, { maxBytes, names: "posix" })
   if (Result.isFailure(parsed)) return yield* invalid(path, `${path} makes no valid torrent: ${parsed.failure.message}`)
   const metainfo = parsed.success
   return { metainfo: name === nodePath.basename(path) ? asOnDisk(metainfo, name, files) : metainfo, bytes }

@@ -11,7 +11,7 @@ import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as net from "node:net"
-import type * as InfoHash from "../domain/InfoHash.ts"
+import * as InfoHash from "../domain/InfoHash.ts"
 import * as AnnounceInterval from "../domain/tracker/AnnounceInterval.ts"
 import type { Summary } from "../domain/tracker/Announcing.ts"
 import { AskerRates } from "../domain/tracker/AskerRates.ts"
@@ -101,13 +101,13 @@ const deskOf = Effect.fnUntraced(function*(options: TrackerServerOptions, counte
   const random = yield* Random.Random
   const run = yield* FiberSet.makeRuntime<never>()
   const chance = () => random.nextDoubleUnsafe()
-  const { intervalMs = AnnounceInterval.DEFAULT_MS, log } = options
+  const { admits, intervalMs = AnnounceInterval.DEFAULT_MS, log } = options
   const ended = <A>(done: (value: A | undefined) => void) => (exit: Exit.Exit<A, unknown>) =>
     done(Exit.isSuccess(exit) ? exit.value : undefined)
   const desk: Desk = {
     counters,
     rates: new AskerRates(options.maxRate ?? Infinity),
-    admits: options.admits ?? (() => true),
+    admits: admits === undefined ? () => true : (infoHash) => admits(InfoHash.fromBytes(infoHash)),
     intervalMs: () => AnnounceInterval.jittered(intervalMs, chance()),
     minIntervalMs: intervalMs * MIN_INTERVAL_SHARE,
     maxNumWant: options.maxNumWant ?? MAX_NUM_WANT,

@@ -13,6 +13,7 @@ import * as PieceLayout from "../domain/PieceLayout.ts"
 import type { Peer } from "../domain/swarm/Peer.ts"
 import { TokenBucket } from "../domain/swarm/TokenBucket.ts"
 import * as Message from "../domain/wire/Message.ts"
+import * as HashServer from "./HashServer.ts"
 import * as Monotonic from "./Monotonic.ts"
 import * as ReadCache from "./ReadCache.ts"
 import type { Link } from "./Transport.ts"
@@ -24,6 +25,8 @@ export interface Shelf<E = { readonly message: string }> extends ReadCache.Sourc
   readonly onSent: (peer: Peer, bytes: number, now: number) => void
   /** Reading for these pieces failed; the peer that asked is let go. */
   readonly onFault: (error: E, pieces: ReadonlySet<number>) => void
+  /** What hashes are served of; absent in version 1. */
+  readonly hashes?: HashServer.HashShelf | undefined
 }
 
 export interface UploadServerOptions {
@@ -34,6 +37,8 @@ export interface UploadServerOptions {
 export class UploadServer extends Context.Service<UploadServer, {
   /** The peer may have asked for blocks: serve it until its queue is empty. Safe to call for every batch. */
   readonly serve: (peer: Peer, link: Link, shelf: Shelf) => void
+  /** The peer may have asked for hashes, whether it is choked or not: answer all of that. Safe to call for every one. */
+  readonly serveHashes: (peer: Peer, link: Link, shelf: Shelf) => void
   /** Forgets what was read of a torrent. */
   readonly drop: (shelf: Shelf) => void
 }>()("freshet/services/UploadServer") {
@@ -152,6 +157,7 @@ const make = Effect.fnUntraced(function*({ maxRate }: UploadServerOptions) {
   const clock = yield* Clock.Clock
   const limit = new TokenBucket(maxRate ?? Infinity, Monotonic.millis(clock))
   const cache: Cache = yield* ReadCache.make<{ readonly message: string }>()
+  const hashes = yield* HashServer.make(limit)
   const run = yield* FiberSet.makeRuntime<never>()
   const busy = new Set<Peer>()
   const turn = Semaphore.makeUnsafe(1)
@@ -220,6 +226,10 @@ const make = Effect.fnUntraced(function*({ maxRate }: UploadServerOptions) {
 
   return UploadServer.of({
     serve,
-    drop: (shelf) => cache.drop(shelf)
+    serveHashes: (peer, link, shelf) => hashes.serve(peer, link, shelf.hashes),
+    drop: (shelf) => {
+      cache.drop(shelf)
+      if (shelf.hashes !== undefined) hashes.drop(shelf.hashes)
+    }
   })
 })

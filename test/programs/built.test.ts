@@ -65,6 +65,10 @@ for (const node of NODES) {
           assert.strictEqual(code, 0, program)
           assert.match(out, /EXAMPLES[^]*EXIT CODES[^]* 26 {2}[^]* 27 {2}/)
         }
+        for (const words of [[], ["seed"]] as const) {
+          const asked = yield* run(node, "freshet", "help", ...words)
+          assert.deepStrictEqual(asked, yield* run(node, "freshet", ...words, "--help"))
+        }
         const version = yield* run(node, "leech", "--version")
         assert.match(version.out, /^freshet \d+\.\d+\.\d+\n$/)
       }))

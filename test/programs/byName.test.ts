@@ -185,6 +185,11 @@ describe("a name", () => {
       assertRefused(yield* leech(origin, dir, "nothing\u001b[2J"), 3, "no torrent of that name", origin, "\\x1b")
     }).pipe(Effect.scoped, Effect.provide(Live)))
 
+  it.live("that is empty is a wrong command line, and nobody is asked", () =>
+    Effect.gen(function*() {
+      assertRefused(yield* leech("http://192.0.2.1", yield* temporary, " "), 28, "--from needs the name of a torrent")
+    }).pipe(Effect.scoped, Effect.provide(Live)))
+
   it.live("that several bear is exit 28, and a list to choose from", () =>
     Effect.gen(function*() {
       const dir = yield* temporary

@@ -51,10 +51,27 @@ describe("tracker", () => {
       assert.include(another.err, `another tracker (process ${first.pid}) uses `)
       assert.strictEqual(another.code, 12)
       yield* first.kill("SIGTERM")
-      const { code, err } = yield* first.ended
+      const { code, err, records } = yield* first.ended
       assert.deepStrictEqual([code, err], [0, ""])
+      const file = path.join(args.at(-1)!, "swarms")
+      assert.deepInclude(records.at(-1), { type: "saved", file, peers: 1, torrents: 1 })
       const second = yield* start("tracker", args)
       assert.include(yield* announce((yield* listening(second)).announce[0]!, "a", 7001), "8:completei2e")
+    }))
+
+  it.live("warns in words of a snapshot that is damaged", () =>
+    Effect.gen(function*() {
+      const dir = yield* folder
+      const place = path.join(dir, "swarms")
+      fs.writeFileSync(place, "rubbish")
+      const tracker = yield* start("tracker", [...local, "--data-dir", dir])
+      yield* listening(tracker)
+      yield* tracker.kill("SIGTERM")
+      const { err } = yield* tracker.ended
+      assert.strictEqual(
+        err,
+        `freshet: ${place} is damaged or cut short; it is kept as ${place}.damaged, and 0 peers of it are known\n`
+      )
     }))
 
   it.live("has what was published, and serves, when it comes back from a kill", () =>
@@ -113,6 +130,12 @@ describe("tracker", () => {
       assert.deepStrictEqual([yield* tracked("a"), yield* tracked("b")], [false, true])
     }))
 
+  it.live("may be given an address twice", () =>
+    Effect.gen(function*() {
+      const tracker = yield* start("tracker", [...local, "--data-dir", "none", "--bind", "127.0.0.1"])
+      assert.strictEqual((yield* listening(tracker)).announce.length, 2)
+    }))
+
   it.live("takes flags before the environment, and that before the file", () =>
     Effect.gen(function*() {
       const config = path.join(yield* folder, "tracker.toml")
@@ -142,7 +165,7 @@ describe("tracker", () => {
         const [args, expected, words, env] of [
           [["--port", "x"], 28, /--port/, {}],
           [["--config", bad], 28, /bad\.toml: there is no setting "prot"/, {}],
-          [["--config", path.join(dir, "nowhere")], 15, /nowhere/, {}],
+          [["--config", path.join(dir, "nowhere")], 15, /nowhere: there is no such file \(ENOENT\)/, {}],
           [[], 28, /FRESHET_TRACKER_PROT/, { FRESHET_TRACKER_PROT: "1" }],
           [["--workers", "2"], 28, /--store redis/, {}],
           [["--publish-token", "s3cret words"], 28, /^(?!.*s3cret).*"\*\*\*" is not a token/, {}],
@@ -155,6 +178,12 @@ describe("tracker", () => {
           [["--data-dir", "/proc/nowhere/at/all"], 18, /cannot make the folder/, {}],
           [["--data-dir", path.join(bad, "x")], 18, /cannot make the folder/, {}],
           [[...none, "--bind", "127.0.0.1", "--port", `${port}`], 6, /is taken/, {}],
+          [
+            [...none, "--bind", "192.0.2.77", "--port", "0"],
+            6,
+            /192\.0\.2\.77.*: this machine has no such address/,
+            {}
+          ],
           [[...none, "--store", "redis://127.0.0.1:1"], 6, /out of reach/, {}]
         ] as const
       ) {

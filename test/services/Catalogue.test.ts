@@ -6,6 +6,7 @@ import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import * as fs from "node:fs"
 import * as path from "node:path"
+import * as Bencode from "../../src/domain/Bencode.ts"
 import * as Bytes from "../../src/domain/Bytes.ts"
 import * as MetainfoWriter from "../../src/domain/MetainfoWriter.ts"
 import { Catalogue, type CatalogueOptions } from "../../src/services/Catalogue.ts"
@@ -107,6 +108,32 @@ const everyLayer = (make: Effect.Effect<Open, never, Scope.Scope>) => {
       assert.strictEqual((yield* catalogue.listings).count, 2)
     }).pipe(Effect.scoped))
 
+  it.live("forgets what is taken back, which makes room, and takes it again", () =>
+    Effect.gen(function*() {
+      const catalogue = yield* (yield* make)({ maxTorrents: 2, maxTotalBytes: a.bytes.length + b.bytes.length })
+      yield* catalogue.publish(a.bytes)
+      yield* catalogue.publish(b.bytes)
+      assert.isTrue(yield* catalogue.remove(a.infoHash))
+      assert.isFalse(yield* catalogue.remove(a.infoHash))
+      assert.isUndefined(yield* catalogue.get(a.infoHash))
+      assert.isFalse(catalogue.has(a.infoHash))
+      assert.deepStrictEqual((yield* catalogue.listings).all().map(({ infoHash }) => infoHash), [b.infoHash])
+      assert.strictEqual((yield* catalogue.publish(a.bytes))._tag, "Added")
+      assert.deepStrictEqual(new Uint8Array((yield* catalogue.get(a.infoHash))!), a.bytes)
+    }).pipe(Effect.scoped))
+
+  it.live("forgets a hybrid by either of its hashes, and has its room again", () =>
+    Effect.gen(function*() {
+      const { document, metainfo } = versioned("hybrid", [{ path: ["both"], length: 20_000 }], 16_384)
+      const catalogue = yield* (yield* make)({ maxTotalBytes: document.length })
+      for (const infoHash of metainfo.swarms) {
+        assert.strictEqual((yield* catalogue.publish(document))._tag, "Added")
+        assert.isTrue(yield* catalogue.remove(infoHash))
+        for (const gone of metainfo.swarms) assert.isUndefined(yield* catalogue.get(gone))
+      }
+      assert.strictEqual((yield* catalogue.publish(document))._tag, "Added")
+    }).pipe(Effect.scoped))
+
   it.live("takes many at once, and none twice", () =>
     Effect.gen(function*() {
       const catalogue = yield* (yield* make)({ maxTorrents: 5 })
@@ -118,6 +145,21 @@ const everyLayer = (make: Effect.Effect<Open, never, Scope.Scope>) => {
 }
 
 describe("a torrent that would take long to read", () => {
+  it.effect("is refused when too many of its names differ by case alone", () =>
+    Effect.gen(function*() {
+      const catalogue = yield* open(Catalogue.layerMemory())
+      const publish = (twins: number) => {
+        const bits = (n: number) => n.toString(2).padStart(10, "0").replaceAll("0", "σ").replaceAll("1", "Σ")
+        const files = Array.from({ length: twins + 1 }, (_, n) => ({ path: [`x${bits(n)}x`], length: 1 }))
+        const fields = { name: "twins", pieceLength: 16_384, pieceHashes: new Uint8Array(20), files }
+        return catalogue.publish(MetainfoWriter.encode(fields))
+      }
+      const error = yield* Effect.flip(publish(501))
+      assert.deepInclude(error, { _tag: "PublishError", reason: "TooLarge" })
+      assert.match(error.message, /more than 500 of its files have the names of others/)
+      assert.strictEqual((yield* publish(500))._tag, "Added")
+    }).pipe(Effect.scoped))
+
   it.effect("is refused at once", () =>
     Effect.gen(function*() {
       const catalogue = yield* open(Catalogue.layerMemory())
@@ -160,6 +202,25 @@ describe("a torrent that would take long to read", () => {
         assert.include(error.message, "names")
       }
     }))
+})
+
+describe("a torrent with much padding under a long name", () => {
+  it.effect("is read like any other", () =>
+    Effect.gen(function*() {
+      const catalogue = yield* open(Catalogue.layerMemory())
+      const padding = Array.from({ length: 2000 }, () => ({ attr: "p", length: 0 }))
+      const info = {
+        files: [{ length: 1, path: ["a"] }, ...padding],
+        name: "x".repeat(1_000_000),
+        "piece length": 16_384,
+        pieces: new Uint8Array(20)
+      }
+      const start = process.cpuUsage()
+      const { listing } = yield* catalogue.publish(Bencode.encode({ info }))
+      const { system, user } = process.cpuUsage(start)
+      assert.strictEqual(listing.name, "x".repeat(255))
+      assert.isBelow((user + system) / 1000, 2000)
+    }), { timeout: 60_000 })
 })
 
 describe("in memory", () => {
@@ -292,6 +353,19 @@ RedisServer.describeWhereRedis("in Redis", () => {
       assert.deepStrictEqual(yield* other.publish(a.bytes), { _tag: "Known", listing })
       yield* other.publish(b.bytes)
       assert.strictEqual((yield* one.listings).count, 2)
+    }).pipe(Effect.scoped))
+
+  it.live("tells all what one has taken back, and something else put in its place", () =>
+    Effect.gen(function*() {
+      const { url } = yield* redis
+      const one = yield* openAt(url)()
+      const other = yield* openAt(url)()
+      yield* one.publish(a.bytes)
+      assert.deepStrictEqual(yield* names(other), ["a"])
+      yield* one.remove(a.infoHash)
+      yield* one.publish(b.bytes)
+      assert.deepStrictEqual(yield* names(other), ["b"])
+      assert.isFalse(other.has(a.infoHash))
     }).pipe(Effect.scoped))
 
   it.live("passes over what is no listing, and trusts no name", () =>

@@ -56,7 +56,10 @@ const fixture = Effect.fnUntraced(function*({ blocks, pieces, room }: Options) {
       onSpill: (piece) => Queue.offerUnsafe(ready, piece),
       onAsked: () => {},
       onInterested: () => {},
-      onNotInterested: () => {}
+      onNotInterested: () => {},
+      onHashesAsked: () => {},
+      onWrongBlocks: () => {},
+      onLiars: (liars) => void log.push(`liars [${liars.join()}]`)
     }
   })
   const storage = {
@@ -81,8 +84,7 @@ const fixture = Effect.fnUntraced(function*({ blocks, pieces, room }: Options) {
     storage,
     checkOf: (piece: number) => ({ sha1: pieceHashes.subarray(20 * piece, 20 * (piece + 1)), merkle: undefined }),
     ready,
-    onCorrupt: (piece: number, liars: ReadonlyArray<number>) => void log.push(`corrupt ${piece} [${liars.join()}]`),
-    onLiars: (liars: ReadonlyArray<number>) => void log.push(`liars [${liars.join()}]`),
+    onCorrupt: (piece: number) => void log.push(`corrupt ${piece}`),
     onLanded: () => {},
     onSpilled: (bytes: number) => void log.push(`spilled ${bytes}`)
   }
@@ -215,7 +217,7 @@ describe("Download", () => {
       answer(liar, 2, true)
       const fiber = yield* Effect.forkChild(collect(stream))
       yield* TestClock.adjust(0)
-      assert.deepStrictEqual(log, ["corrupt 0 []"])
+      assert.deepStrictEqual(log, ["corrupt 0"])
       swarm.closed(liar.peer, 0)
       swarm.unchoke(honest.peer)
       swarm.batchEnded(honest.peer, 0)
@@ -223,7 +225,7 @@ describe("Download", () => {
       yield* TestClock.adjust(0)
       Queue.endUnsafe(ready)
       assert.deepStrictEqual(yield* Fiber.join(fiber), [0])
-      assert.deepStrictEqual(log, ["corrupt 0 []", "write 0 4", "liars [2]"])
+      assert.deepStrictEqual(log, ["corrupt 0", "write 0 4", "liars [2]"])
     }).pipe(Effect.provide(layer)))
 
   it.effect("fails when the files cannot be written, and tells nobody of the piece", () =>
@@ -274,15 +276,15 @@ describe("Download", () => {
       })
       yield* Effect.gen(function*() {
         const { answer, log, ready, seed, stream } = yield* fixture({ pieces: 2, blocks: 1, room: 1 })
-        const peer = seed(1)
+        const peers = [seed(1), seed(2)]
         const fiber = yield* Effect.forkChild(collect(stream))
         for (let i = 0; i < 5; i++) {
-          answer(peer, 1)
+          for (const peer of peers) answer(peer, 1)
           yield* TestClock.adjust(0)
         }
         Queue.endUnsafe(ready)
         assert.deepStrictEqual(yield* Fiber.join(fiber), [0, 1])
-        assert.deepStrictEqual(log, ["corrupt 0 [1]", "write 0 1", "write 1 1"])
+        assert.deepStrictEqual(log, ["corrupt 0", "liars [1]", "write 0 1", "write 1 1"])
         assert.deepStrictEqual(seen, [BLOCK, BLOCK, BLOCK - 100])
       }).pipe(Effect.provide(Download.layer.pipe(Layer.provide(mock))))
     }))

@@ -6,6 +6,7 @@ import * as Bytes from "../../src/domain/Bytes.ts"
 import * as InfoHash from "../../src/domain/InfoHash.ts"
 import type { Peer } from "../../src/domain/swarm/Peer.ts"
 import * as Handshake from "../../src/domain/wire/Handshake.ts"
+import type * as HashMessage from "../../src/domain/wire/HashMessage.ts"
 import * as Message from "../../src/domain/wire/Message.ts"
 import { type Admission, type Hello, PeerConnection, type Port } from "../../src/services/PeerConnection.ts"
 import { peerIdOf } from "../domain/swarm/fakes.ts"
@@ -19,6 +20,16 @@ const ours = peerIdOf(1)
 const theirs = peerIdOf(2)
 const greeting = Handshake.encode(infoHash, theirs)
 const keepAlive = new Uint8Array(4)
+
+const rangeOf = ({ base, index, length, proofLayers, root }: HashMessage.HashRange) =>
+  `${Bytes.toHex(root, 0, 2)} ${base} ${index} ${length} ${proofLayers}`
+
+/** A `hashes` message that says `length` and has `size` bytes of hashes. */
+const hashes = (length: number, size: number): Uint8Array => {
+  const tail = new Uint8Array(48 + size)
+  Bytes.writeUint32(tail, 40, length)
+  return message(Message.HASHES, [], tail)
+}
 
 /** A torrent that writes down what it is told, and answers with `verdict`. */
 const recorder = (pieces = 20) => {
@@ -44,6 +55,9 @@ const recorder = (pieces = 20) => {
     request: (_, piece, begin, length) => note(`request ${piece} ${begin} ${length}`),
     block: (_, piece, begin, bytes, at, length) =>
       note(`block ${piece} ${begin} ${Bytes.toHex(bytes.subarray(at, at + length))}`),
+    hashRequest: (_, range) => note(`hash request ${rangeOf(range)}`),
+    hashes: (_, range, hashes) => note(`hashes ${rangeOf(range)} ${hashes.length}`),
+    hashReject: (_, range) => void note(`hash reject ${rangeOf(range)}`),
     batchEnded: (peer) => {
       note("batch")
       state.reply(peer)
@@ -193,6 +207,24 @@ describe("PeerConnection", () => {
       ])
     }).pipe(Effect.provide(PeerConnection.layer)))
 
+  it.effect("hands on the hash messages of BEP 52", () =>
+    Effect.gen(function*() {
+      const { link, torrent } = yield* opened()
+      const range = [...noise(32), 0, 0, 0, 4, 0, 0, 2, 0, 0, 0, 0, 2, 0, 0, 0, 3]
+      const name = `${Bytes.toHex(noise(2))} 4 512 2 3`
+      link.push(Bytes.concat([
+        message(Message.HASH_REQUEST, [], Uint8Array.from(range)),
+        message(Message.HASHES, [], Uint8Array.from([...range, ...noise(5 * 32)])),
+        message(Message.HASH_REJECT, [], Uint8Array.from(range))
+      ]))
+      assert.deepStrictEqual(torrent.told, [
+        `hash request ${name}`,
+        `hashes ${name} 160`,
+        `hash reject ${name}`,
+        "batch"
+      ])
+    }).pipe(Effect.provide(PeerConnection.layer)))
+
   it.effect("ignores ids it does not know, also empty and long ones", () =>
     Effect.gen(function*() {
       const { link, torrent } = yield* opened()
@@ -209,7 +241,15 @@ describe("PeerConnection", () => {
       ["a short request", message(Message.REQUEST, [1, 2])],
       ["a long cancel", message(Message.CANCEL, [1, 2, 3, 4])],
       ["an empty block", message(Message.PIECE, [1, 2])],
-      ["half a piece header", message(Message.PIECE, [1])]
+      ["half a piece header", message(Message.PIECE, [1])],
+      ["a short hash request", message(Message.HASH_REQUEST, [], noise(47))],
+      ["a long hash reject", message(Message.HASH_REJECT, [], noise(49))],
+      ["hashes without a hash", message(Message.HASHES, [], new Uint8Array(48))],
+      ["fewer hashes than it says", hashes(4, 4 * 32 - 32)],
+      ["more hashes than it says", hashes(4, 4 * 32 + 32)],
+      ["half a hash", hashes(2, 80)],
+      ["three hashes", hashes(3, 96)],
+      ["2^31 hashes", hashes(2 ** 31, 64)]
     ] as const
   ) {
     it.effect(`drops a peer that sends ${name}`, () =>

@@ -55,7 +55,10 @@ const withPool = Effect.fnUntraced(function*(
         onSpill: () => {},
         onAsked: () => {},
         onInterested: () => {},
-        onNotInterested: () => {}
+        onNotInterested: () => {},
+        onHashesAsked: () => {},
+        onWrongBlocks: () => {},
+        onLiars: () => {}
       }
     })
     const events: Array<TorrentEvent> = []
@@ -261,7 +264,7 @@ describe("PeerPool", () => {
       net.call(address(3), peerIdOf(3))
       yield* settle
       const liar = net.connected.find(({ peer }) => peer.id === peerIdOf(1))!
-      pool.ban([liar.peer.identity])
+      pool.ban([liar.peer.identity], "sent wrong blocks")
       yield* settle
       assert.deepStrictEqual([...swarm.peers].map((peer) => peer.id), [peerIdOf(3)])
       assert.include(events.map(({ _tag }) => _tag), "PeerBanned")
@@ -288,7 +291,7 @@ describe("PeerPool", () => {
       peer.received = 16_384
       hangUp()
       yield* settle
-      pool.ban([peer.identity])
+      pool.ban([peer.identity], "sent wrong blocks")
       net.call(address(1), peerIdOf(1))
       yield* settle
       assert.strictEqual(swarm.peers.size, 0)

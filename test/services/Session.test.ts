@@ -30,7 +30,10 @@ const swarmOf = (): Swarm =>
       onSpill: () => {},
       onAsked: () => {},
       onInterested: () => {},
-      onNotInterested: () => {}
+      onNotInterested: () => {},
+      onHashesAsked: () => {},
+      onWrongBlocks: () => {},
+      onLiars: () => {}
     }
   })
 

@@ -151,6 +151,19 @@ describe("TorrentMaker", () => {
   )
 
   it.effect(
+    "makes version 2 of equal files, which share their hashes",
+    inFolder(Effect.fnUntraced(function*(top) {
+      const payload = noise(1024 * KIB, 1)
+      for (const name of ["a", "b", "c"]) write(nodePath.join(top, name), payload)
+      const { bytes, metainfo } = yield* make({ path: top, version: "2", pieceLength: 16 * KIB })
+      const { length } = metainfo.pieceRoots!
+      assert.strictEqual(length, 3 * 64 * 32)
+      assert.isBelow(bytes.length, length)
+      assert.deepStrictEqual(metainfo.files[0]!.piecesRoot, metainfo.files[2]!.piecesRoot)
+    }))
+  )
+
+  it.effect(
     "follows a link at the top, and names the torrent after it",
     inFolder(Effect.fnUntraced(function*(top) {
       write(nodePath.join(top, "real", "x"), "x")

@@ -143,6 +143,7 @@ export const layerOf = (network: Network): Layer.Layer<Transport | PeerConnectio
     Layer.succeed(PeerConnection, { run: (link, hello) => run(network, link, hello) }),
     Layer.succeed(UploadServer, {
       serve: (peer) => void network.served.push(peer),
+      serveHashes: () => {},
       drop: ({ key }) => void network.dropped.push(key)
     })
   )

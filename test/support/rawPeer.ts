@@ -13,7 +13,9 @@ export const Id = {
   have: 4,
   bitfield: 5,
   request: 6,
-  piece: 7
+  piece: 7,
+  hashRequest: 21,
+  hashReject: 23
 } as const
 
 const HANDSHAKE = 68

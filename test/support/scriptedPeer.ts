@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Bytes from "../../src/domain/Bytes.ts"
+import type * as InfoHash from "../../src/domain/InfoHash.ts"
 import * as PeerId from "../../src/domain/PeerId.ts"
 import { FrameReader } from "../../src/domain/wire/FrameReader.ts"
 import * as Handshake from "../../src/domain/wire/Handshake.ts"
@@ -22,6 +23,8 @@ export interface ScriptedPeer {
   readonly isConnected: () => boolean
   /** Says more, once the node has answered. */
   readonly say: (write: (outbox: Message.Outbox) => void) => void
+  /** Sends whole messages as they are. */
+  readonly send: (bytes: Uint8Array) => void
 }
 
 export interface Script {
@@ -32,7 +35,11 @@ export interface Script {
   readonly after?: number | undefined
   /** Said with the handshake. */
   readonly greeting?: ((outbox: Message.Outbox) => void) | undefined
-  readonly onFrame?: ((frame: Frame) => void) | undefined
+  readonly onFrame?: ((frame: Frame, peer: Pick<ScriptedPeer, "say" | "send">) => void) | undefined
+  /** What it calls the torrent by; the torrent's own hash when absent. */
+  readonly infoHash?: InfoHash.InfoHash | undefined
+  /** Whether it says that it speaks version 2. */
+  readonly v2?: boolean | undefined
 }
 
 const MAX_FRAME = 1 << 20
@@ -43,13 +50,11 @@ const ALIVE = 60_000
 const talk = Effect.fnUntraced(function*(swarm: Swarm.Swarm, script: Script, state: State) {
   const machine = swarm.network.host({ addresses: [Swarm.host(script.number)] })
   const link = yield* machine.dial(Swarm.address(script.target))
-  state.send = (write) => {
-    const outbox = new Message.Outbox()
-    write(outbox)
-    link.send([outbox.take()])
-  }
-  link.send([Handshake.encode(swarm.torrent.metainfo.infoHash, state.peerId)])
-  if (script.greeting !== undefined) state.send(script.greeting)
+  state.send = (bytes) => link.send([bytes])
+  const say = sayOf(state)
+  const infoHash = script.infoHash ?? swarm.torrent.metainfo.infoHash
+  link.send([Handshake.encode(infoHash, state.peerId, { v2: script.v2 ?? false })])
+  if (script.greeting !== undefined) say(script.greeting)
   const reader = new FrameReader({
     onHandshake: () => {
       state.connected = true
@@ -59,11 +64,11 @@ const talk = Effect.fnUntraced(function*(swarm: Swarm.Swarm, script: Script, sta
       if (length === 0) return true
       const frame = { id: bytes[at]!, payload: bytes.slice(at + 1, at + length) }
       state.frames.push(frame)
-      script.onFrame?.(frame)
+      script.onFrame?.(frame, { say, send: state.send })
       return true
     }
   }, MAX_FRAME)
-  yield* Effect.sync(() => state.send((outbox) => outbox.keepAlive())).pipe(
+  yield* Effect.sync(() => say((outbox) => outbox.keepAlive())).pipe(
     Effect.delay(ALIVE),
     Effect.forever,
     Effect.forkScoped
@@ -76,7 +81,13 @@ interface State {
   readonly peerId: PeerId.PeerId
   readonly frames: Array<Frame>
   connected: boolean
-  send: ScriptedPeer["say"]
+  send: ScriptedPeer["send"]
+}
+
+const sayOf = (state: State): ScriptedPeer["say"] => (write) => {
+  const outbox = new Message.Outbox()
+  write(outbox)
+  state.send(outbox.take())
 }
 
 /** Starts the peer in the scope; it connects as virtual time passes. */
@@ -95,7 +106,8 @@ export const start = Effect.fnUntraced(function*(
     peerId: state.peerId,
     frames: state.frames,
     isConnected: () => state.connected,
-    say: (write) => state.send(write)
+    say: sayOf(state),
+    send: (bytes) => state.send(bytes)
   }
 })
 

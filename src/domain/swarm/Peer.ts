@@ -2,6 +2,7 @@
 import type * as Bitfield from "../Bitfield.ts"
 import type * as PeerAddress from "../PeerAddress.ts"
 import type * as PeerId from "../PeerId.ts"
+import type { HashRange } from "../wire/HashMessage.ts"
 import type * as Message from "../wire/Message.ts"
 import { AskedBlocks } from "./AskedBlocks.ts"
 import type { OpenPiece } from "./OpenPiece.ts"
@@ -67,9 +68,15 @@ export class Peer {
   downRate = 0
   /** Sent a block of a piece that failed its hash; gets whole pieces to itself until it is cleared or found out. */
   onParole = false
+  /** Proven to have sent what is wrong, and about to be closed: nothing more is asked of it. */
+  isLiar = false
+  /** The connection is no more. */
+  isGone = false
 
   /** Blocks the peer asks of us. */
   readonly asked = new AskedBlocks()
+  /** Hashes the peer asks of us, first come first served. */
+  readonly askedHashes: Array<HashRange> = []
   readonly up = new Rate()
   unchokedAt = 0
   uploadedSinceUnchoke = 0

@@ -138,7 +138,7 @@ const agrees = (failure: Failure, block: number, digest: Uint8Array): boolean =>
   Bytes.equals(digestOf(failure, block), digest)
 
 /** The peer that sent every block, if one did. */
-const soleSender = (senders: ArrayLike<number>): number | undefined => {
+export const soleSender = (senders: ArrayLike<number>): number | undefined => {
   const first = senders[0]
   if (first === undefined || first < 0) return undefined
   for (let i = 1; i < senders.length; i++) if (senders[i] !== first) return undefined

@@ -1,17 +1,22 @@
 /** What a tracker's table of swarms is told and what it answers, whatever protocol is spoken outside. */
-import type * as InfoHash from "../InfoHash.ts"
-import type * as PeerId from "../PeerId.ts"
 import type { Event } from "./Announce.ts"
 
 /** What a peer has: not all, all that it wants of a torrent but not all of it (BEP 21), or all. */
 export type Role = "leech" | "paused" | "seed"
 
-/** One announce as the tracker's table takes it. */
+/** One announce as the tracker's table takes it. Its bytes are another's once it is answered: who keeps them, copies them. */
 export interface Announcing {
-  readonly infoHash: InfoHash.InfoHash
-  readonly peerId: PeerId.PeerId
-  /** The form of BEP 23 or BEP 7: 6 or 18 bytes, port above zero. Valid only during the call: who keeps it, copies it. */
+  /** 20 bytes. */
+  readonly infoHash: Uint8Array
+  /** 20 bytes. */
+  readonly peerId: Uint8Array
+  /** The form of BEP 23 or BEP 7: 6 or 18 bytes, port above zero. */
   readonly compact: Uint8Array
+  /**
+   * By which a peer is known when its address has changed (BEP 7), since it tells nobody else: an unsigned integer of 32 bits,
+   * 0 for none.
+   */
+  readonly key: number
   /** A peer that does not say what is left is a leech. */
   readonly role: Role
   readonly event: Event | undefined

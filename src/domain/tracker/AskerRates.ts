@@ -10,10 +10,9 @@ const MAX_ADDRESSES = 65_536
 /** Questions that may come at once, in seconds of the rate: clients announce all their torrents when they start. */
 const BURST_SECONDS = 10
 
-const keyOf = (compact: Uint8Array): string => {
-  const length = compact.length === 6 ? 4 : 8
+const keyOf = (host: Uint8Array, length: number): string => {
   let key = ""
-  for (let i = 0; i < length; i++) key += String.fromCharCode(compact[i]!)
+  for (let i = 0; i < Math.min(length, 8); i++) key += String.fromCharCode(host[i]!)
   return key
 }
 
@@ -38,12 +37,12 @@ export class AskerRates {
   }
 
   /**
-   * Counts one question from this address, in the form of BEP 23 or BEP 7, at a time in ms. Answers 0 when it may be
-   * asked, else the ms until the next one may.
+   * Counts one question from this address, the first `length` bytes of `host`, at a time in ms. Answers 0 when it may be
+   * asked, else the ms until the next one may. All whose address is not known, of length 0, share one rate.
    */
-  take(compact: Uint8Array, now: number): number {
+  take(host: Uint8Array, length: 0 | 4 | 16, now: number): number {
     if (this.#rate === Infinity) return 0
-    const key = keyOf(compact)
+    const key = keyOf(host, length)
     const bucket = this.#buckets.get(key) ?? this.#newBucket(now)
     this.#buckets.delete(key)
     this.#buckets.set(key, bucket)

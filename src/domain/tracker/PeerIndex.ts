@@ -1,5 +1,5 @@
 /**
- * From the hash of a peer to its slot: open addressing with linear probing. The table is split by the upper bits of the
+ * From the hash of a peer to its slot, or of a torrent to its number: open addressing with linear probing. The table is split by the upper bits of the
  * hash into shards that grow one by one, so that no announce ever waits for all of a million entries to move.
  */
 

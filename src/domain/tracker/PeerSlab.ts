@@ -1,5 +1,5 @@
 /**
- * The peers of all swarms as records of 60 bytes, about a cache line each, in segments that are never copied. A peer
+ * The peers of all swarms as records of 64 bytes, about a cache line each, in segments that are never copied. A peer
  * keeps its slot for as long as it is known. All peers stand in one line, the one that has been silent longest first.
  *
  * ```
@@ -8,7 +8,7 @@
  * 38  class                         byte, see PeerClass.ts
  * 39  its completed is counted      byte
  * 40  when its time is over         uint32, seconds
- *     number of its swarm, place among the swarm's peers, neighbours in the line     int32 each
+ *     number of its swarm, place among the swarm's peers, neighbours in the line, key     int32 each
  * ```
  */
 import * as AddressHash from "./AddressHash.ts"
@@ -17,7 +17,7 @@ const SEGMENT_BITS = 13
 const SEGMENT = 1 << SEGMENT_BITS
 const MASK = SEGMENT - 1
 
-const WORDS = 15
+const WORDS = 16
 
 /** Offsets in words. */
 const ADDRESS = 5
@@ -26,6 +26,7 @@ const SWARM = 11
 const PLACE = 12
 const OLDER = 13
 const NEWER = 14
+const KEY = 15
 
 /** Offsets in bytes. */
 const ADDRESS_BYTE = 20
@@ -39,13 +40,21 @@ export const NONE = -1
 
 interface Records {
   readonly words: Int32Array
+  readonly halves: Uint16Array
   readonly bytes: Uint8Array
 }
 
 const newRecords = (count: number): Records => {
   const words = new Int32Array(count * WORDS)
-  return { words, bytes: new Uint8Array(words.buffer) }
+  return { words, halves: new Uint16Array(words.buffer), bytes: new Uint8Array(words.buffer) }
 }
+
+/** Ports are never 0, and IPv4 has nothing where IPv6 has the port. */
+const isIpv4 = (bytes: Uint8Array, at: number): boolean =>
+  bytes[at + PORT_BYTE] === 0 && bytes[at + PORT_BYTE + 1] === 0
+
+const keyHashOf = (key: Int32Array, { words }: Records, at: number, swarm: number): number =>
+  AddressHash.of(key, words, at, ADDRESS, swarm, words[at + KEY]!)
 
 const hashOf = (key: Int32Array, { bytes, words }: Records, at: number, swarm: number): number => {
   const port6 = (bytes[4 * at + PORT_BYTE]! << 8) | bytes[4 * at + PORT_BYTE + 1]!
@@ -76,17 +85,13 @@ export class PeerSlab {
     return this.head
   }
 
-  /** Takes an id and an address in hand, for {@link heldHash}, {@link isHeld}, {@link hasHeldId} and {@link add}. */
-  hold(peerId: string, compact: Uint8Array): void {
-    const { bytes } = this.hand
-    for (let i = 0; i < ID_BYTES; i++) bytes[i] = peerId.charCodeAt(i)
-    this.holdAddress(compact)
-  }
-
-  /** The same with the id as bytes. */
-  holdBytes(peerId: Uint8Array, compact: Uint8Array): void {
-    this.hand.bytes.set(peerId)
-    this.holdAddress(compact)
+  /** Takes an id, an address and a key, or 0, in hand: what most of the following is about. */
+  hold(peerId: Uint8Array, compact: Uint8Array, key: number): void {
+    const { bytes, words } = this.hand
+    words[KEY] = key
+    for (let i = 0; i < ID_BYTES; i++) bytes[i] = peerId[i]!
+    for (let word = ADDRESS + 1; word < EXPIRY; word++) words[word] = 0
+    for (let i = 0; i < compact.length; i++) bytes[ADDRESS_BYTE + i] = compact[i]!
   }
 
   /** Of the address in hand, in one swarm. */
@@ -111,6 +116,34 @@ export class PeerSlab {
     return bytes[byte] === hand.bytes[PORT_BYTE] && bytes[byte + 1] === hand.bytes[PORT_BYTE + 1]
   }
 
+  /** Of the id and the key in hand, in one swarm. */
+  heldKeyHash(key: Int32Array, swarm: number): number {
+    return keyHashOf(key, this.hand, 0, swarm)
+  }
+
+  keyHash(key: Int32Array, slot: number): number {
+    const records = this.segments[slot >>> SEGMENT_BITS]!
+    const at = (slot & MASK) * WORDS
+    return keyHashOf(key, records, at, records.words[at + SWARM]!)
+  }
+
+  /** Is this the swarm's peer with the id and the key in hand, and an address of the same family? */
+  isHeldByKey(slot: number, swarm: number): boolean {
+    const { bytes, words } = this.segments[slot >>> SEGMENT_BITS]!
+    const at = (slot & MASK) * WORDS
+    return words[at + SWARM] === swarm && words[at + KEY] === this.hand.words[KEY] &&
+      isIpv4(bytes, 4 * at) === isIpv4(this.hand.bytes, 0) && this.hasHeldId(slot)
+  }
+
+  /** The key in hand as an integer of either sign; 0 for none. */
+  get heldKey(): number {
+    return this.hand.words[KEY]!
+  }
+
+  peerKey(slot: number): number {
+    return this.get(slot, KEY)
+  }
+
   /** Backwards, since ids begin with the name of the client. */
   hasHeldId(slot: number): boolean {
     const { words } = this.segments[slot >>> SEGMENT_BITS]!
@@ -124,7 +157,8 @@ export class PeerSlab {
     const slot = this.allot()
     const { bytes, words } = this.segments[slot >>> SEGMENT_BITS]!
     const at = (slot & MASK) * WORDS
-    words.set(this.hand.words, at)
+    for (let word = 0; word < EXPIRY; word++) words[at + word] = this.hand.words[word]!
+    words[at + KEY] = this.hand.words[KEY]!
     words[at + SWARM] = swarm
     words[at + EXPIRY] = expiry
     bytes[4 * at + CLASS_BYTE] = kind
@@ -152,12 +186,11 @@ export class PeerSlab {
 
   /** Writes the last word of its id, and the first 6 bytes of its address as three half words, the first one lowest. */
   describe(slot: number, out: Int32Array, to: number): void {
-    const { words } = this.segments[slot >>> SEGMENT_BITS]!
+    const { halves, words } = this.segments[slot >>> SEGMENT_BITS]!
     const at = (slot & MASK) * WORDS + ADDRESS
-    const halves = new Uint16Array(words.buffer, 4 * at, 3)
     out[to] = words[at - 1]!
-    out[to + 1] = halves[0]! | (halves[1]! << 16)
-    out[to + 2] = halves[2]!
+    out[to + 1] = halves[2 * at]! | (halves[2 * at + 1]! << 16)
+    out[to + 2] = halves[2 * at + 2]!
   }
 
   /** The last word of the id in hand. */
@@ -165,10 +198,16 @@ export class PeerSlab {
     return this.hand.words[ADDRESS - 1]!
   }
 
-  /** The id in hand takes the place of another. */
-  takeId(slot: number): void {
+  /** The id, the address and the key in hand take the place of others. */
+  take(slot: number): void {
     const { words } = this.segments[slot >>> SEGMENT_BITS]!
-    words.set(this.hand.words.subarray(0, ADDRESS), (slot & MASK) * WORDS)
+    const at = (slot & MASK) * WORDS
+    const kind = this.kind(slot)
+    const finished = this.isFinished(slot)
+    for (let word = 0; word < EXPIRY; word++) words[at + word] = this.hand.words[word]!
+    words[at + KEY] = this.hand.words[KEY]!
+    this.setKind(slot, kind)
+    this.setFinished(slot, finished)
   }
 
   expiry(slot: number): number {
@@ -224,12 +263,6 @@ export class PeerSlab {
     line.sort()
     this.head = this.tail = NONE
     for (const entry of line) this.append(entry - Math.floor(entry / 2 ** 31) * 2 ** 31)
-  }
-
-  private holdAddress(compact: Uint8Array): void {
-    const { bytes, words } = this.hand
-    for (let word = ADDRESS + 1; word < EXPIRY; word++) words[word] = 0
-    for (let i = 0; i < compact.length; i++) bytes[ADDRESS_BYTE + i] = compact[i]!
   }
 
   private copy(slot: number, from: number, size: number, out: Uint8Array, to: number): void {

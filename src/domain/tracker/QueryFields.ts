@@ -24,6 +24,7 @@ export interface Fields {
   compact: string | undefined
   noPeerId: string | undefined
   ip: string | undefined
+  key: string | undefined
 }
 
 /** Twenty percent-encoded bytes. A broken escape stays as it is. */
@@ -57,42 +58,45 @@ const integer = (query: string, from: number, to: number): number => {
   return Number.isSafeInteger(value) ? value : NaN
 }
 
+/** A part of a text, without making one of it: twelve of these take less than one such text. */
+const is = (query: string, start: number, end: number, name: string): boolean =>
+  end - start === name.length && query.startsWith(name, start)
+
+const takeNumber = (fields: Fields, query: string, start: number, equals: number, end: number): boolean => {
+  const from = equals + 1
+  if (is(query, start, equals, "port")) {
+    if (fields.port === UNSEEN) fields.port = integer(query, from, end)
+  } else if (is(query, start, equals, "left")) {
+    if (fields.left === UNSEEN) fields.left = integer(query, from, end)
+  } else if (is(query, start, equals, "uploaded")) {
+    if (fields.uploaded === UNSEEN) fields.uploaded = integer(query, from, end)
+  } else if (is(query, start, equals, "downloaded")) {
+    if (fields.downloaded === UNSEEN) fields.downloaded = integer(query, from, end)
+  } else if (is(query, start, equals, "numwant")) {
+    if (fields.numWant === UNSEEN) fields.numWant = integer(query, from, end)
+  } else {
+    return false
+  }
+  return true
+}
+
+const takeText = (fields: Fields, query: string, start: number, equals: number, end: number): void => {
+  const text = (): string => Percent.decode(query.slice(equals + 1, end))
+  if (is(query, start, equals, "event")) fields.event ??= text()
+  else if (is(query, start, equals, "compact")) fields.compact ??= text()
+  else if (is(query, start, equals, "no_peer_id")) fields.noPeerId ??= text()
+  else if (is(query, start, equals, "ip")) fields.ip ??= text()
+  else if (is(query, start, equals, "key")) fields.key ??= text()
+}
+
 const take = (fields: Fields, query: string, start: number, equals: number, end: number): void => {
   const from = equals + 1
-  const text = (): string => Percent.decode(query.slice(from, end))
-  switch (query.slice(start, equals)) {
-    case "info_hash":
-      if (fields.infoHash === undefined) fields.infoHash = twenty(query, from, end)
-      return
-    case "peer_id":
-      if (fields.peerId === undefined) fields.peerId = twenty(query, from, end)
-      return
-    case "port":
-      if (fields.port === UNSEEN) fields.port = integer(query, from, end)
-      return
-    case "uploaded":
-      if (fields.uploaded === UNSEEN) fields.uploaded = integer(query, from, end)
-      return
-    case "downloaded":
-      if (fields.downloaded === UNSEEN) fields.downloaded = integer(query, from, end)
-      return
-    case "left":
-      if (fields.left === UNSEEN) fields.left = integer(query, from, end)
-      return
-    case "numwant":
-      if (fields.numWant === UNSEEN) fields.numWant = integer(query, from, end)
-      return
-    case "event":
-      fields.event ??= text()
-      return
-    case "compact":
-      fields.compact ??= text()
-      return
-    case "no_peer_id":
-      fields.noPeerId ??= text()
-      return
-    case "ip":
-      fields.ip ??= text()
+  if (is(query, start, equals, "info_hash")) {
+    if (fields.infoHash === undefined) fields.infoHash = twenty(query, from, end)
+  } else if (is(query, start, equals, "peer_id")) {
+    if (fields.peerId === undefined) fields.peerId = twenty(query, from, end)
+  } else if (!takeNumber(fields, query, start, equals, end)) {
+    takeText(fields, query, start, equals, end)
   }
 }
 
@@ -109,7 +113,8 @@ export const read = (query: string): Fields => {
     event: undefined,
     compact: undefined,
     noPeerId: undefined,
-    ip: undefined
+    ip: undefined,
+    key: undefined
   }
   let equals = -1
   for (let start = 0, end = 0; start < query.length; start = end + 1) {

@@ -8,7 +8,8 @@
  * first     "freshsws", uint32 version, 32 bytes connection key
  * others    torrents, end to end:
  *             info hash 20, completed uint32, a seed was last heard float64 (NaN for never), peers uint32, and each of them:
- *               traits byte (2 bits role, 4 completed is counted, 8 IPv6), id 20, address 6 or 18, over at uint32 seconds
+ *               traits byte (2 bits role, 4 completed is counted, 8 IPv6, 16 key), id 20, address 6 or 18, over at uint32
+ *               seconds, key uint32 where it has one
  * last      no content
  * ```
  *
@@ -24,17 +25,22 @@ import type { SwarmTable } from "./SwarmTable.ts"
 import type { Torrent } from "./Torrents.ts"
 
 const MAGIC = Bytes.fromUtf8("freshsws")
-const VERSION = 1
+const VERSION = 2
+/** The last version without keys, which is read too. */
+const KEYLESS = 1
 const HEAD = 12 + KEY_BYTES
 
 const FRAME_HEAD = 8
 const TORRENT_HEAD = InfoHash.BYTES + 4 + 8 + 4
 const ENTRY4 = 1 + 20 + 6 + 4
 const ENTRY6 = ENTRY4 + 12
+const KEY_SIZE = 4
+const LARGEST = ENTRY6 + KEY_SIZE
 
 const ROLE = 3
 const FINISHED = 4
 const IPV6 = 8
+const KEYED = 16
 
 /** Content of one frame: some 4000 peers, which are packed in 1 ms and read in 4. */
 const CONTENT = 128 * 1024
@@ -80,21 +86,26 @@ const packHead = (frame: Frame, head: Head): void => {
 }
 
 /** Packs peers from `from` on while there is room, and says where it ended. */
-const packTorrent = (frame: Frame, { peers, pools }: SwarmTable, torrent: Torrent, from: number): number => {
+const packTorrent = (frame: Frame, { peers, pools, torrents }: SwarmTable, torrent: Torrent, from: number): number => {
   const { bytes, end: start, view } = frame
   let at = start + TORRENT_HEAD
   let place = from
-  for (const full = FRAME_HEAD + CONTENT - ENTRY6; place < torrent.size && at <= full; place++) {
+  for (const full = FRAME_HEAD + CONTENT - LARGEST; place < torrent.size && at <= full; place++) {
     const slot = pools.slotAt(torrent, place)
     const kind = peers.kind(slot)
     const size = PeerClass.isIpv4(kind) ? ENTRY4 : ENTRY6
-    bytes[at] = PeerClass.roleOf(kind) | (peers.isFinished(slot) ? FINISHED : 0) | (size === ENTRY6 ? IPV6 : 0)
+    const key = peers.peerKey(slot)
+    bytes[at] = PeerClass.roleOf(kind) | (peers.isFinished(slot) ? FINISHED : 0) | (size === ENTRY6 ? IPV6 : 0) |
+      (key === 0 ? 0 : KEYED)
     peers.copyId(slot, bytes, at + 1)
     peers.copyAddress(slot, size - 25, bytes, at + 21)
     view.setUint32(at + size - 4, peers.expiry(slot))
     at += size
+    if (key === 0) continue
+    view.setUint32(at, key)
+    at += KEY_SIZE
   }
-  bytes.set(InfoHash.toBytes(torrent.infoHash), start)
+  torrents.copyHash(torrent, bytes, start)
   view.setUint32(start + 20, torrent.completed)
   view.setFloat64(start + 24, torrent.lastSeedAt ?? Number.NaN)
   view.setUint32(start + 32, place - from)
@@ -106,7 +117,7 @@ const packTorrent = (frame: Frame, { peers, pools }: SwarmTable, torrent: Torren
 const parts = function*(frame: Frame, table: SwarmTable, torrent: Torrent): Generator<Uint8Array<ArrayBuffer>, void> {
   let place = 0
   do {
-    const need = TORRENT_HEAD + ENTRY6 * Math.min(torrent.size - place, CONTENT / ENTRY6 / 2)
+    const need = TORRENT_HEAD + LARGEST * Math.min(torrent.size - place, CONTENT / LARGEST / 2)
     if (frame.room < need) yield frame.seal()
     if (table.torrents.at(torrent.number) !== torrent) return
     place = packTorrent(frame, table, torrent, place)
@@ -151,7 +162,9 @@ export const decodeHead = (content: Uint8Array): Result.Result<Head, string> => 
   }
   const view = new DataView(content.buffer, content.byteOffset, content.length)
   const version = view.getUint32(8)
-  if (version !== VERSION) return Result.fail(`is of version ${version}, which this program does not know`)
+  if (version !== VERSION && version !== KEYLESS) {
+    return Result.fail(`is of version ${version}, which this program does not know`)
+  }
   return Result.succeed({ connectionKey: content.slice(12) })
 }
 
@@ -166,7 +179,7 @@ export const restore = (content: Uint8Array, table: SwarmTable, now: number): bo
     if (content.length - at < TORRENT_HEAD) return false
     const lastSeedAt = view.getFloat64(at + 24)
     const torrent = table.recall(
-      InfoHash.fromBytes(content.subarray(at, at + InfoHash.BYTES)),
+      content.subarray(at, at + InfoHash.BYTES),
       view.getUint32(at + 20),
       Number.isNaN(lastSeedAt) ? undefined : lastSeedAt
     )
@@ -174,14 +187,16 @@ export const restore = (content: Uint8Array, table: SwarmTable, now: number): bo
     for (at += TORRENT_HEAD; left > 0; left--) {
       const traits = content[at] ?? 0
       const size = (traits & IPV6) === 0 ? ENTRY4 : ENTRY6
-      if (at + size > content.length || (traits & ROLE) === ROLE) return false
+      const end = at + size + ((traits & KEYED) === 0 ? 0 : KEY_SIZE)
+      if (end > content.length || (traits & ROLE) === ROLE) return false
       const compact = content.subarray(at + 21, at + size - 4)
       if (torrent !== undefined) {
         const peerId = content.subarray(at + 1, at + 21)
-        const known = { peerId, compact, role: traits & ROLE, finished: (traits & FINISHED) !== 0 }
+        const key = end === at + size ? 0 : view.getUint32(at + size)
+        const known = { peerId, compact, key, role: traits & ROLE, finished: (traits & FINISHED) !== 0 }
         table.readmit(torrent, known, view.getUint32(at + size - 4), now)
       }
-      at += size
+      at = end
     }
     if (torrent !== undefined) table.settleTorrent(torrent)
   }

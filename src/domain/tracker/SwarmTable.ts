@@ -4,10 +4,11 @@
  * milliseconds of a wall clock that never goes back.
  *
  * A peer is known by its swarm, address and port: a client that starts anew takes its own old place, and so does another
- * behind the same address that says the same port. Nobody takes the place of a peer at another address.
+ * behind the same address that says the same port. The place of a peer at another address of the same family takes only who
+ * says its id and its key (BEP 7): ids are told to other peers, keys to the tracker alone.
  */
 import * as Bytes from "../Bytes.ts"
-import type * as InfoHash from "../InfoHash.ts"
+import * as InfoHash from "../InfoHash.ts"
 import { type Announcing, type Answer, type Counts, NOBODY, type Sample, type Summary } from "./Announcing.ts"
 import { Lots } from "./Lots.ts"
 import * as PeerClass from "./PeerClass.ts"
@@ -30,6 +31,7 @@ export interface Bounds {
 export interface Readmitted {
   readonly peerId: Uint8Array
   readonly compact: Uint8Array
+  readonly key: number
   readonly role: number
   readonly finished: boolean
 }
@@ -50,12 +52,17 @@ export class SwarmTable {
   readonly torrents: Torrents
   readonly pools = new Pools(this.peers)
   private readonly index = new PeerIndex()
+  /** Of those that have a key, by that and their id. */
+  private readonly keys = new PeerIndex()
   private readonly lots: Lots
   private readonly sampler: Sampler
   private readonly key: Int32Array
   /** The number of the torrent that {@link isSought} is about. */
   private sought = NONE
+  /** Of the peer in hand, there. */
+  private hash = 0
   private readonly isSought = (slot: number): boolean => this.peers.isHeld(slot, this.sought)
+  private readonly isSoughtByKey = (slot: number): boolean => this.peers.isHeldByKey(slot, this.sought)
 
   /**
    * @param random numbers in [0, 1), for the draws
@@ -64,14 +71,14 @@ export class SwarmTable {
   constructor(bounds: Bounds, random: () => number, key: Int32Array) {
     this.bounds = bounds
     this.key = key
-    this.torrents = new Torrents(bounds.maxTorrents)
+    this.torrents = new Torrents(bounds.maxTorrents, key)
     this.lots = new Lots(random)
     this.sampler = new Sampler(this.peers, this.pools, this.lots)
   }
 
   /** Of the columns; the torrents' own objects not counted. */
   get bytes(): number {
-    return this.peers.bytes + this.index.bytes + this.pools.bytes
+    return this.peers.bytes + this.index.bytes + this.keys.bytes + this.pools.bytes
   }
 
   /** Takes a peer in, or out when it stops, and answers with others. */
@@ -84,25 +91,29 @@ export class SwarmTable {
         ? { seeders: 0, leechers: 0, completed: 0, ...nobody(announcing) }
         : "TooManyTorrents"
     }
-    this.peers.hold(announcing.peerId, announcing.compact)
+    this.peers.hold(announcing.peerId, announcing.compact, announcing.key)
     const slot = this.find(torrent)
     if (stops) {
-      if (slot !== NONE && this.peers.hasHeldId(slot)) this.stop(torrent, slot, now)
+      const own = slot !== NONE && this.peers.hasHeldId(slot) ? slot : this.findByKey()
+      if (own !== NONE) this.stop(torrent, own, now)
       return this.answer(torrent, nobody(announcing))
     }
     if (role === "seed") torrent.lastSeedAt = now
     const kind = PeerClass.of(announcing.compact, PeerClass.roleNumber(role))
     const expiry = this.expiryAt(now)
-    const known = slot === NONE ? this.arrive(torrent, kind, expiry) : this.renew(torrent, slot, kind, expiry)
+    const moved = this.movedTo(slot)
+    if (moved !== NONE && slot !== NONE) this.merge(slot, moved)
+    const own = slot === NONE ? moved : slot
+    const known = own === NONE ? this.arrive(torrent, kind, expiry) : this.renew(torrent, own, kind, expiry)
     if (event === "completed" && role === "seed" && !this.peers.isFinished(known)) {
       this.peers.setFinished(known, true)
-      this.torrents.count(torrent, 1)
+      this.torrents.finish(torrent, 1)
     }
     return this.answer(torrent, this.sampler.sample(torrent, announcing, kind, this.peers.place(known)))
   }
 
   scrape(infoHash: InfoHash.InfoHash): Counts {
-    const torrent = this.torrents.find(infoHash)
+    const torrent = this.torrents.find(InfoHash.toBytes(infoHash))
     if (torrent === undefined) return NOBODY
     const { completed, lastSeedAt } = torrent
     return { ...this.pools.counts(torrent), completed, lastSeedAt }
@@ -133,20 +144,20 @@ export class SwarmTable {
   }
 
   /** A torrent of a snapshot, known or new; `undefined` when there is no room. {@link settleTorrent} has to follow. */
-  recall(infoHash: InfoHash.InfoHash, completed: number, lastSeedAt: number | undefined): Torrent | undefined {
+  recall(infoHash: Uint8Array, completed: number, lastSeedAt: number | undefined): Torrent | undefined {
     const known = this.torrents.find(infoHash)
     if (known !== undefined) return known
     const torrent = this.open(infoHash)
     if (torrent === undefined) return undefined
-    this.torrents.count(torrent, completed)
+    this.torrents.finish(torrent, completed)
     torrent.lastSeedAt = lastSeedAt
     return torrent
   }
 
   /** A peer of a snapshot, unless its time is over or it is known. {@link settle} has to follow the last. */
   readmit(torrent: Torrent, peer: Readmitted, expiry: number, now: number): void {
-    this.peers.holdBytes(peer.peerId, peer.compact)
-    if (expiry * 1000 <= now || this.find(torrent) !== NONE) return
+    this.peers.hold(peer.peerId, peer.compact, peer.key)
+    if (expiry * 1000 <= now || this.find(torrent) !== NONE || this.findByKey() !== NONE) return
     const slot = this.arrive(torrent, PeerClass.of(peer.compact, peer.role), Math.min(expiry, this.expiryAt(now)))
     this.peers.setFinished(slot, peer.finished)
   }
@@ -164,7 +175,7 @@ export class SwarmTable {
     return Math.ceil((now + this.bounds.lifeMs) / 1000)
   }
 
-  private open(infoHash: InfoHash.InfoHash): Torrent | undefined {
+  private open(infoHash: Uint8Array): Torrent | undefined {
     const torrent = this.torrents.add(infoHash)
     if (torrent !== undefined) this.pools.open(torrent.number)
     return torrent
@@ -173,14 +184,53 @@ export class SwarmTable {
   /** The slot of the peer in hand. */
   private find(torrent: Torrent): number {
     this.sought = torrent.number
-    return this.index.find(this.peers.heldHash(this.key, torrent.number), this.isSought)
+    this.hash = this.peers.heldHash(this.key, torrent.number)
+    return this.index.find(this.hash, this.isSought)
   }
 
-  /** Takes in the peer in hand, which must not be known yet; where that is one too many, another goes. */
+  /** The slot of the peer with the id and key in hand, in the torrent that {@link find} was about. */
+  private findByKey(): number {
+    const { heldKey } = this.peers
+    return heldKey === 0 ? NONE : this.keys.find(this.peers.heldKeyHash(this.key, this.sought), this.isSoughtByKey)
+  }
+
+  /** Where the peer in hand was before it came to the address in hand, at which is `slot`. */
+  private movedTo(slot: number): number {
+    const { peers } = this
+    const isHere = slot !== NONE && peers.peerKey(slot) === peers.heldKey && peers.hasHeldId(slot)
+    return isHere ? NONE : this.findByKey()
+  }
+
+  /** The peer in hand has come from one slot to the place of another. */
+  private merge(slot: number, from: number): void {
+    const { peers } = this
+    const isFinished = peers.isFinished(from) || (peers.isFinished(slot) && peers.hasHeldId(slot))
+    this.forget(from)
+    this.replace(this.torrents.at(this.sought)!, slot)
+    peers.setFinished(slot, isFinished)
+  }
+
+  /** What is in hand takes the place of what a slot has said of itself. */
+  private replace(torrent: Torrent, slot: number): void {
+    const { index, key, peers } = this
+    this.dropKey(slot)
+    index.remove(peers.hash(key, slot), slot)
+    peers.take(slot)
+    index.add(this.hash, slot)
+    if (peers.heldKey !== 0) this.keys.add(peers.heldKeyHash(key, torrent.number), slot)
+    this.pools.renew(torrent, slot)
+  }
+
+  private dropKey(slot: number): void {
+    if (this.peers.peerKey(slot) !== 0) this.keys.remove(this.peers.keyHash(this.key, slot), slot)
+  }
+
+  /** Takes in the peer in hand, for which {@link find} found nobody; where that is one too many, another goes. */
   private arrive(torrent: Torrent, kind: number, expiry: number): number {
     const { maxPeers, maxPeersPerTorrent } = this.bounds
     const slot = this.peers.add(torrent.number, kind, expiry)
-    this.index.add(this.peers.heldHash(this.key, torrent.number), slot)
+    this.index.add(this.hash, slot)
+    if (this.peers.heldKey !== 0) this.keys.add(this.peers.heldKeyHash(this.key, torrent.number), slot)
     this.torrents.wake(torrent)
     this.pools.enter(torrent, slot, kind)
     if (torrent.size > maxPeersPerTorrent) this.forget(this.silentOne(torrent, slot))
@@ -190,10 +240,9 @@ export class SwarmTable {
 
   private renew(torrent: Torrent, slot: number, kind: number, expiry: number): number {
     const { peers } = this
-    if (!peers.hasHeldId(slot)) {
-      peers.takeId(slot)
-      peers.setFinished(slot, false)
-      this.pools.renew(torrent, slot)
+    if (!peers.hasHeldId(slot)) peers.setFinished(slot, false)
+    if (!peers.isHeld(slot, torrent.number) || !peers.hasHeldId(slot) || peers.peerKey(slot) !== peers.heldKey) {
+      this.replace(torrent, slot)
     }
     peers.touch(slot, expiry)
     const old = peers.kind(slot)
@@ -214,6 +263,7 @@ export class SwarmTable {
     const { peers } = this
     const torrent = this.torrents.at(peers.swarm(slot))!
     this.index.remove(peers.hash(this.key, slot), slot)
+    this.dropKey(slot)
     this.pools.leave(torrent, slot, peers.kind(slot))
     peers.remove(slot)
     if (torrent.size === 0) this.torrents.rest(torrent)

@@ -1,9 +1,9 @@
 /** The torrents that a tracker remembers, with what each has apart from its peers. Those without peers make room for others. */
-import type * as InfoHash from "../InfoHash.ts"
+import * as AddressHash from "./AddressHash.ts"
 import { NOBODY } from "./Announcing.ts"
+import { PeerIndex } from "./PeerIndex.ts"
 
 export interface Torrent {
-  readonly infoHash: InfoHash.InfoHash
   /** Small and dense, so that it can index columns; used again when the torrent is forgotten. */
   readonly number: number
   /** Its peers, sorted by class, and how many they are: for Pools.ts alone to change. */
@@ -21,9 +21,11 @@ type Mutable<A> = { -readonly [K in keyof A]: A[K] }
 
 const NO_MEMBERS = new Int32Array(0)
 
-const newTorrent = (infoHash: InfoHash.InfoHash, number: number): Torrent => {
+/** Of an info hash. */
+const WORDS = 5
+
+const newTorrent = (number: number): Torrent => {
   const torrent: Partial<Mutable<Torrent>> = {
-    infoHash,
     number,
     members: NO_MEMBERS,
     size: 0,
@@ -42,20 +44,33 @@ const unlink = (torrent: Torrent): void => {
 
 export class Torrents {
   private readonly most: number
-  private readonly byHash = new Map<InfoHash.InfoHash, Torrent>()
+  private readonly key: Int32Array
+  private readonly index = new PeerIndex()
+  /** The info hashes, by number, in one place: texts as keys take a tenth of an announce to make and to look up. */
+  private hashes = new Int32Array(16 * WORDS)
+  /** The info hash that {@link isHeld} is about. */
+  private readonly hand = new Int32Array(WORDS)
+  private readonly handBytes = new Uint8Array(this.hand.buffer)
+  private readonly isHeld = (number: number): boolean => {
+    for (let i = 0; i < WORDS; i++) if (this.hashes[WORDS * number + i] !== this.hand[i]) return false
+    return true
+  }
   private readonly byNumber: Array<Torrent | undefined> = []
   private readonly freeNumbers: Array<number> = []
   /** Head of the ring of those without peers. */
-  private readonly quiet = newTorrent("" as InfoHash.InfoHash, -1)
+  private readonly quiet = newTorrent(-1)
+  private count = 0
   private finished = 0
   private resting = 0
 
-  constructor(most: number) {
+  /** @param key two words that nobody outside can guess */
+  constructor(most: number, key: Int32Array) {
     this.most = most
+    this.key = key
   }
 
   get size(): number {
-    return this.byHash.size
+    return this.count
   }
 
   /** Those that have peers. */
@@ -73,8 +88,9 @@ export class Torrents {
     return this.finished
   }
 
-  find(infoHash: InfoHash.InfoHash): Torrent | undefined {
-    return this.byHash.get(infoHash)
+  /** @param infoHash 20 bytes */
+  find(infoHash: Uint8Array): Torrent | undefined {
+    return this.byNumber[this.index.find(this.hold(infoHash), this.isHeld)]
   }
 
   at(number: number): Torrent | undefined {
@@ -82,15 +98,28 @@ export class Torrents {
   }
 
   /** A torrent that is not known yet; `undefined` at the bound when all others have peers. */
-  add(infoHash: InfoHash.InfoHash): Torrent | undefined {
+  add(infoHash: Uint8Array): Torrent | undefined {
     if (this.size >= this.most && !this.dropQuietest()) return undefined
-    const torrent = newTorrent(infoHash, this.freeNumbers.pop() ?? this.byNumber.length)
-    this.byHash.set(infoHash, torrent)
+    const torrent = newTorrent(this.freeNumbers.pop() ?? this.byNumber.length)
+    const at = WORDS * torrent.number
+    if (at === this.hashes.length) {
+      const hashes = new Int32Array(2 * at)
+      hashes.set(this.hashes)
+      this.hashes = hashes
+    }
+    this.index.add(this.hold(infoHash), torrent.number)
+    this.hashes.set(this.hand, at)
     this.byNumber[torrent.number] = torrent
+    this.count++
     return torrent
   }
 
-  count(torrent: Torrent, completed: number): void {
+  /** Copies the 20 bytes of its info hash. */
+  copyHash({ number }: Torrent, out: Uint8Array, to: number): void {
+    out.set(new Uint8Array(this.hashes.buffer, 4 * WORDS * number, 4 * WORDS), to)
+  }
+
+  finish(torrent: Torrent, completed: number): void {
     torrent.completed += completed
     this.finished += completed
   }
@@ -123,8 +152,16 @@ export class Torrents {
   private drop(torrent: Torrent): void {
     this.wake(torrent)
     this.finished -= torrent.completed
-    this.byHash.delete(torrent.infoHash)
+    this.index.remove(AddressHash.of(this.key, this.hashes, WORDS * torrent.number, WORDS, 0, 0), torrent.number)
     this.byNumber[torrent.number] = undefined
     this.freeNumbers.push(torrent.number)
+    this.count--
+  }
+
+  /** Takes an info hash in hand, and gives its hash. */
+  private hold(infoHash: Uint8Array): number {
+    const { hand, handBytes } = this
+    for (let i = 0; i < handBytes.length; i++) handBytes[i] = infoHash[i]!
+    return AddressHash.of(this.key, hand, 0, WORDS, 0, 0)
   }
 }

@@ -11,7 +11,8 @@ import * as HostBytes from "../HostBytes.ts"
 import * as InfoHash from "../InfoHash.ts"
 import * as PeerId from "../PeerId.ts"
 import type { Event } from "./Announce.ts"
-import type { Announcing, Counts, Sample } from "./Announcing.ts"
+import type { Announcement } from "./Announcement.ts"
+import type { Counts, Sample } from "./Announcing.ts"
 import * as UdpTracker from "./UdpTracker.ts"
 
 /** Bytes of one reply at most: what an Ethernet carries in one piece over IPv4, and over IPv6. */
@@ -50,28 +51,6 @@ export const actionOf = (packet: Uint8Array): Action | undefined => {
 /** Of a packet that {@link actionOf} has passed. */
 export const transactionOf = (packet: Uint8Array): number => Bytes.readUint32(packet, 12)
 
-/** Bytes of {@link writeAddress} at most. */
-export const MAX_COMPACT = 18
-
-/**
- * Writes where the peer of an announce is, in the form of BEP 23 or BEP 7, and returns the length: 6 or 18, or 0 for a
- * port of 0 and a `source` that is no address. An IPv4-mapped source is IPv4. The address in the packet counts only
- * when it comes over IPv4 from the tracker's own machine, which others could not reach at 127.0.0.1.
- *
- * @param source the text of the address that the packet came from
- */
-export const writeAddress = (packet: Uint8Array, source: string, out: Uint8Array, at: number): 0 | 6 | 18 => {
-  const port = Bytes.readUint16(packet, 96)
-  const length = port === 0 ? 0 : HostBytes.write(source, out, at)
-  if (length === 0) return 0
-  const claimed = Bytes.readUint32(packet, 84)
-  if (length === 4 && HostBytes.isUnicast(packet, 84, 4) && HostBytes.isLoopback(out, at, 4)) {
-    Bytes.writeUint32(out, at, claimed)
-  }
-  Bytes.writeUint16(out, at + length, port)
-  return length === 4 ? 6 : 18
-}
-
 const EVENTS: ReadonlyArray<Event | undefined> = [undefined, "completed", "started", "stopped"]
 
 export interface Bounds {
@@ -80,24 +59,45 @@ export interface Bounds {
   readonly maxNumWant: number
 }
 
+/** Where a packet may say another address of IPv4. */
+const CLAIMED = 84
+
+/** Over IPv4 from the tracker's own machine, which others could not reach at 127.0.0.1, and with another address. */
+const claimsAnother = (packet: Uint8Array, host: Uint8Array, length: 4 | 16): boolean =>
+  length === 4 && HostBytes.isLoopback(host, 0, 4) && HostBytes.isUnicast(packet, CLAIMED, 4)
+
 /**
- * Reads an announce that {@link actionOf} has passed. `compact` is what {@link writeAddress} wrote, and decides the
- * family of the answer.
+ * Reads an announce that {@link actionOf} has passed into `out`; false when it names port 0. Its peer is where it came from,
+ * unless {@link claimsAnother}; the family of that decides the family of the answer.
+ *
+ * @param host the address that the packet came from, `length` bytes; an IPv4-mapped one is 4
  */
-export const readAnnounce = (packet: Uint8Array, compact: Uint8Array, bounds: Bounds): Announcing => {
-  const isV4 = compact.length === 6
+export const readAnnounce = (
+  packet: Uint8Array,
+  host: Uint8Array,
+  length: 4 | 16,
+  bounds: Bounds,
+  out: Announcement
+): boolean => {
+  const port = Bytes.readUint16(packet, 96)
+  if (port === 0) return false
+  out.setAddress(host, length, port)
+  if (claimsAnother(packet, host, length)) Bytes.writeUint32(out.compact, 0, Bytes.readUint32(packet, CLAIMED))
+  for (let i = 0; i < InfoHash.BYTES; i++) out.infoHash[i] = packet[16 + i]!
+  for (let i = 0; i < PeerId.BYTES; i++) out.peerId[i] = packet[36 + i]!
   const wanted = Bytes.readUint32(packet, 92) | 0
   const left = Bytes.readUint32(packet, 64) | Bytes.readUint32(packet, 68)
-  return {
-    infoHash: InfoHash.read(packet, 16),
-    peerId: PeerId.read(packet, 36),
-    compact,
-    role: left === 0 ? "seed" : "leech",
-    event: EVENTS[Bytes.readUint32(packet, 80)],
-    numWant: Math.min(wanted < 0 ? bounds.numWant : wanted, bounds.maxNumWant, isV4 ? MAX_PEERS4 : MAX_PEERS6),
-    wants: isV4 ? "v4" : "v6",
-    withIds: false
-  }
+  out.role = left === 0 ? "seed" : "leech"
+  out.key = Bytes.readUint32(packet, 88)
+  out.event = EVENTS[Bytes.readUint32(packet, 80)]
+  out.numWant = Math.min(
+    wanted < 0 ? bounds.numWant : wanted,
+    bounds.maxNumWant,
+    length === 4 ? MAX_PEERS4 : MAX_PEERS6
+  )
+  out.wants = length === 4 ? "v4" : "v6"
+  out.withIds = false
+  return true
 }
 
 /** The info hashes of a scrape that {@link actionOf} has passed, in order; a fragment at the end is left out. */

@@ -1,6 +1,7 @@
-/** Message ids of BEP 3 and the encoder of one connection. A message is a 4-byte length, an id and a payload. */
+/** Message ids of BEP 3 and 52 and the encoder of one connection. A message is a 4-byte length, an id and a payload. */
 import type { Bitfield } from "../Bitfield.ts"
 import * as Bytes from "../Bytes.ts"
+import * as HashMessage from "./HashMessage.ts"
 
 export const CHOKE = 0
 export const UNCHOKE = 1
@@ -11,6 +12,9 @@ export const BITFIELD = 5
 export const REQUEST = 6
 export const PIECE = 7
 export const CANCEL = 8
+export const HASH_REQUEST = 21
+export const HASHES = 22
+export const HASH_REJECT = 23
 
 /** Length field, id, piece and begin: what stands before the bytes of a block. */
 export const PIECE_HEADER = 13
@@ -31,6 +35,16 @@ export const writePieceHeader = (
   out[at + 4] = PIECE
   Bytes.writeUint32(out, at + 5, piece)
   Bytes.writeUint32(out, at + 9, begin)
+}
+
+/** A `hashes` message for this range; `hashes` are its nodes and then their uncles, end to end. */
+export const hashes = (range: HashMessage.HashRange, hashes: Uint8Array): Uint8Array => {
+  const out = new Uint8Array(FLAG + HashMessage.RANGE + hashes.length)
+  Bytes.writeUint32(out, 0, out.length - 4)
+  out[4] = HASHES
+  HashMessage.writeRange(out, FLAG, range)
+  out.set(hashes, FLAG + HashMessage.RANGE)
+  return out
 }
 
 /**
@@ -83,6 +97,14 @@ export class Outbox {
     this.#block(CANCEL, piece, begin, length)
   }
 
+  hashRequest(range: HashMessage.HashRange): void {
+    this.#range(HASH_REQUEST, range)
+  }
+
+  hashReject(range: HashMessage.HashRange): void {
+    this.#range(HASH_REJECT, range)
+  }
+
   /** All that waits, as bytes of their own that nobody changes any more. */
   take(): Uint8Array {
     const out = this.#bytes.slice(0, this.#length)
@@ -99,6 +121,11 @@ export class Outbox {
     Bytes.writeUint32(this.#bytes, at, piece)
     Bytes.writeUint32(this.#bytes, at + 4, begin)
     Bytes.writeUint32(this.#bytes, at + 8, length)
+  }
+
+  #range(id: number, range: HashMessage.HashRange): void {
+    const at = this.#header(FLAG + HashMessage.RANGE, id)
+    HashMessage.writeRange(this.#bytes, at, range)
   }
 
   #header(size: number, id: number): number {

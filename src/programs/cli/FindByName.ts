@@ -77,6 +77,9 @@ const choose = (
 export const findByName = Effect.fnUntraced(function*(
   options: FindOptions
 ): Effect.fn.Return<Found, Failure, CatalogueClient> {
+  if (options.name.trim() === "") {
+    return yield* failure(ExitCode.usage, "--from needs the name of a torrent, and the one that is given is empty")
+  }
   const client = yield* CatalogueClient
   const { origin } = new URL(options.from)
   const toFailure = (error: CatalogueClientError) =>

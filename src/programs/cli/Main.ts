@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import * as Runtime from "effect/Runtime"
 import * as SystemCode from "../../services/SystemCode.ts"
 import { ExitCode } from "./ExitCode.ts"
@@ -92,8 +93,8 @@ const concludeFailure = (cause: Cause.Cause<unknown>): number => {
 const codeOfLoss = (cause: Error | null): ExitCode | undefined => {
   const code = SystemCode.of(cause)
   if (cause === null || code === "EPIPE") return undefined
-  complain(`cannot write to the standard output (${code ?? cause.message})`)
-  return code === "ENOSPC" ? ExitCode.diskFull : ExitCode.fileError
+  complain(`cannot write to the standard output: ${SystemCode.describe(cause)}`)
+  return code === "ENOSPC" || code === "EDQUOT" ? ExitCode.diskFull : ExitCode.fileError
 }
 
 /** Ends the process once both streams have taken what was written; nothing else that is open may delay it. */
@@ -128,9 +129,17 @@ const stopAsked = Effect.flatMap(Run, (run) =>
     process.stderr.on("error", () => {})
   }))
 
+/** What is logged for those who run the program, in words; what is for those who look for a fault, with all there is. */
+const lineOf = (options: Parameters<typeof Logger.formatLogFmt.log>[0]): string => {
+  const isPlain = LogLevel.isGreaterThanOrEqualTo(options.logLevel, "Info") && options.cause.reasons.length === 0
+  return isPlain
+    ? `freshet: ${Format.printable([options.message].flat().map(String).join(" ").replaceAll("\n", " "))}`
+    : Logger.formatLogFmt.log(options)
+}
+
 /** Whatever a log line meets on a terminal, a progress line perhaps, gives way to it. */
 const logger = Logger.make((options) => {
-  process.stderr.write(`${process.stderr.isTTY ? "\r\x1b[K" : ""}${Logger.formatLogFmt.log(options)}\n`)
+  process.stderr.write(`${process.stderr.isTTY ? "\r\x1b[K" : ""}${lineOf(options)}\n`)
 })
 
 const builtIns = GlobalFlag.BuiltIns.filter((flag) => flag !== GlobalFlag.Wizard)
@@ -170,11 +179,12 @@ export const runWith = Effect.fnUntraced(function*<Name extends string, Input, C
   return yield* Effect.raceFirst(program, stopped)
 }, Effect.provide(CliConfig.layer({ builtIns })))
 
-/** Runs a command on the process's arguments, and ends the process. */
+/** Runs a command on the process's arguments, as `read` takes them, and ends the process. */
 export const main = <Name extends string, Input, ContextInput, E>(
-  command: Command.Command<Name, Input, ContextInput, E, Run | Command.Environment>
+  command: Command.Command<Name, Input, ContextInput, E, Run | Command.Environment>,
+  read: (args: ReadonlyArray<string>) => ReadonlyArray<string> = (args) => args
 ): void => {
-  const program = runWith(command, process.argv.slice(2), stopAsked).pipe(
+  const program = runWith(command, read(process.argv.slice(2)), stopAsked).pipe(
     Effect.provide(Layer.mergeAll(
       NodeServices.layer,
       CliOutput.layerPresenter(presenter),

@@ -73,6 +73,19 @@ const Piece = Schema.Struct({
   state: documented(Schema.Literals(["landed", "corrupt"]), "landed: verified and written; corrupt: the hash differs")
 })
 
+const Block = Schema.Struct({
+  type: Schema.tag("block"),
+  time,
+  infoHash,
+  piece: documented(Schema.Natural, "The piece that it is of, from 0"),
+  index: documented(Schema.Natural, "Which 16 KiB of the piece, from 0"),
+  state: documented(Schema.Literal("corrupt"), "Its own hash differs; it is fetched again"),
+  address: documented(
+    Schema.NullOr(Schema.String),
+    "Who sent it; null: it was on the disk, or its sender left long ago"
+  )
+})
+
 const Tracker = Schema.Struct({
   type: Schema.tag("tracker"),
   time,
@@ -103,6 +116,14 @@ const Listening = Schema.Struct({
   announce: documented(Schema.Array(Schema.String), "Announce URLs of a tracker that takes questions from now on"),
   page: documented(Schema.NullOr(Schema.String), "URL of its page; null: it speaks no HTTP"),
   worker: documented(Schema.NullOr(Schema.Natural), "Which of several processes it is; null: the only one")
+})
+
+const Saved = Schema.Struct({
+  type: Schema.tag("saved"),
+  time,
+  file: documented(Schema.String, "What a tracker reads when it is started again"),
+  peers: documented(Schema.Natural, "Peers in it"),
+  torrents: documented(Schema.Natural, "Torrents that have peers")
 })
 
 const Reloaded = Schema.Struct({
@@ -194,10 +215,12 @@ export const Record = Schema.Union([
   Checking,
   Progress,
   Piece,
+  Block,
   Tracker,
   Published,
   Listening,
   Reloaded,
+  Saved,
   Peer,
   Warning,
   Failure,

@@ -61,7 +61,11 @@ const noticeOf = (event: TorrentEvent): string | undefined => {
     case "PeerBanned":
       return `peer ${PeerAddress.format(event.address)} banned: ${event.reason}`
     case "PieceCorrupt":
-      return `piece ${event.piece} failed its hash and is fetched again`
+      return `piece ${event.piece} failed its hash`
+    case "BlockCorrupt": {
+      const sender = event.address === undefined ? "on the disk" : `from ${PeerAddress.format(event.address)}`
+      return `block ${event.block} of piece ${event.piece}, ${sender}, is wrong: it alone is fetched again`
+    }
     case "TrackerFailed":
       return event.message
     default:
@@ -250,6 +254,15 @@ const recordOf = (event: TorrentEvent, head: Head): Records.Record | undefined =
       return { type: "piece", ...head, index: event.piece, state: "landed" }
     case "PieceCorrupt":
       return { type: "piece", ...head, index: event.piece, state: "corrupt" }
+    case "BlockCorrupt":
+      return {
+        type: "block",
+        ...head,
+        piece: event.piece,
+        index: event.block,
+        state: "corrupt",
+        address: event.address === undefined ? null : PeerAddress.format(event.address)
+      }
     case "PeerConnected":
       return { type: "peer", ...head, address: PeerAddress.format(event.address), state: "connected", reason: null }
     case "PeerDisconnected":

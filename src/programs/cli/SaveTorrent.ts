@@ -35,22 +35,11 @@ const EXIT: Readonly<Record<string, ExitCode>> = {
   EIO: ExitCode.fileError
 }
 
-const WHY: Readonly<Record<string, string>> = {
-  ENOSPC: "the disk is full",
-  EDQUOT: "the quota is used up",
-  EEXIST: "another file has taken its name",
-  ENOENT: "its folder does not exist",
-  ENOTDIR: "it would lie in what is no folder",
-  EACCES: "permission denied",
-  EPERM: "permission denied",
-  EROFS: "the file system is read only",
-  ENAMETOOLONG: "the name is too long",
-  ELOOP: "its links lead in a circle"
-}
-
 const cannotWrite = (name: string) => (cause: unknown): Failure => {
-  const code = SystemCode.of(cause) ?? String(cause)
-  return failure(EXIT[code] ?? ExitCode.cannotCreate, `cannot write ${name}: ${WHY[code] ?? code}`)
+  const code = SystemCode.of(cause)
+  // The file itself need not be there.
+  const why = code === "ENOENT" ? "its folder does not exist" : SystemCode.describe(cause)
+  return failure(EXIT[code ?? ""] ?? ExitCode.cannotCreate, `cannot write ${name}: ${why}`)
 }
 
 /** What is there already. */

@@ -24,7 +24,7 @@ const make = (dir: string): Effect.Effect<void, Failure> =>
     catch: (cause) =>
       failure(
         ExitCode.cannotCreateFolder,
-        `cannot make the folder ${dir}: ${SystemCode.of(cause) ?? String(cause)}; see --data-dir`
+        `cannot make the folder ${dir}: ${SystemCode.describe(cause)}; see --data-dir`
       )
   })
 

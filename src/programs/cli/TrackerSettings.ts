@@ -66,7 +66,7 @@ const withoutUser = (text: string): string => text.replace(/^([a-z][a-z\d+.-]*:\
 const hostsOf = (text: string): ReadonlyArray<string> | undefined => {
   if (text === "") return []
   const hosts = text.split(",").map((host) => PeerAddress.make(host.trim(), 1)?.host)
-  return hosts.every((host) => host !== undefined) ? hosts : undefined
+  return hosts.every((host) => host !== undefined) ? [...new Set(hosts)] : undefined
 }
 
 /** By name, in the order of the help. */
@@ -203,11 +203,18 @@ export const resolve = (sources: ReadonlyArray<Source>): Result.Result<Settings,
 const toToml = (value: unknown): string =>
   Array.isArray(value) ? `[${value.map(toToml).join(", ")}]` : JSON.stringify(value)
 
-/** The settings as a file of `--config` says them, secrets left out. */
-export const print = (settings: Settings): string =>
+/**
+ * The settings as a file of `--config` says them, secrets left out.
+ *
+ * @param instead what stands for those that are not set, where that is something
+ */
+export const print = (settings: Settings, instead: { readonly [N in Name]?: string | undefined } = {}): string =>
   NAMES.map((name) => {
     const value = settings[name]
-    if (value === undefined) return `# ${name} is not set\n`
+    if (value === undefined) {
+      const other = instead[name]
+      return `# ${name} is not set${other === undefined ? "" : `, which means ${JSON.stringify(other)}`}\n`
+    }
     const { isSecret, redact }: Spec<unknown> = SPECS[name]
     if (isSecret === true) return `# ${name} is set, and not shown\n`
     return `${name} = ${toToml(redact === undefined ? value : redact(`${value}`))}\n`

@@ -16,7 +16,7 @@ const MAX_FILE = 1024 * 1024
 const unreadable = (file: string, trouble: BoundedFile.Trouble): Failure => {
   if (trouble._tag === "TooLarge") return failure(ExitCode.usage, `${file}: it is larger than ${MAX_FILE} bytes`)
   const { cause } = trouble
-  return failure(ExitCode.cannotOpen, `cannot read ${file}: ${SystemCode.of(cause) ?? String(cause)}`)
+  return failure(ExitCode.cannotOpen, `cannot read ${file}: ${SystemCode.describe(cause)}`)
 }
 
 const ofFile = Effect.fnUntraced(function*(file: string): Effect.fn.Return<TrackerSettings.Texts, Failure> {

@@ -17,6 +17,10 @@ export const expand = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
   })
 }
 
+/** `help` and `help leech` mean what `--help` and `leech --help` do. */
+export const helpAsFlag = (args: ReadonlyArray<string>): ReadonlyArray<string> =>
+  args[0] === "help" ? [...args.slice(1), "--help"] : args
+
 const FORMATTER = CliOutput.defaultFormatter({ colors: false })
 
 const isLetter = (alias: string): boolean => !alias.startsWith("--")

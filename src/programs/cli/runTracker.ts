@@ -6,6 +6,7 @@ import * as Layer from "effect/Layer"
 import * as path from "node:path"
 import * as v8 from "node:v8"
 import * as AnnounceInterval from "../../domain/tracker/AnnounceInterval.ts"
+import type { Summary } from "../../domain/tracker/Announcing.ts"
 import { Catalogue } from "../../services/Catalogue.ts"
 import { SwarmStore } from "../../services/SwarmStore.ts"
 import * as CatalogueHttp from "../../services/tracker/CatalogueHttp.ts"
@@ -23,7 +24,7 @@ import * as TrackerWorkers from "./TrackerWorkers.ts"
 type Settings = TrackerSettings.Settings
 
 /** Where swarms and published torrents are kept. */
-const storesOf = Effect.fnUntraced(function*(settings: Settings) {
+const storesOf = Effect.fnUntraced(function*(settings: Settings, { saved }: Teller) {
   const { "max-peers": maxPeers, "max-torrent-peers": maxPeersPerTorrent, "max-torrents": maxTorrents, store: url } =
     settings
   const bounds = {
@@ -36,8 +37,9 @@ const storesOf = Effect.fnUntraced(function*(settings: Settings) {
   const dataDir = TrackerData.folderOf(settings, process.env)
   if (dataDir === undefined) return Layer.merge(SwarmStore.layerMemory(bounds), Catalogue.layerMemory())
   yield* TrackerData.open(dataDir)
+  const snapshot = path.join(dataDir, "swarms")
   return Layer.merge(
-    SwarmStore.layerMemory({ ...bounds, snapshot: path.join(dataDir, "swarms") }),
+    SwarmStore.layerMemory({ ...bounds, snapshot, whenSaved: (summary) => saved(snapshot, summary) }),
     Catalogue.layerDisk({ dataDir })
   )
 })
@@ -62,8 +64,10 @@ const tellerOf = ({ json, quiet }: TrackerOptions, worker: number | undefined) =
   const say = (line: string) => process.stdout.write(`${line}\n`)
   const record = (of: (time: number) => Records.Record) =>
     Effect.map(Clock.currentTimeMillis, (time) => void say(Records.encode(of(time))))
+  let isUp = false
   return {
     listening: (tracker: TrackerServer.Running) => {
+      isUp = true
       const { urls: announce } = tracker
       const page = pageOf(tracker)
       if (json) return record((time) => ({ type: "listening", time, announce, page, worker: worker ?? null }))
@@ -72,6 +76,14 @@ const tellerOf = ({ json, quiet }: TrackerOptions, worker: number | undefined) =
         for (const url of announce) say(`announce  ${url}`)
         if (page !== null) say(`page      ${page}`)
       })
+    },
+    saved: (file: string, { peers, torrents }: Summary) => {
+      // One that could not listen has nothing new to save.
+      if (!isUp) return Effect.void
+      if (json) return record((time) => ({ type: "saved", time, file, peers, torrents }))
+      if (quiet) return Effect.void
+      const count = (n: number, one: string) => `${n} ${one}${n === 1 ? "" : "s"}`
+      return Effect.sync(() => say(`saved     ${count(peers, "peer")} of ${count(torrents, "torrent")} in ${file}`))
     },
     reloaded: json ? record((time) => ({ type: "reloaded", time })) : Effect.void,
     notReloaded: ({ message: problem }: HashLists.HashListError) => {
@@ -82,7 +94,9 @@ const tellerOf = ({ json, quiet }: TrackerOptions, worker: number | undefined) =
   }
 }
 
-const serve = Effect.fnUntraced(function*(settings: Settings, options: TrackerOptions) {
+type Teller = ReturnType<typeof tellerOf>
+
+const serve = Effect.fnUntraced(function*(settings: Settings, options: TrackerOptions, teller: Teller) {
   const worker = TrackerWorkers.numberOf(process.env)
   const lists = yield* Effect.mapError(HashLists.make(settings), listFailure)
   const catalogue = yield* Catalogue
@@ -97,7 +111,6 @@ const serve = Effect.fnUntraced(function*(settings: Settings, options: TrackerOp
     trustProxy: settings["trust-proxy"]
   })
   const fork = yield* FiberSet.makeRuntime<never>()
-  const teller = tellerOf(options, worker)
   const reload = () =>
     fork(Effect.matchEffect(lists.reload, { onFailure: teller.notReloaded, onSuccess: () => teller.reloaded }))
   const tracker = yield* TrackerServer.make({
@@ -139,7 +152,12 @@ const collectOften = (): void => v8.setFlagsFromString("--semi-space-growth-fact
 
 export const runTracker = Effect.fnUntraced(function*(options: TrackerOptions) {
   const settings = yield* TrackerSources.read(options, process.env)
-  if (options.printConfig) return void process.stdout.write(TrackerSettings.print(settings))
+  if (options.printConfig) {
+    const instead = {
+      "data-dir": settings.store === "memory" ? TrackerData.folderOf(settings, process.env) : undefined
+    }
+    return void process.stdout.write(TrackerSettings.print(settings, instead))
+  }
   if (settings["no-http"] && settings["no-udp"]) {
     return yield* failure(ExitCode.usage, "--no-http and --no-udp together leave nothing to serve")
   }
@@ -149,9 +167,13 @@ export const runTracker = Effect.fnUntraced(function*(options: TrackerOptions) {
   const onStarted = (reload: () => void) => {
     if (hasLists(settings)) run.whenHungUp = reload
   }
+  const teller = tellerOf(options, TrackerWorkers.numberOf(process.env))
   const work = settings.workers > 1 && TrackerWorkers.numberOf(process.env) === undefined
     ? Effect.as(TrackerWorkers.run(settings.workers, onStarted), ExitCode.ok)
-    : Effect.flatMap(storesOf(settings), (stores) => Effect.provide(serve(settings, options), stores)).pipe(
+    : Effect.flatMap(
+      storesOf(settings, teller),
+      (stores) => Effect.provide(serve(settings, options, teller), stores)
+    ).pipe(
       Effect.catchTag(
         ["TrackerServerError", "SwarmStoreError"],
         ({ message }) => failure(ExitCode.network, message)

@@ -14,6 +14,8 @@ export interface CatalogueShelf {
   readonly kept: ReadonlyArray<Kept>
   /** Never for two torrents at once. */
   readonly put: (listing: Listing, bytes: Uint8Array) => Effect.Effect<void, CatalogueError | PublishError>
+  /** Nothing is wrong when it is gone already. */
+  readonly drop: (infoHash: InfoHash.InfoHash) => Effect.Effect<void, CatalogueError>
   /** `undefined` when somebody has taken it away. */
   readonly take: (infoHash: InfoHash.InfoHash) => Effect.Effect<Uint8Array | undefined, CatalogueError>
 }
@@ -23,6 +25,7 @@ export const inMemory = (): CatalogueShelf => {
   return {
     kept: [],
     put: ({ infoHash }, bytes) => Effect.sync(() => void torrents.set(infoHash, bytes.slice())),
+    drop: (infoHash) => Effect.sync(() => void torrents.delete(infoHash)),
     take: (infoHash) => Effect.sync(() => torrents.get(infoHash))
   }
 }

@@ -2,6 +2,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
+import type * as InfoHash from "../../domain/InfoHash.ts"
 import * as Listing from "../../domain/tracker/Listing.ts"
 import { Listings } from "../../domain/tracker/Listings.ts"
 import type { Catalogue } from "../Catalogue.ts"
@@ -22,6 +23,11 @@ export const make = Effect.fnUntraced(function*(
     sizes.set(listing.infoHash, bytes)
     total += bytes
   }
+  const forget = (infoHash: InfoHash.InfoHash) => {
+    listings.remove(infoHash)
+    total -= sizes.get(infoHash) ?? 0
+    sizes.delete(infoHash)
+  }
   for (const { bytes, listing } of shelf.kept) keep(listing, bytes)
 
   const add = Effect.fnUntraced(function*(listing: Listing.Listing, bytes: Uint8Array) {
@@ -32,6 +38,14 @@ export const make = Effect.fnUntraced(function*(
     yield* shelf.put(listing, bytes)
     keep(listing, bytes.length)
     return { _tag: "Added" as const, listing }
+  })
+
+  const remove = Effect.fnUntraced(function*(asked: InfoHash.InfoHash) {
+    const infoHash = listings.get(asked)?.infoHash
+    if (infoHash === undefined) return false
+    yield* shelf.drop(infoHash)
+    forget(infoHash)
+    return true
   })
 
   return {
@@ -47,13 +61,10 @@ export const make = Effect.fnUntraced(function*(
       const infoHash = listings.get(asked)?.infoHash
       if (infoHash === undefined) return undefined
       const bytes = yield* shelf.take(infoHash)
-      if (bytes === undefined) {
-        listings.remove(infoHash)
-        total -= sizes.get(infoHash) ?? 0
-        sizes.delete(infoHash)
-      }
+      if (bytes === undefined) forget(infoHash)
       return bytes
     }),
+    remove: (infoHash) => turn.withPermit(Effect.uninterruptible(remove(infoHash))),
     listings: Effect.succeed(listings),
     has: (infoHash) => listings.has(infoHash),
     maxBytes: limits.maxBytes

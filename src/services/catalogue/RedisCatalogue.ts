@@ -1,6 +1,7 @@
 /**
- * The catalogue of many processes, in Redis: a list of what is published, which only grows, and a hash with the torrents.
- * Every process remembers the list and asks for what was added since, so that a question costs one short command.
+ * The catalogue of many processes, in Redis: a list of what is published, and a hash with the torrents. Every process
+ * remembers the list and asks for what was added since, so that a question costs one short command; when something was taken
+ * off it the list is read anew.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -21,6 +22,8 @@ import * as CatalogueLimits from "./CatalogueLimits.ts"
 const LISTINGS = "freshet:catalogue:listings"
 const TORRENTS = "freshet:catalogue:torrents"
 const BYTES = "freshet:catalogue:bytes"
+/** How often something was taken off the list. */
+const REMOVALS = "freshet:catalogue:removals"
 
 /** Torrents are large, and who publishes can wait. */
 const PATIENCE_MS = 5000
@@ -49,6 +52,20 @@ const Stored = Schema.fromJsonString(Schema.Struct({
 
 const decodeStored = Schema.decodeOption(Stored)
 
+/** Takes the info hash. Answers 1, or 0 when it was not known. */
+const REMOVE = `
+local torrent = redis.call("HGET", KEYS[2], ARGV[1])
+if not torrent then return 0 end
+redis.call("HDEL", KEYS[2], ARGV[1])
+redis.call("DECRBY", KEYS[3], #torrent)
+for _, text in ipairs(redis.call("LRANGE", KEYS[1], 0, -1)) do
+  if string.find(text, '"infoHash":"' .. ARGV[1] .. '"', 1, true) then redis.call("LREM", KEYS[1], 1, text) end
+end
+redis.call("INCR", KEYS[4])
+return 1`
+
+const STATE = `return { redis.call("LLEN", KEYS[1]), redis.call("GET", KEYS[2]) or "0" }`
+
 /** Others may write there too: what is no listing is passed over, and no name is trusted. */
 const toListing = (text: string): Listing.Listing | undefined => {
   const stored = Option.getOrUndefined(decodeStored(text))
@@ -66,13 +83,18 @@ const makeMemory = (redis: RedisClient.RedisClient<CatalogueError>) => {
   let listings = new Listings()
   /** Elements of the list that were read, those among them that are none included. */
   let read = 0
+  let removals = ""
   const turn = Semaphore.makeUnsafe(1)
   const refresh = Effect.gen(function*() {
-    const length = Number(yield* redis.send(["LLEN", LISTINGS]))
-    // Somebody has emptied it.
-    if (length < read) {
+    const state = yield* redis.send(["EVAL", STATE, "2", LISTINGS, REMOVALS])
+    if (!Array.isArray(state)) return listings
+    const length = Number(state[0])
+    const removalsNow = String(state[1])
+    // Shorter without a removal: somebody has emptied it.
+    if (length < read || removalsNow !== removals) {
       listings = new Listings()
       read = 0
+      removals = removalsNow
     }
     if (length === read) return listings
     const added = yield* redis.send(["LRANGE", LISTINGS, String(read), String(length - 1)])
@@ -114,12 +136,21 @@ export const make = Effect.fnUntraced(function*(
     return { _tag: tag, listing: listings.get(listing.infoHash) ?? listing }
   })
 
+  /** The hash that a torrent is kept under: a hybrid may be asked for by its other one. */
+  const kept = (asked: InfoHash.InfoHash) => memory.current().get(asked)?.infoHash ?? asked
+
   return {
     publish,
-    get: (asked) => {
-      const infoHash = memory.current().get(asked)?.infoHash ?? asked
-      return Effect.map(redis.send(["HGET", TORRENTS, infoHash]), (bytes) => Buffer.isBuffer(bytes) ? bytes : undefined)
-    },
+    get: (asked) =>
+      Effect.map(
+        redis.send(["HGET", TORRENTS, kept(asked)]),
+        (bytes) => Buffer.isBuffer(bytes) ? bytes : undefined
+      ),
+    remove: Effect.fnUntraced(function*(asked) {
+      const answer = yield* redis.send(["EVAL", REMOVE, "4", LISTINGS, TORRENTS, BYTES, REMOVALS, kept(asked)])
+      yield* memory.refresh
+      return answer === 1
+    }),
     listings: memory.refresh,
     has: (infoHash) => memory.current().has(infoHash),
     maxBytes: limits.maxBytes

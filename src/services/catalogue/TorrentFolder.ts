@@ -99,6 +99,12 @@ export const open = Effect.fnUntraced(function*(
         Effect.tryPromise({ try: () => write(file, bytes, publishedAt), catch: writeTrouble(file) })
       )
     },
+    drop: (infoHash) => {
+      const file = fileOf(infoHash)
+      return Effect.uninterruptible(
+        Effect.tryPromise({ try: () => fs.rm(file, { force: true }), catch: troubleOf("removing", file) })
+      )
+    },
     take: (infoHash) => {
       const file = fileOf(infoHash)
       return Effect.tryPromise({

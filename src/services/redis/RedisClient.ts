@@ -15,7 +15,7 @@ import * as SystemCode from "../SystemCode.ts"
 /** After so long without any answer the connection is given up for a new one. */
 const LOST_MS = 5000
 
-/** Commands that may wait for their answers: what Redis does in about half a second, at some 130 µs for an announce. */
+/** Commands that may wait for their answers: what Redis does in about half a second, at some 130 µs each. */
 const MAX_WAITING = 4000
 
 const CONNECT_MS = 3000
@@ -30,6 +30,13 @@ export interface Script {
 }
 
 export const script = (text: string): Script => ({ text, sha: Bytes.toHex(Digest.sha1(Bytes.fromUtf8(text))) })
+
+export interface CallOptions {
+  /** For how many commands a call counts among those that wait, by its arguments; one unless given. */
+  readonly weightOf?: ((args: ReadonlyArray<Argument>) => number) | undefined
+  /** What went wrong in a part of a call that has not failed as a whole, as text or its bytes. */
+  readonly troubleIn?: ((reply: unknown) => unknown) | undefined
+}
 
 export interface RedisClientOptions<E extends Error> {
   /** After so long without its answer a call has failed. */
@@ -47,7 +54,8 @@ export interface RedisClient<E extends Error> {
    */
   readonly run: (
     script: Script,
-    calls: ReadonlyArray<ReadonlyArray<Argument>>
+    calls: ReadonlyArray<ReadonlyArray<Argument>>,
+    options?: CallOptions
   ) => Effect.Effect<ReadonlyArray<unknown>, E>
   /** The bytes under a key, which `value` becomes unless there are some; put back when Redis has lost them. */
   readonly share: (key: string, value: Buffer) => Effect.Effect<Buffer, E>
@@ -63,7 +71,11 @@ const placeOf = (url: string): string | undefined => {
 }
 
 const textOf = (cause: unknown): string =>
-  SystemCode.of(cause) ?? (cause instanceof Error ? cause.message : "no answer")
+  cause instanceof Uint8Array ?
+    Bytes.toUtf8(cause) :
+    SystemCode.of(cause) === undefined && !(cause instanceof Error)
+    ? "no answer"
+    : SystemCode.describe(cause)
 
 type Settled = PromiseSettledResult<unknown>
 
@@ -115,9 +127,10 @@ class Line {
 
   readonly run = async (
     { sha, text }: Script,
-    calls: ReadonlyArray<ReadonlyArray<Argument>>
+    calls: ReadonlyArray<ReadonlyArray<Argument>>,
+    weightOf: CallOptions["weightOf"]
   ): Promise<ReadonlyArray<Settled>> => {
-    const send = (args: ReadonlyArray<Argument>) => this.send(["EVALSHA", sha, "0", ...args])
+    const send = (args: ReadonlyArray<Argument>) => this.send(["EVALSHA", sha, "0", ...args], weightOf?.(args))
     const results = await Promise.allSettled(calls.map(send))
     const unknown = calls.filter((_, index) => isNoScript(results[index]!))
     if (unknown.length === 0) return results
@@ -127,13 +140,14 @@ class Line {
     return results.map((result) => isNoScript(result) ? again.next().value! : result)
   }
 
-  readonly send = async (args: ReadonlyArray<Argument>): Promise<unknown> => {
+  readonly send = async (args: ReadonlyArray<Argument>, weight = 1): Promise<unknown> => {
     if (this.waiting >= MAX_WAITING) throw new Error("too many commands wait for an answer")
-    if (this.waiting++ === 0) this.heardAt = this.elapsed()
+    if (this.waiting === 0) this.heardAt = this.elapsed()
+    this.waiting += weight
     try {
       return await this.sender.sendCommand(args)
     } finally {
-      this.waiting--
+      this.waiting -= weight
       this.heardAt = this.elapsed()
     }
   }
@@ -184,19 +198,25 @@ export const make = Effect.fnUntraced(
         }),
         Effect.tapError(note)
       )
-    const run = Effect.fnUntraced(function*(script: Script, calls: ReadonlyArray<ReadonlyArray<Argument>>) {
+    const run = Effect.fnUntraced(function*(
+      script: Script,
+      calls: ReadonlyArray<ReadonlyArray<Argument>>,
+      { troubleIn, weightOf }: CallOptions
+    ) {
       const { refused, results } = yield* attempt(async () => {
-        const results = await line.run(script, calls)
+        const results = await line.run(script, calls, weightOf)
         const refused = results.find((result) => result.status === "rejected")
         if (refused !== undefined && results.every(({ status }) => status === "rejected")) throw refused.reason
         return { refused, results }
       })
-      yield* note(refused && failed(refused.reason))
-      return results.map((result) => result.status === "fulfilled" ? result.value : undefined)
+      const replies = results.map((result) => result.status === "fulfilled" ? result.value : undefined)
+      const trouble = refused?.reason ?? replies.map((reply) => troubleIn?.(reply)).find((found) => found !== undefined)
+      yield* note(trouble === undefined ? undefined : failed(trouble))
+      return replies
     })
     return {
       send: (args) => Effect.tap(attempt(() => line.send(args)), () => note(undefined)),
-      run: (script, calls) => calls.length === 0 ? Effect.succeed([]) : run(script, calls),
+      run: (script, calls, options = {}) => calls.length === 0 ? Effect.succeed([]) : run(script, calls, options),
       share: (key, value) =>
         attempt(async () => {
           await line.send(["SET", key, value, "NX"])

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import { randomBytes } from "node:crypto"
+import type { Summary } from "../../domain/tracker/Announcing.ts"
 import { KEY_BYTES } from "../../domain/tracker/ConnectionIds.ts"
 import { SwarmTable } from "../../domain/tracker/SwarmTable.ts"
 import * as SnapshotFile from "./SnapshotFile.ts"
@@ -29,13 +30,21 @@ const sweeper = (table: SwarmTable): Effect.Effect<never> =>
 export interface MemorySwarmsOptions extends SwarmsOptions {
   /** The file that remembers the swarms and the connection key from one run to the next; none unless given. */
   readonly snapshot?: string | undefined
+  /** Told what the last snapshot holds, once it is written. */
+  readonly whenSaved?: ((summary: Summary) => Effect.Effect<void>) | undefined
 }
 
 /** Restores the snapshot, keeps it fresh, and writes it once more when the scope closes. Gives its connection key. */
-const remember = Effect.fnUntraced(function*(place: string, table: SwarmTable) {
+const remember = Effect.fnUntraced(function*(
+  place: string,
+  table: SwarmTable,
+  whenSaved: MemorySwarmsOptions["whenSaved"]
+) {
   const connectionKey = (yield* SnapshotFile.restore(place, table)) ?? newKey()
   const save = SnapshotFile.save(place, table, connectionKey)
-  yield* Effect.addFinalizer(() => save)
+  yield* Effect.addFinalizer(() =>
+    Effect.flatMap(save, (isSaved) => isSaved && whenSaved !== undefined ? whenSaved(table.summary()) : Effect.void)
+  )
   yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(SAVE_EVERY), save), { disableYield: true }))
   return connectionKey
 })
@@ -46,7 +55,9 @@ export const make = Effect.fnUntraced(
     const secret = randomBytes(8)
     const hashKey = Int32Array.of(secret.readInt32LE(0), secret.readInt32LE(4))
     const table = new SwarmTable(boundsOf(options), () => random.nextDoubleUnsafe(), hashKey)
-    const connectionKey = options.snapshot === undefined ? newKey() : yield* remember(options.snapshot, table)
+    const connectionKey = options.snapshot === undefined
+      ? newKey()
+      : yield* remember(options.snapshot, table, options.whenSaved)
     yield* Effect.forkScoped(sweeper(table))
     return {
       announce: (batch, now) =>

@@ -5,7 +5,8 @@
  *
  * ```
  * P:h:z      sorted set   a → when its time is over, ms
- * P:h:p      hash         a → id (20 bytes), class (byte, see PeerClass.ts), its completed is counted (byte)
+ * P:h:p      hash         a → id (20 bytes), class (byte, see PeerClass.ts), its completed is counted (byte), key (4, or none)
+ * P:h:t      hash         id, key and the length of a, end to end → a, of those that have a key
  * P:h:<k>    set          a and id, end to end, of the peers of class k
  * P:h:i      hash         k → peers of class k, c → completed, s → when a seed was last heard
  * P:totals   hash         k, c as above, of all torrents; n → peers
@@ -46,12 +47,23 @@ local function count(h, kind, by)
   call("HINCRBY", totals, "n", by)
 end
 
+-- By what a peer that has a key is found; nothing for others.
+local function twin(a, id, key)
+  if key ~= "" then return id .. key .. #a end
+end
+
+local function dropTwin(h, a, entry)
+  local field = twin(a, string.sub(entry, 1, 20), string.sub(entry, 23))
+  if field then call("HDEL", of(h, "t"), field) end
+end
+
 local function drop(h, a)
   local entry = call("HGET", of(h, "p"), a)
   call("ZREM", of(h, "z"), a)
   if not entry then return end
   local kind = string.byte(entry, 21)
   call("HDEL", of(h, "p"), a)
+  dropTwin(h, a, entry)
   call("SREM", of(h, kind), a .. string.sub(entry, 1, 20))
   count(h, kind, -1)
 end
@@ -63,7 +75,7 @@ local function lose(h)
     local n = tonumber(counts[k + 1] or "0")
     if n ~= 0 then
       count(h, k, -n)
-      call("DEL", of(h, k), of(h, "p"))
+      call("DEL", of(h, k), of(h, "p"), of(h, "t"))
     end
   end
 end
@@ -113,21 +125,22 @@ local function numbers(h)
 end
 `
 
+/** Of each announce. */
+export const ANNOUNCE_ARGUMENTS = 8
+
 /** More draws than are wanted: the asker itself, and a few that may be lost on its other addresses. */
 const SPARE = 9
 
 /**
- * Arguments after the prefix and the time: info hash, address, id, class, event ("c", "s" or ""), wanted, families ("4", "6" or
- * "46"), life, most torrents, most peers of a torrent, most peers, a random integer. Answers 0 when there is no room for the
- * torrent, else seeders, leechers, completed, and peers of IPv4 and of IPv6: addresses each with its id, by chance, the asker
+ * Arguments after the prefix and the time: life, most torrents, most peers of a torrent, most peers, a random integer; and for
+ * each of any number of announces info hash, address, id, class, event ("c", "s" or ""), wanted, families ("4", "6" or "46"),
+ * key (4 bytes or ""). Answers for each of them 0 when there is no room for the torrent, a text when it failed and others did
+ * not, else seeders, leechers, completed, and peers of IPv4 and of IPv6: addresses each with its id, by chance, the asker
  * perhaps among them, up to {@link SPARE} more than wanted. Lua takes its time with strings, so the rest is for the caller.
  */
 export const ANNOUNCE = `${PRELUDE}
-local h, a, id, kind, event = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7]
-local want, families, life = tonumber(ARGV[8]), ARGV[9], tonumber(ARGV[10])
-local maxTorrents, maxHere, maxPeers = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
-local role = kind % 3
-local info, peers, line = of(h, "i"), of(h, "p"), of(h, "z")
+local life, maxTorrents, maxHere, maxPeers = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local h, a, id, kind, event, want, families, key, role, info, peers, line
 
 local function hasRoom()
   return call("ZCARD", silent) + call("ZCARD", quiet) < maxTorrents
@@ -145,10 +158,19 @@ local function makeRoom()
   return true
 end
 
+-- Where the peer was before it came here, and what it was there.
+local function elsewhere()
+  local field = twin(a, id, key)
+  local other = field and call("HGET", of(h, "t"), field)
+  if other and other ~= a then return other, call("HGET", peers, other) end
+end
+
 local function stop(entry)
-  if not entry or string.sub(entry, 1, 20) ~= id then return end
+  local place = a
+  if not entry or string.sub(entry, 1, 20) ~= id then place, entry = elsewhere() end
+  if not entry then return end
   if string.byte(entry, 21) % 3 == 2 then call("HSET", info, "s", now) end
-  drop(h, a)
+  drop(h, place)
 end
 
 local function enter(entry)
@@ -156,6 +178,12 @@ local function enter(entry)
   local known = entry and string.byte(entry, 21)
   local knownId = entry and string.sub(entry, 1, 20)
   if knownId == id then finished = string.byte(entry, 22) end
+  local before, there = elsewhere()
+  if there then
+    finished = math.max(finished, string.byte(there, 22))
+    drop(h, before)
+  end
+  if entry then dropTwin(h, a, entry) end
   if known ~= kind or knownId ~= id then
     if known then
       call("SREM", of(h, known), a .. knownId)
@@ -170,9 +198,10 @@ local function enter(entry)
     call("HINCRBY", totals, "c", 1)
   end
   if role == 2 then call("HSET", info, "s", now) end
-  call("HSET", peers, a, id .. string.char(kind, finished))
+  call("HSET", peers, a, id .. string.char(kind, finished) .. key)
+  if key ~= "" then call("HSET", of(h, "t"), twin(a, id, key), a) end
   call("ZADD", line, now + life, a)
-  for _, part in ipairs({ "p", "z", kind }) do call("PEXPIRE", of(h, part), 2 * life) end
+  for _, part in ipairs({ "p", "z", "t", kind }) do call("PEXPIRE", of(h, part), 2 * life) end
 end
 
 local function keepBounds()
@@ -228,24 +257,40 @@ local function answer(roles, completed, kinds)
   return { roles[2], roles[0] + roles[1], completed, table.concat(four), table.concat(six) }
 end
 
-sweep(${SWEPT})
-local at = expire(h)
-if at then settle(h, at) end
-local entry = call("HGET", peers, a)
-if event == "s" then
-  stop(entry)
+local function announce()
+  sweep(${SWEPT})
+  local at = expire(h)
+  if at then settle(h, at) end
+  local entry = call("HGET", peers, a)
+  if event == "s" then
+    stop(entry)
+    settle(h, now)
+    local _, roles, completed = numbers(h)
+    return answer(roles, completed)
+  end
+  if call("EXISTS", info) == 0 and not makeRoom() then return 0 end
+  enter(entry)
   settle(h, now)
-  local _, roles, completed = numbers(h)
-  return answer(roles, completed)
+  if not entry then keepBounds() end
+  local kinds, roles, completed = numbers(h)
+  return answer(roles, completed, want > 0 and kinds)
 end
-if call("EXISTS", info) == 0 and not makeRoom() then return 0 end
-enter(entry)
-settle(h, now)
-if not entry then keepBounds() end
-local kinds, roles, completed = numbers(h)
-if want == 0 then return answer(roles, completed) end
-math.randomseed(tonumber(ARGV[14]))
-return answer(roles, completed, kinds)
+
+math.randomseed(tonumber(ARGV[7]))
+local out, failed = {}, 0
+for i = 8, #ARGV, ${ANNOUNCE_ARGUMENTS} do
+  h, a, id, kind, event = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3]), ARGV[i + 4]
+  want, families, key = tonumber(ARGV[i + 5]), ARGV[i + 6], ARGV[i + 7]
+  role, info, peers, line = kind % 3, of(h, "i"), of(h, "p"), of(h, "z")
+  local isDone, reply = pcall(announce)
+  if not isDone then
+    failed = failed + 1
+    reply = type(reply) == "table" and reply.err or tostring(reply)
+  end
+  out[#out + 1] = reply
+end
+if failed > 0 and failed == #out then return { err = out[1] } end
+return out
 `
 
 /** Arguments after the prefix and the time: info hashes. Answers seeders, leechers, downloaders, completed and lastSeedAt of each. */

@@ -9,7 +9,6 @@ import * as PeerId from "../../domain/PeerId.ts"
 import type { Announcing, Answer, Counts, Summary } from "../../domain/tracker/Announcing.ts"
 import { KEY_BYTES } from "../../domain/tracker/ConnectionIds.ts"
 import * as PeerClass from "../../domain/tracker/PeerClass.ts"
-import type { Bounds } from "../../domain/tracker/SwarmTable.ts"
 import * as RedisClient from "../redis/RedisClient.ts"
 import * as RedisScripts from "./RedisScripts.ts"
 import { boundsOf, type Swarms, type SwarmsOptions } from "./Swarms.ts"
@@ -54,26 +53,31 @@ interface Asked {
 
 const askedOf = ({ compact, numWant, peerId, withIds }: Announcing): Asked => ({
   compact: Buffer.from(compact),
-  peerId: Buffer.from(peerId, "latin1"),
+  peerId: Buffer.from(peerId),
   numWant,
   withIds
 })
 
-const announceArguments = (announcing: Announcing, asked: Asked, bounds: Bounds, random: () => number) => {
-  const { compact, event, infoHash, numWant, role, wants } = announcing
+const NO_KEY = Buffer.alloc(0)
+
+const keyOf = (key: number): Buffer => {
+  if (key === 0) return NO_KEY
+  const bytes = Buffer.allocUnsafe(4)
+  Bytes.writeUint32(bytes, 0, key)
+  return bytes
+}
+
+const announceArguments = (announcing: Announcing, asked: Asked) => {
+  const { compact, event, infoHash, key, numWant, role, wants } = announcing
   return [
-    Buffer.from(infoHash, "hex"),
+    Buffer.from(infoHash),
     asked.compact,
     asked.peerId,
     String(PeerClass.of(compact, PeerClass.roleNumber(role))),
     event === "completed" ? "c" : event === "stopped" ? "s" : "",
     String(numWant),
     FAMILIES[wants],
-    String(bounds.lifeMs),
-    String(bounds.maxTorrents),
-    String(bounds.maxPeersPerTorrent),
-    String(bounds.maxPeers),
-    String(Math.floor(random() * 2 ** 31))
+    keyOf(key)
   ]
 }
 
@@ -102,8 +106,9 @@ const COMPACT6 = 18
 const packed = (entries: ReadonlyArray<Uint8Array>, length: number, from: number, to: number): Uint8Array =>
   Bytes.concat(entries.filter((entry) => entry.length === length).map((entry) => entry.subarray(from, to)))
 
-const toAnswer = (reply: unknown, asked: Asked, random: () => number): Answer => {
-  if (!Array.isArray(reply)) return "TooManyTorrents"
+const toAnswer = (reply: unknown, asked: Asked, random: () => number): Answer | undefined => {
+  if (reply === 0) return "TooManyTorrents"
+  if (!Array.isArray(reply)) return undefined
   const [seeders, leechers, completed, drawn4, drawn6] = reply
   const entries = [...others(drawn4, COMPACT4, asked), ...others(drawn6, COMPACT6, asked)]
   thin(entries, asked.numWant, random)
@@ -117,6 +122,25 @@ const toAnswer = (reply: unknown, asked: Asked, random: () => number): Answer =>
     ids4: asked.withIds ? packed(entries, size4, COMPACT4, size4) : undefined,
     ids6: asked.withIds ? packed(entries, size6, COMPACT6, size6) : undefined
   }
+}
+
+/** Announces of one call: their time adds up, in which Redis answers nobody else. */
+const CHUNK = 32
+
+/** Where each call of a batch begins and ends. */
+const chunked = (length: number): ReadonlyArray<readonly [from: number, to: number]> =>
+  Array.from({ length: Math.ceil(length / CHUNK) }, (_, n) => [CHUNK * n, Math.min(length, CHUNK * (n + 1))])
+
+const replyTo = (replies: ReadonlyArray<unknown>, at: number): unknown => {
+  const reply = replies[Math.floor(at / CHUNK)]
+  return Array.isArray(reply) ? reply[at % CHUNK] : undefined
+}
+
+/** What a call with announces is to the connection. */
+const ANNOUNCED: RedisClient.CallOptions = {
+  weightOf: ({ length }) => Math.floor(length / RedisScripts.ANNOUNCE_ARGUMENTS),
+  // The others of the call have their answers.
+  troubleIn: (reply) => Array.isArray(reply) ? reply.find((one) => one instanceof Uint8Array) : undefined
 }
 
 const toCounts = (fields: ReadonlyArray<unknown>): Counts => {
@@ -141,6 +165,7 @@ export const make = Effect.fnUntraced(
   function*(options: RedisSwarmsOptions): Effect.fn.Return<Swarms, SwarmStoreError, Scope.Scope> {
     const prefix = options.prefix ?? PREFIX
     const bounds = boundsOf(options)
+    const limits = [bounds.lifeMs, bounds.maxTorrents, bounds.maxPeersPerTorrent, bounds.maxPeers].map(String)
     const timeOf = (now: number) => options.time === "caller" ? String(now) : ""
     const random = yield* Random.Random
     const next = () => random.nextDoubleUnsafe()
@@ -161,13 +186,16 @@ export const make = Effect.fnUntraced(
     return {
       announce: (batch, now) =>
         Effect.suspend(() => {
-          const head = [prefix, timeOf(now)]
           const asked = batch.map(askedOf)
-          const calls = batch.map((one, index) => [...head, ...announceArguments(one, asked[index]!, bounds, next)])
+          const calls = chunked(batch.length).map(([from, to]) => {
+            const call = [prefix, timeOf(now)].concat(limits)
+            const seed = String(Math.floor(next() * 2 ** 31))
+            const announces = batch.slice(from, to).map((one, at) => announceArguments(one, asked[from + at]!))
+            return [call, seed, announces].flat(2)
+          })
           return Effect.map(
-            redis.run(ANNOUNCE, calls),
-            (replies) =>
-              replies.map((reply, index) => reply === undefined ? undefined : toAnswer(reply, asked[index]!, next))
+            redis.run(ANNOUNCE, calls, ANNOUNCED),
+            (replies) => asked.map((one, at) => toAnswer(replyTo(replies, at), one, next))
           )
         }),
       scrape: (hashes, now) =>

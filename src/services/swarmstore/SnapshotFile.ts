@@ -62,7 +62,10 @@ const load = async (place: string, table: SwarmTable, now: number): Promise<Load
   }
 }
 
-const codeOf = (cause: unknown): string => SystemCode.of(cause) ?? String(cause)
+const troubleOf = (cause: unknown) => ({
+  isAbsent: SystemCode.of(cause) === "ENOENT",
+  text: SystemCode.describe(cause)
+})
 
 /**
  * Reads a snapshot into an empty table and gives its connection key, `undefined` when there is none. A damaged file is read
@@ -70,9 +73,10 @@ const codeOf = (cause: unknown): string => SystemCode.of(cause) ?? String(cause)
  */
 export const restore = Effect.fnUntraced(function*(place: string, table: SwarmTable) {
   const now = yield* Clock.currentTimeMillis
-  const loaded = yield* Effect.result(Effect.tryPromise({ try: () => load(place, table, now), catch: codeOf }))
+  const loaded = yield* Effect.result(Effect.tryPromise({ try: () => load(place, table, now), catch: troubleOf }))
   if (Result.isFailure(loaded)) {
-    if (loaded.failure !== "ENOENT") yield* Effect.logWarning(`cannot read ${place}: ${loaded.failure}`)
+    const { isAbsent, text } = loaded.failure
+    if (!isAbsent) yield* Effect.logWarning(`cannot read ${place}: ${text}`)
     return undefined
   }
   const { connectionKey, damage } = loaded.success
@@ -91,12 +95,16 @@ const write = async (place: string, frames: Iterable<Uint8Array>): Promise<void>
   await AtomicFile.replace(place, frames)
 }
 
-/** Writes a snapshot, readable for this user only; one that cannot be written is a warning. */
+/** Writes a snapshot, readable for this user only, and says whether it has; one that cannot be written is a warning. */
 export const save = Effect.fnUntraced(function*(place: string, table: SwarmTable, connectionKey: Uint8Array) {
   const frames = SwarmSnapshot.frames(table, { connectionKey })
-  yield* Effect.tryPromise({ try: () => write(place, frames), catch: codeOf }).pipe(
-    Effect.catch((code) =>
-      Effect.logWarning(`cannot write ${place}: ${code}; the swarms would be lost with this process`)
+  return yield* Effect.tryPromise({ try: () => write(place, frames), catch: SystemCode.describe }).pipe(
+    Effect.as(true),
+    Effect.catch((problem) =>
+      Effect.as(
+        Effect.logWarning(`cannot write ${place}: ${problem}; the swarms would be lost with this process`),
+        false
+      )
     ),
     Effect.uninterruptible
   )

@@ -1,8 +1,10 @@
 /** What peers are served of a torrent: its verified pieces, as long as they are what was verified. */
 import * as Effect from "effect/Effect"
 import * as Bitfield from "../../domain/Bitfield.ts"
+import { HashTrees } from "../../domain/HashTrees.ts"
 import type { Metainfo } from "../../domain/Metainfo.ts"
 import * as PieceLayout from "../../domain/PieceLayout.ts"
+import * as PieceTrees from "../../domain/PieceTrees.ts"
 import type { Swarm } from "../../domain/swarm/Swarm.ts"
 import type { Storage } from "../FileStore.ts"
 import * as FileWatch from "../FileWatch.ts"
@@ -33,16 +35,24 @@ export const make = Effect.fnUntraced(function*(
   const { pieceLength } = layout
   /** Many peers meet the same trouble, again and again. */
   const told = new Set<string>()
+  const read = (offset: number, into: Uint8Array) => {
+    const confirmed = watch.confirm(offset, into.length)
+    return confirmed === Effect.void
+      ? storage.read(offset, into)
+      : Effect.andThen(confirmed, storage.read(offset, into))
+  }
+  const onFault = ({ message }: { readonly message: string }, pieces: ReadonlySet<number>) => {
+    pieces.forEach(lose)
+    if (told.has(message)) return
+    told.add(message)
+    onEvent({ _tag: "Warning", message })
+  }
+  const key = metainfo.infoHash
   return {
-    key: metainfo.infoHash,
+    key,
     length: layout.paddedLength,
     layout,
-    read: (offset, into) => {
-      const confirmed = watch.confirm(offset, into.length)
-      return confirmed === Effect.void
-        ? storage.read(offset, into)
-        : Effect.andThen(confirmed, storage.read(offset, into))
-    },
+    read,
     extent: (at, from, to) => {
       const { have, isSeed } = swarm
       if (isSeed) return [from, to]
@@ -53,11 +63,15 @@ export const make = Effect.fnUntraced(function*(
       return [Math.max(from, first * pieceLength), Math.min(to, after * pieceLength)]
     },
     onSent: (peer, bytes, now) => swarm.sent(peer, bytes, now),
-    onFault: ({ message }, pieces) => {
-      pieces.forEach(lose)
-      if (told.has(message)) return
-      told.add(message)
-      onEvent({ _tag: "Warning", message })
+    onFault,
+    hashes: metainfo.pieceRoots && {
+      key,
+      layout,
+      trees: new HashTrees(metainfo, metainfo.pieceRoots),
+      treeOf: (piece) => PieceTrees.of(metainfo, piece)!,
+      has: (piece) => Bitfield.has(swarm.have, piece),
+      read,
+      onFault
     }
   }
 })

@@ -1,4 +1,5 @@
 /** A line for every announce: who asked over what, for which torrent, and how many peers there were to tell. */
+import * as InfoHash from "../../domain/InfoHash.ts"
 import * as PeerAddress from "../../domain/PeerAddress.ts"
 import type { Announcing, Answer } from "../../domain/tracker/Announcing.ts"
 
@@ -18,7 +19,7 @@ export const line = (
 ): string => {
   const [address] = PeerAddress.fromCompact(compact, compact.length === 6 ? 4 : 6)
   const who = address === undefined ? "-" : PeerAddress.format(address)
-  return `${new Date(now).toISOString()} ${protocol} ${who} announce ${infoHash} ${event ?? "-"} ${role} ${
-    outcomeOf(answer)
-  }`
+  return `${new Date(now).toISOString()} ${protocol} ${who} announce ${InfoHash.fromBytes(infoHash)} ${
+    event ?? "-"
+  } ${role} ${outcomeOf(answer)}`
 }

@@ -2,6 +2,7 @@
  * The announces of one turn of the event loop, gathered for the store. Node runs a callback per datagram and per request,
  * up to 32 of them before it lets anything else run; one Effect for all of these costs next to nothing per announce.
  */
+import { Announcement } from "../../domain/tracker/Announcement.ts"
 import type { Announcing, Answer } from "../../domain/tracker/Announcing.ts"
 
 export interface BatchOptions<To> {
@@ -23,11 +24,16 @@ export interface BatchOptions<To> {
 /** Some seconds of full load. */
 const MAX_PENDING = 100_000
 
+/** Announcements that are kept for other announces: those of some turns. */
+const MAX_SPARE = 1024
+
 /** @template To whoever waits for an answer */
 export class AnnounceBatch<To> {
   readonly #options: BatchOptions<To>
   readonly #maxPending: number
-  #announces: Array<Announcing> = []
+  readonly #spare: Array<Announcement> = []
+  #next = new Announcement()
+  #announces: Array<Announcement> = []
   #waiting: Array<To> = []
   #begunAt = 0
   #pending = 0
@@ -51,11 +57,18 @@ export class AnnounceBatch<To> {
     return this.#pending >= this.#maxPending
   }
 
-  /** The announce goes to the store with the others of this turn. */
-  add(announcing: Announcing, to: To): void {
+  /** To be filled in and then added; the same until then. */
+  get next(): Announcement {
+    return this.#next
+  }
+
+  /** What stands in {@link next} goes to the store with the others of this turn. */
+  add(to: To): void {
     this.#pending++
     this.#waiting.push(to)
-    if (this.#announces.push(announcing) > 1) return
+    const isFirst = this.#announces.push(this.#next) === 1
+    this.#next = this.#spare.pop() ?? new Announcement()
+    if (!isFirst) return
     this.#begunAt = this.#options.elapsed()
     setImmediate(this.#flush)
   }
@@ -68,7 +81,10 @@ export class AnnounceBatch<To> {
     this.#waiting = []
     this.#options.submit(announces, (answers) => {
       this.#pending -= announces.length
-      for (let i = 0; i < announces.length; i++) this.#options.answer(waiting[i]!, announces[i]!, answers?.[i])
+      for (let i = 0; i < announces.length; i++) {
+        this.#options.answer(waiting[i]!, announces[i]!, answers?.[i])
+        if (this.#spare.length < MAX_SPARE) this.#spare.push(announces[i]!)
+      }
       this.#options.answered(announces.length, this.#options.elapsed() - begunAt)
     })
   }

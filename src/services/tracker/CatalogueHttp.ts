@@ -1,6 +1,6 @@
 /**
- * The catalogue over HTTP: `/` for people, `/torrents` for programs, `/torrents/<info hash>.torrent`, and publishing with
- * `POST /torrents`. It answers every path, so it is mounted behind those that are the tracker's own.
+ * The catalogue over HTTP: `/` for people, `/torrents` for programs, `/torrents/<info hash>.torrent`, publishing with
+ * `POST /torrents`, and taking back with `DELETE /torrents/<info hash>`. It answers every path, so it is mounted behind those that are the tracker's own.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -63,6 +63,8 @@ const problem = (status: number, error: string, headers?: Readonly<Record<string
 const CLOSING = { connection: "close" }
 
 const notFound = problem(404, "there is nothing here; see / and /torrents")
+
+const noSuchTorrent = problem(404, "no such torrent is listed here")
 
 const notAllowed = (allow: string): Response => problem(405, `only ${allow} is answered here`, { allow, ...CLOSING })
 
@@ -148,7 +150,7 @@ const torrent = Effect.fnUntraced(function*({ catalogue }: Shop, request: Reques
   const all = yield* catalogue.listings
   const listing = all.get(infoHash)
   const bytes = listing === undefined ? undefined : yield* catalogue.get(listing.infoHash)
-  if (listing === undefined || bytes === undefined) return problem(404, "no such torrent is listed here")
+  if (listing === undefined || bytes === undefined) return noSuchTorrent
   const etag = `"${Bytes.toHex(Digest.sha1(bytes))}"`
   if (request.headers["if-none-match"]?.includes(etag) === true) {
     return HttpServerResponse.empty({ status: 304, headers: { ...SAFE, etag } })
@@ -189,18 +191,40 @@ const unread = (refusal: Refusal, maxBytes: number): Response => {
   }
 }
 
+/** Why this request may not change what is listed. */
+const forbidden = ({ options: { publishToken } }: Shop, { headers }: Request): Response | undefined => {
+  const { authorization, host, origin } = headers
+  if (Publishing.isFromElsewhere(origin, host)) {
+    return problem(403, "pages of other sites may not publish here", CLOSING)
+  }
+  return publishToken === undefined || Publishing.isAuthorized(authorization, publishToken)
+    ? undefined
+    : problem(401, "publishing here takes the tracker's token", { "www-authenticate": "Bearer", ...CLOSING })
+}
+
+/** Where everyone may publish nobody may take back what others have published. */
+const unpublish = Effect.fnUntraced(function*(
+  shop: Shop,
+  request: Request,
+  infoHash: InfoHash.InfoHash
+): Effect.fn.Return<Response, CatalogueError> {
+  const refusal = forbidden(shop, request)
+  if (refusal !== undefined) return refusal
+  if (shop.options.publishToken === undefined) {
+    return problem(403, "only a tracker with a token for publishing takes torrents back", CLOSING)
+  }
+  const listing = (yield* shop.catalogue.listings).get(infoHash)
+  return listing !== undefined && (yield* shop.catalogue.remove(listing.infoHash))
+    ? HttpServerResponse.empty({ status: 204, headers: SAFE })
+    : noSuchTorrent
+})
+
 const publish = Effect.fnUntraced(function*(
   shop: Shop,
   request: Request
 ): Effect.fn.Return<Response, CatalogueError, Scope.Scope> {
-  const { authorization, host, origin } = request.headers
-  const { publishToken } = shop.options
-  if (Publishing.isFromElsewhere(origin, host)) {
-    return problem(403, "pages of other sites may not publish here", CLOSING)
-  }
-  if (publishToken !== undefined && !Publishing.isAuthorized(authorization, publishToken)) {
-    return problem(401, "publishing here takes the tracker's token", { "www-authenticate": "Bearer", ...CLOSING })
-  }
+  const refusal = forbidden(shop, request)
+  if (refusal !== undefined) return refusal
   const { maxBytes } = shop.catalogue
   const body = yield* shop.uploads.read(request, maxBytes)
   return typeof body === "string" ? unread(body, maxBytes) : yield* take(shop, body)
@@ -216,9 +240,12 @@ const route = (shop: Shop, request: Request): Answer => {
     if (isReading(request)) return list(shop, query)
     return request.method === "POST" ? publish(shop, request) : Effect.succeed(notAllowed("GET, HEAD, POST"))
   }
-  const infoHash = InfoHash.parse(/^\/torrents\/([^/]{40})\.torrent$/.exec(path)?.[1] ?? "")
+  const [, hex = "", suffix] = /^\/torrents\/([^/]{40})(\.torrent)?$/.exec(path) ?? []
+  const infoHash = InfoHash.parse(hex)
   if (infoHash === undefined) return Effect.succeed(notFound)
-  return isReading(request) ? torrent(shop, request, infoHash) : Effect.succeed(notAllowed("GET, HEAD"))
+  if (request.method === "DELETE") return unpublish(shop, request, infoHash)
+  if (suffix === undefined) return Effect.succeed(notFound)
+  return isReading(request) ? torrent(shop, request, infoHash) : Effect.succeed(notAllowed("GET, HEAD, DELETE"))
 }
 
 const splitAt = (text: string, mark: string): readonly [string, string] => {

@@ -82,7 +82,19 @@ const count = (className: string, value: number, one: string, many: string): Htm
     value.toLocaleString("en")
   }</td>`
 
-const row = (offer: Offer.Offer, { now, trackers }: PageContent): Html => {
+/** For any shell of POSIX; a name that looks like a flag, or is not all shown, or not the only one, is no argument. */
+const argumentOf = ({ infoHash, name }: Offer.Offer, offers: ReadonlyArray<Offer.Offer>): string => {
+  const isClear = !name.startsWith("-") && printable(name) === name &&
+    offers.filter((o) => o.name === name).length === 1
+  if (!isClear) return infoHash
+  return /^[\w.,:@%+/-]+$/.test(name) ? name : `'${name.replaceAll("'", `'\\''`)}'`
+}
+
+const command = (offer: Offer.Offer, { offers, trackers }: PageContent): string =>
+  `freshet leech --from ${originOf(trackers)} ${argumentOf(offer, offers)}`
+
+const row = (offer: Offer.Offer, content: PageContent): Html => {
+  const { now, trackers } = content
   const { completed, files, infoHash, leeches, seeds } = offer
   const name = printable(offer.name)
   const state = seeds > 0 ? "alive" : leeches > 0 ? "waiting" : "gone"
@@ -94,7 +106,11 @@ ${count("seeds", seeds, "seed", "seeds")}
 ${count("leeches", leeches, "leech", "leeches")}
 ${count("completed", completed, "completed", "completed")}
 <td class="seen">${lastSeen(offer, now)}</td>
-<td class="get"><a href="${magnet(offer, trackers)}">magnet</a><a href="/torrents/${infoHash}.torrent">.torrent</a></td>
+<td class="get"><a href="${
+    magnet(offer, trackers)
+  }">magnet</a><a href="/torrents/${infoHash}.torrent">.torrent</a><details><summary>command</summary><code>${
+    command(offer, content)
+  }</code></details></td>
 </tr>
 `
 }

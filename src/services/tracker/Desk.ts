@@ -31,8 +31,8 @@ export const tooOften = (waitMs: number): Refusal => ({
 export interface Desk {
   readonly counters: Counters
   readonly rates: AskerRates
-  /** Whether a torrent is tracked here. */
-  readonly admits: (infoHash: InfoHash.InfoHash) => boolean
+  /** Whether a torrent is tracked here, by the 20 bytes of its info hash. */
+  readonly admits: (infoHash: Uint8Array) => boolean
   /** How long a peer is asked to wait, ms; with jitter, so that a restart does not bring everybody at once for ever. */
   readonly intervalMs: () => number
   readonly minIntervalMs: number
@@ -55,5 +55,5 @@ export interface Desk {
 }
 
 /** How long this address has to wait before it may ask, ms; the time is not even looked up without a limit. */
-export const waitOf = ({ elapsed, rates }: Desk, compact: Uint8Array): number =>
-  rates.isLimited ? rates.take(compact, elapsed()) : 0
+export const waitOf = ({ elapsed, rates }: Desk, host: Uint8Array, length: 0 | 4 | 16): number =>
+  rates.isLimited ? rates.take(host, length, elapsed()) : 0

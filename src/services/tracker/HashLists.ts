@@ -31,14 +31,12 @@ export interface HashLists {
   readonly reload: Effect.Effect<void, HashListError>
 }
 
-const unreadable = (file: string, cause: unknown): HashListError => {
-  const code = SystemCode.of(cause)
-  return new HashListError({
+const unreadable = (file: string, cause: unknown): HashListError =>
+  new HashListError({
     reason: "Unreadable",
     file,
-    detail: code === "ENOENT" ? "there is no such file" : `cannot be read: ${code ?? String(cause)}`
+    detail: SystemCode.describe(cause)
   })
-}
 
 const read = Effect.fnUntraced(function*(file: string): Effect.fn.Return<InfoHashList.InfoHashList, HashListError> {
   const bytes = yield* Effect.mapError(

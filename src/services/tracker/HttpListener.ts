@@ -9,7 +9,6 @@ import type { AddressInfo, Socket } from "node:net"
 import * as HostBytes from "../../domain/HostBytes.ts"
 import type { Trouble } from "../../domain/tracker/Counters.ts"
 import * as Forwarded from "../../domain/tracker/Forwarded.ts"
-import * as HttpTracker from "../../domain/tracker/HttpTrackerServer.ts"
 import { type Connection, Connections } from "./Connections.ts"
 import { type Desk, waitOf } from "./Desk.ts"
 import * as FastLane from "./FastLane.ts"
@@ -92,10 +91,10 @@ const problemOf = (error: Problem): readonly [answer: string | undefined, troubl
 
 const TEXT = "text/plain"
 
-const reply = (response: ServerResponse, body: Uint8Array): void => {
+const reply = (response: ServerResponse, body: string): void => {
   response.writeHead(200, ["Content-Type", TEXT, "Content-Length", `${body.length}`])
-  // As text, since Node then writes head and body in one piece.
-  response.end(Buffer.from(body.buffer, body.byteOffset, body.length).toString("latin1"), "latin1")
+  // As a text, which Node writes in one piece with the head.
+  response.end(body, "latin1")
 }
 
 const sendText = (
@@ -114,8 +113,8 @@ class Handler {
   readonly #options: HttpListenerOptions
   readonly #connections: Connections
   readonly #questions: HttpQuestions
-  /** For the address of a request; its port is nothing. */
-  readonly #room = new Uint8Array(HttpTracker.MAX_COMPACT)
+  /** For the address of a request. */
+  readonly #room = new Uint8Array(HostBytes.MAX_BYTES)
   /** Requests that wait for the one before them, by connection. */
   readonly #others = new Map<Connection, Array<() => void>>()
 
@@ -160,7 +159,7 @@ class Handler {
     this.#desk.counters.others++
     response.once("close", ended)
     const length = HostBytes.write(this.#hostOf(request, connection), this.#room, 0)
-    const waitMs = waitOf(this.#desk, this.#room.subarray(0, length + 2))
+    const waitMs = waitOf(this.#desk, this.#room, length)
     if (waitMs > 0) return this.#tooOften(response, waitMs)
     this.#options.otherwise(request, response)
   }

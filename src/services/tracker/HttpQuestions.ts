@@ -1,5 +1,6 @@
 /** What the tracker answers to announces and scrapes over HTTP, whichever way they came in. */
 import * as Result from "effect/Result"
+import * as HostBytes from "../../domain/HostBytes.ts"
 import type { Announcing, Answer } from "../../domain/tracker/Announcing.ts"
 import type { Trouble } from "../../domain/tracker/Counters.ts"
 import * as HttpTracker from "../../domain/tracker/HttpTrackerServer.ts"
@@ -10,12 +11,15 @@ import { type Desk, type Refusal, REFUSED, tooOften, waitOf } from "./Desk.ts"
 export interface Asker {
   /** The text of the address that the question came from. */
   readonly host: string
-  /** Every answer is a bencoded dictionary, and refusals are no errors to HTTP. */
-  readonly hear: (body: Uint8Array) => void
+  /**
+   * Every answer is a bencoded dictionary, and refusals are no errors to HTTP. Each character of the body is a byte: Node writes
+   * texts with one copy less than bytes.
+   */
+  readonly hear: (body: string) => void
 }
 
-/** For the address of those that do not say where they take peers. */
-const NOWHERE = { ip: undefined, port: 0 }
+const latin1 = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1")
 
 interface Asking {
   readonly asker: Asker
@@ -26,7 +30,7 @@ export class HttpQuestions {
   readonly #desk: Desk
   readonly #batch: AnnounceBatch<Asking>
   /** For the address of the question at hand. */
-  readonly #room = new Uint8Array(HttpTracker.MAX_COMPACT)
+  readonly #room = new Uint8Array(HostBytes.MAX_BYTES)
   #scrapes = 0
 
   constructor(desk: Desk) {
@@ -52,38 +56,39 @@ export class HttpQuestions {
       return this.#refuse(asker, "malformed", { text: parsed.failure, retryInMs: undefined })
     }
     const query = parsed.success
-    const length = HttpTracker.writeAddress(asker.host, query, this.#room, 0)
+    const length = HttpTracker.writeHost(asker.host, query.ip, this.#room)
     if (length === 0) return this.#refuse(asker, "malformed", REFUSED.address)
-    // A copy: a view of a small array makes V8 move that out of its heap.
-    const compact = this.#room.slice(0, length)
-    const waitMs = waitOf(desk, compact)
+    const waitMs = waitOf(desk, this.#room, length)
     if (waitMs > 0) return this.#refuse(asker, "rate-limited", tooOften(waitMs))
-    if (!desk.admits(query.infoHash)) return this.#refuse(asker, "not-tracked", REFUSED.notTracked)
+    const asked = this.#batch.next
+    HttpTracker.fillIn(asked, query, this.#room, length, desk)
+    if (!desk.admits(asked.infoHash)) return this.#refuse(asker, "not-tracked", REFUSED.notTracked)
     if (this.#batch.isFull) return this.#refuse(asker, "busy", REFUSED.busy)
-    desk.counters.announces[length === 6 ? "http4" : "http6"]++
-    this.#batch.add(HttpTracker.toAnnouncing(query, compact, desk), { asker, query })
+    desk.counters.announces[length === 4 ? "http4" : "http6"]++
+    this.#batch.add({ asker, query })
   }
 
   scrape(text: string, asker: Asker): void {
     const desk = this.#desk
     const infoHashes = HttpTracker.parseScrape(text)
     if (infoHashes.length === 0) return this.#refuse(asker, "malformed", REFUSED.scrapeAll)
-    const length = HttpTracker.writeAddress(asker.host, NOWHERE, this.#room, 0)
+    const length = HostBytes.write(asker.host, this.#room, 0)
     if (length === 0) return this.#refuse(asker, "malformed", REFUSED.address)
-    const waitMs = waitOf(desk, this.#room.subarray(0, length))
+    const waitMs = waitOf(desk, this.#room, length)
     if (waitMs > 0) return this.#refuse(asker, "rate-limited", tooOften(waitMs))
-    desk.counters.scrapes[length === 6 ? "http4" : "http6"]++
+    desk.counters.scrapes[length === 4 ? "http4" : "http6"]++
     this.#scrapes++
     desk.scrape(infoHashes, (counts) => {
       this.#scrapes--
       if (counts === undefined) return this.#refuse(asker, "store-lost", REFUSED.storeLost)
-      asker.hear(HttpTracker.encodeScrape(new Map(infoHashes.map((infoHash, at) => [infoHash, counts[at]!] as const))))
+      const files = new Map(infoHashes.map((infoHash, at) => [infoHash, counts[at]!] as const))
+      asker.hear(latin1(HttpTracker.encodeScrape(files)))
     })
   }
 
   #refuse(asker: Asker, trouble: Trouble, { retryInMs, text }: Refusal): void {
     this.#desk.counters.troubles[trouble]++
-    asker.hear(HttpTracker.encodeFailure(text, { retryInMs }))
+    asker.hear(latin1(HttpTracker.encodeFailure(text, { retryInMs })))
   }
 
   readonly #answer = ({ asker, query }: Asking, asked: Announcing, answer: Answer | undefined): void => {
@@ -105,6 +110,6 @@ export class HttpQuestions {
       minIntervalMs: desk.minIntervalMs,
       externalIp: compact.slice(0, -2)
     }
-    asker.hear(HttpTracker.encodeReply(reply, query, Buffer.allocUnsafe))
+    asker.hear(HttpTracker.encodeReply(reply, query, latin1))
   }
 }

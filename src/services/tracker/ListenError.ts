@@ -34,9 +34,7 @@ export const of = (
     default:
       return new TrackerServerError({
         reason: "CannotListen",
-        detail: `cannot listen on ${place(host, port)} (${protocol}): ${
-          cause instanceof Error ? cause.message : "unknown trouble"
-        }`
+        detail: `cannot listen on ${place(host, port)} (${protocol}): ${SystemCode.describe(cause)}`
       })
   }
 }

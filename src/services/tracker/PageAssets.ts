@@ -19,7 +19,7 @@ input[type=search]:focus-visible{outline:3px solid var(--ring);border-color:var(
 button{padding:.6rem 1.1rem;font:inherit;font-weight:600;color:#fff;background:#0b67a3;border:0;border-radius:.5rem;cursor:pointer}
 button:hover{background:#0a5a8f}
 a{color:var(--blue)}
-a:focus-visible,button:focus-visible{outline:3px solid var(--ring);outline-offset:2px}
+a:focus-visible,button:focus-visible,summary:focus-visible{outline:3px solid var(--ring);outline-offset:2px}
 .frame{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:.75rem}
 table{width:100%;border-collapse:collapse}
 th,td{padding:.55rem .75rem;text-align:right;white-space:nowrap;vertical-align:baseline;font-variant-numeric:tabular-nums}
@@ -37,7 +37,11 @@ td:first-child{overflow-wrap:anywhere;unicode-bidi:isolate}
 .alive .seeds{color:var(--green);font-weight:600}
 .dim,td.zero{color:var(--soft)}
 td.get{text-align:left}
-td.get a+a{margin-left:.75rem}
+td.get a+a,td.get details{margin-left:.75rem}
+td.get details{display:inline}
+td.get summary{display:inline;color:var(--blue);cursor:pointer;list-style:none;text-decoration:underline}
+td.get summary::-webkit-details-marker{display:none}
+td.get code{display:block;width:max-content;max-width:min(36rem,80vw);margin-top:.4rem;white-space:normal;user-select:all}
 .empty{padding:2.5rem 1.25rem;text-align:center;color:var(--soft)}
 .empty strong{display:block;margin-bottom:.5rem;font-size:1.1rem;color:var(--ink)}
 code{display:inline-block;max-width:100%;padding:.35rem .6rem;font:.9em/1.5 ui-monospace,"SF Mono",Menlo,Consolas,monospace;

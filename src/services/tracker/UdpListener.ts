@@ -68,7 +68,7 @@ class Handler {
   #at = 0
   #now = 0
   /** For the address of the packet at hand. */
-  readonly #room = new Uint8Array(UdpTrackerServer.MAX_COMPACT)
+  readonly #room = new Uint8Array(HostBytes.MAX_BYTES)
   #onQuiet: (() => void) | undefined
   #isBehind = false
 
@@ -105,20 +105,21 @@ class Handler {
   readonly handle = (packet: Uint8Array, source: RemoteInfo): void => {
     if (this.#onQuiet !== undefined || this.#isLost()) return
     const action = UdpTrackerServer.actionOf(packet)
+    const length = HostBytes.write(source.address, this.#room, 0)
     // Nobody can be answered at port 0, and Node would rather throw than try.
-    if (action === undefined || source.port === 0) {
+    if (action === undefined || source.port === 0 || length === 0) {
       this.#desk.counters.troubles.malformed++
       return
     }
-    if (action === UdpTracker.CONNECT) return this.#connect(packet, source)
+    if (action === UdpTracker.CONNECT) return this.#connect(packet, length, source)
     // All that one turn gathers comes at one time.
     if (this.#batch.isEmpty) this.#now = this.#desk.now()
-    if (!this.#ids.accepts(source.address, this.#now, packet, 0)) {
+    if (!this.#ids.accepts(this.#room, length, this.#now, packet, 0)) {
       this.#desk.counters.troubles["wrong-id"]++
       return
     }
-    if (action === UdpTracker.ANNOUNCE) this.#announce(packet, source)
-    else this.#scrape(packet, source)
+    if (action === UdpTracker.ANNOUNCE) this.#announce(packet, length, source)
+    else this.#scrape(packet, length, source)
   }
 
   /** Sends what was written at `#at`. */
@@ -150,10 +151,10 @@ class Handler {
     return this.#isBehind
   }
 
-  #connect(packet: Uint8Array, source: RemoteInfo): void {
+  #connect(packet: Uint8Array, hostLength: 4 | 16, source: RemoteInfo): void {
     this.#desk.counters.connects++
     const length = UdpTrackerServer.writeConnect(this.#out, this.#at, UdpTrackerServer.transactionOf(packet))
-    this.#ids.write(source.address, this.#desk.now(), this.#out, this.#at + length - 8)
+    this.#ids.write(this.#room, hostLength, this.#desk.now(), this.#out, this.#at + length - 8)
     this.#send(length, source)
   }
 
@@ -163,20 +164,19 @@ class Handler {
     this.#send(UdpTrackerServer.writeError(this.#out, this.#at, transaction, text, source.size), source)
   }
 
-  #announce(packet: Uint8Array, source: RemoteInfo): void {
+  #announce(packet: Uint8Array, hostLength: 4 | 16, source: RemoteInfo): void {
     const desk = this.#desk
     const transaction = UdpTrackerServer.transactionOf(packet)
-    const length = UdpTrackerServer.writeAddress(packet, source.address, this.#room, 0)
-    if (length === 0) return this.#refuse(transaction, source, "malformed", BAD_PORT)
-    // A copy: a view of a small array makes V8 move that out of its heap, which costs more than all the rest of this.
-    const compact = this.#room.slice(0, length)
-    const waitMs = waitOf(desk, compact)
+    const waitMs = waitOf(desk, this.#room, hostLength)
     if (waitMs > 0) return this.#refuse(transaction, source, "rate-limited", tooOften(waitMs))
-    const asked = UdpTrackerServer.readAnnounce(packet, compact, desk)
+    const asked = this.#batch.next
+    if (!UdpTrackerServer.readAnnounce(packet, this.#room, hostLength, desk, asked)) {
+      return this.#refuse(transaction, source, "malformed", BAD_PORT)
+    }
     if (!desk.admits(asked.infoHash)) return this.#refuse(transaction, source, "not-tracked", REFUSED.notTracked)
     if (this.#batch.isFull) return this.#refuse(transaction, source, "busy", REFUSED.busy)
-    desk.counters.announces[length === 6 ? "udp4" : "udp6"]++
-    this.#batch.add(asked, { transaction, source })
+    desk.counters.announces[hostLength === 4 ? "udp4" : "udp6"]++
+    this.#batch.add({ transaction, source })
   }
 
   readonly #answer = ({ source, transaction }: Asker, asked: Announcing, answer: Answer | undefined): void => {
@@ -189,13 +189,12 @@ class Handler {
     this.#send(length, source)
   }
 
-  #scrape(packet: Uint8Array, source: RemoteInfo): void {
+  #scrape(packet: Uint8Array, hostLength: 4 | 16, source: RemoteInfo): void {
     const desk = this.#desk
     const transaction = UdpTrackerServer.transactionOf(packet)
-    const length = HostBytes.write(source.address, this.#room, 0)
-    const waitMs = waitOf(desk, this.#room.subarray(0, length + 2))
+    const waitMs = waitOf(desk, this.#room, hostLength)
     if (waitMs > 0) return this.#refuse(transaction, source, "rate-limited", tooOften(waitMs))
-    desk.counters.scrapes[length === 4 ? "udp4" : "udp6"]++
+    desk.counters.scrapes[hostLength === 4 ? "udp4" : "udp6"]++
     this.#scrapes++
     desk.scrape(UdpTrackerServer.readScrape(packet), (counts) => {
       this.#scrapes--

@@ -25,6 +25,7 @@ export interface FarOptions {
   readonly pieces: number
   readonly identity?: number
   readonly now?: number
+  readonly v2?: boolean
 }
 
 export const bitsOf = (pieces: number, set: Iterable<number>): Bitfield.Bitfield => {
@@ -58,7 +59,7 @@ export const peerIdOf = (key: number): PeerId.PeerId => {
 }
 
 /** A peer whose wire only notes what it is told to do. */
-export const far = ({ identity, key, now = 0, pieces }: FarOptions): Far => {
+export const far = ({ identity, key, now = 0, pieces, v2 = false }: FarOptions): Far => {
   const closed: Array<string> = []
   const inbox: Array<Support.Message> = []
   const requests: Array<readonly [number, number, number]> = []
@@ -70,7 +71,7 @@ export const far = ({ identity, key, now = 0, pieces }: FarOptions): Far => {
     id: peerIdOf(key),
     address: PeerAddress.make(`10.0.${key >> 8 & 255}.${key & 255}`, 6881)!,
     inbound: false,
-    v2: false,
+    v2,
     bits: Bitfield.make(pieces),
     outbox,
     wire: {

@@ -1,15 +1,19 @@
 /** A swarm among fake peers, without any I/O: what the services do around it is done here by hand. */
 import { assert } from "@effect/vitest"
 import * as Bitfield from "../../../src/domain/Bitfield.ts"
+import * as Fetched from "../../../src/domain/Fetched.ts"
 import * as PieceLayout from "../../../src/domain/PieceLayout.ts"
+import * as PieceTrees from "../../../src/domain/PieceTrees.ts"
 import type { OpenPiece } from "../../../src/domain/swarm/OpenPiece.ts"
 import type { Peer } from "../../../src/domain/swarm/Peer.ts"
 import { PieceBuffers } from "../../../src/domain/swarm/PieceBuffers.ts"
 import { Swarm } from "../../../src/domain/swarm/Swarm.ts"
 import { TokenBucket } from "../../../src/domain/swarm/TokenBucket.ts"
+import * as HashMessage from "../../../src/domain/wire/HashMessage.ts"
 import * as Message from "../../../src/domain/wire/Message.ts"
 import { numbers } from "../../support/messages.ts"
 import { noise } from "../../support/payload.ts"
+import type * as Payload from "../../support/payload.ts"
 import { bitsOf, type Far, far, listOf } from "./fakes.ts"
 import { below } from "./seeded.ts"
 
@@ -23,6 +27,15 @@ export interface SwarmModelOptions {
   readonly wanted?: Iterable<number>
   /** Bytes/s. */
   readonly rate?: number
+  /** Of version 2, in place of random bytes of version 1. */
+  readonly torrent?: Payload.Torrent
+}
+
+/** Blocks found wrong. */
+export interface Wrong {
+  readonly piece: number
+  readonly blocks: ReadonlyArray<number>
+  readonly senders: ReadonlyArray<number>
 }
 
 /** A far end with what it says it has been told by us. */
@@ -32,6 +45,8 @@ export interface Member extends Far {
   interested: boolean
   /** Corrupts what it sends. */
   liar: boolean
+  /** Hashes that we have asked it for. */
+  readonly hashRequests: Array<HashMessage.HashRange>
 }
 
 export class SwarmModel {
@@ -46,6 +61,10 @@ export class SwarmModel {
   readonly asked: Array<Peer> = []
   readonly interest: Array<readonly ["on" | "off", Peer]> = []
   readonly liars = new Set<number>()
+  readonly hashesAsked: Array<Peer> = []
+  readonly wrong: Array<Wrong> = []
+  /** Why peers were convicted. */
+  readonly reasons: Array<string> = []
   /** Blocks of spilled pieces, as the disk would keep them. */
   readonly disk: Uint8Array
   readonly wanted: Bitfield.Bitfield
@@ -56,34 +75,45 @@ export class SwarmModel {
   constructor(options: SwarmModelOptions) {
     const { have = [], memory = 1e9, pieceLength = 2 * PieceLayout.BLOCK, pieces = 6, random, short = 0 } = options
     this.random = random
-    this.layout = PieceLayout.make(pieces * pieceLength - short, pieceLength)
-    this.payload = noise(this.layout.totalLength, 1 + below(random, 1e9))
+    const { torrent } = options
+    this.layout = torrent?.metainfo.layout ?? PieceLayout.make(pieces * pieceLength - short, pieceLength)
+    this.payload = torrent?.payload ?? noise(this.layout.totalLength, 1 + below(random, 1e9))
     this.disk = new Uint8Array(this.layout.totalLength)
     this.buffers = new PieceBuffers(memory)
-    this.wanted = options.wanted === undefined ? Bitfield.full(pieces) : bitsOf(pieces, options.wanted)
+    const count = this.layout.pieces
+    this.wanted = options.wanted === undefined ? Bitfield.full(count) : bitsOf(count, options.wanted)
     this.swarm = new Swarm({
       layout: this.layout,
-      have: bitsOf(pieces, have),
+      fetched: torrent && Fetched.layoutOf(torrent.metainfo),
+      have: bitsOf(count, have),
       wanted: this.wanted,
       order: random() < 0.5 ? "Rarest" : "Sequential",
       buffers: this.buffers,
       random,
       limit: new TokenBucket(options.rate ?? Infinity, 0),
+      trees: torrent && {
+        treeOf: (piece) => PieceTrees.of(torrent.metainfo, piece)!,
+        rootOf: (file) => torrent.metainfo.files[file]!.piecesRoot!
+      },
       hooks: {
         onFull: (piece) => this.full.push(piece),
         onSpill: (piece) => this.spills.push(piece),
         onAsked: (peer) => this.asked.push(peer),
         onInterested: (peer) => this.interest.push(["on", peer]),
-        onNotInterested: (peer) => this.interest.push(["off", peer])
+        onNotInterested: (peer) => this.interest.push(["off", peer]),
+        onHashesAsked: (peer) => this.hashesAsked.push(peer),
+        onWrongBlocks: (piece, blocks, senders) => this.onWrongBlocks({ piece, blocks, senders }),
+        onLiars: (identities, reason) => this.onLiars(identities, reason)
       }
     })
   }
 
-  join(identity?: number): Member {
+  join(identity?: number, v2 = false): Member {
     const key = ++this.#keys
     const { pieces } = this.layout
     const member: Member = {
-      ...far({ key, pieces, now: this.now, ...(identity === undefined ? {} : { identity }) }),
+      ...far({ key, pieces, v2, now: this.now, ...(identity === undefined ? {} : { identity }) }),
+      hashRequests: [],
       told: new Set(),
       isOpen: true,
       interested: false,
@@ -97,16 +127,35 @@ export class SwarmModel {
   }
 
   /** Joins with these pieces and unchokes us. */
-  joinWith(pieces: Iterable<number>, identity?: number): Member {
-    const member = this.join(identity)
+  joinWith(pieces: Iterable<number>, identity?: number, v2 = false): Member {
+    const member = this.join(identity, v2)
     assert.isUndefined(this.swarm.bitfield(member.peer, bitsOf(this.layout.pieces, pieces)))
     this.swarm.unchoke(member.peer)
     this.end(member)
     return member
   }
 
-  joinSeed(identity?: number): Member {
-    return this.joinWith(Array.from({ length: this.layout.pieces }, (_, piece) => piece), identity)
+  joinSeed(identity?: number, v2 = false): Member {
+    return this.joinWith(Array.from({ length: this.layout.pieces }, (_, piece) => piece), identity, v2)
+  }
+
+  /** The wrong blocks are all wrong, and all the wrong ones. */
+  onWrongBlocks(wrong: Wrong): void {
+    this.wrong.push(wrong)
+    const piece = this.swarm.board.open.get(wrong.piece)!
+    const offset = PieceLayout.pieceOffset(this.layout, wrong.piece)
+    for (let block = 0; block < piece.blocks; block++) {
+      const from = block * PieceLayout.BLOCK
+      const to = Math.min(from + PieceLayout.BLOCK, piece.bytes.length)
+      const isRight =
+        Buffer.compare(piece.bytes.subarray(from, to), this.payload.subarray(offset + from, offset + to)) === 0
+      assert.strictEqual(isRight, !wrong.blocks.includes(block))
+    }
+  }
+
+  onLiars(identities: ReadonlyArray<number>, reason: string): void {
+    this.reasons.push(reason)
+    for (const identity of identities) this.liars.add(identity)
   }
 
   /** The read of a peer has ended. */
@@ -141,9 +190,14 @@ export class SwarmModel {
         assert.notStrictEqual(member.interested, message.id === Message.INTERESTED, "said twice")
         member.interested = message.id === Message.INTERESTED
       }
+      if (message.id === Message.HASH_REQUEST) {
+        assert.isTrue(peer.v2, "a hash request in version 1")
+        member.hashRequests.push(HashMessage.readRange(message.payload, 0))
+      }
       if (message.id === Message.REQUEST) {
         assert.isTrue(member.interested, "a request without interest")
-        assert.isFalse(peer.peerChoking, "a request while choked")
+        // Whoever was convicted is taken for choking, and had been asked before.
+        assert.isFalse(peer.peerChoking && !peer.isLiar, "a request while choked")
       }
     }
   }
@@ -173,14 +227,18 @@ export class SwarmModel {
     const right = this.payload.subarray(offset, offset + piece.bytes.length)
     if (Buffer.compare(piece.bytes, right) === 0) {
       this.swarm.landed(piece, this.now)
-      for (const liar of this.swarm.takeLiars()) this.liars.add(liar)
     } else {
       this.corrupted++
-      for (const liar of this.swarm.corrupt(piece, this.now)) this.liars.add(liar)
+      this.swarm.corrupt(piece, this.now)
     }
-    for (const member of this.members.slice()) if (this.liars.has(member.peer.identity)) this.leave(member)
+    this.expel()
     for (const other of this.members) this.hear(other)
     return true
+  }
+
+  /** Proven liars go, as the service sees to it. */
+  expel(): void {
+    for (const member of this.members.slice()) if (this.liars.has(member.peer.identity)) this.leave(member)
   }
 
   #readBack(piece: OpenPiece, offset: number): void {

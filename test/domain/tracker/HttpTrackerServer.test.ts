@@ -6,8 +6,9 @@ import * as Bencode from "../../../src/domain/Bencode.ts"
 import * as Bytes from "../../../src/domain/Bytes.ts"
 import * as InfoHash from "../../../src/domain/InfoHash.ts"
 import * as PeerAddress from "../../../src/domain/PeerAddress.ts"
-import type * as PeerId from "../../../src/domain/PeerId.ts"
+import * as PeerId from "../../../src/domain/PeerId.ts"
 import type { AnnounceReply } from "../../../src/domain/tracker/Announce.ts"
+import { Announcement } from "../../../src/domain/tracker/Announcement.ts"
 import * as HttpTracker from "../../../src/domain/tracker/HttpTracker.ts"
 import * as HttpTrackerServer from "../../../src/domain/tracker/HttpTrackerServer.ts"
 import * as Percent from "../../../src/domain/tracker/Percent.ts"
@@ -30,14 +31,14 @@ describe("HttpTrackerServer, replies", () => {
     named: Schema.Boolean
   }, ({ compact, interval, least, named, sample }) => {
     const ids = named ? {} : { ids4: undefined, ids6: undefined }
-    const bytes = HttpTrackerServer.encodeReply({
+    const text = HttpTrackerServer.encodeReply({
       ...sample,
       ...ids,
       intervalMs: interval * 1000,
       minIntervalMs: least === 0 ? undefined : least * 1000,
       externalIp: Uint8Array.of(192, 0, 2, 7)
     }, { compact })
-    assert.deepStrictEqual(decoded(bytes), {
+    assert.deepStrictEqual(decoded(Bytes.fromLatin1(text)), {
       peers: [...PeerAddress.fromCompact(sample.peers4, 4), ...PeerAddress.fromCompact(sample.peers6, 6)],
       intervalMs: interval * 1000,
       minIntervalMs: least === 0 ? undefined : least * 1000,
@@ -47,7 +48,6 @@ describe("HttpTrackerServer, replies", () => {
       warning: undefined,
       externalIp: "192.0.2.7"
     })
-    const text = Bytes.toLatin1(bytes)
     const count = (id: string) => text.split(`7:peer id20:${id.repeat(20)}`).length - 1
     const listed = named && !compact
     assert.strictEqual(count("A"), listed ? sample.peers4.length / 6 : 0)
@@ -57,7 +57,9 @@ describe("HttpTrackerServer, replies", () => {
   it.prop("packed by hand are what the general writer makes", { sample }, ({ sample }) => {
     const externalIp = sample.peers6.length > 0 ? sample.peers6.slice(0, 16) : undefined
     assert.deepStrictEqual(
-      HttpTrackerServer.encodeReply({ ...sample, intervalMs: 1500, minIntervalMs: 1, externalIp }, { compact: true }),
+      Bytes.fromLatin1(
+        HttpTrackerServer.encodeReply({ ...sample, intervalMs: 1500, minIntervalMs: 1, externalIp }, { compact: true })
+      ),
       Bencode.encode({
         complete: sample.seeders,
         downloaded: sample.completed,
@@ -85,10 +87,12 @@ describe("HttpTrackerServer, replies", () => {
 describe("HttpTrackerServer, queries", () => {
   it.prop("is understood by the tracker's side", { request }, ({ request }) => {
     const url = new URL(HttpTracker.announceUrl("http://t.example/announce?passkey=%FF", request))
-    const { key: _, trackerId: __, ...asked } = request
+    const { trackerId: _, ...asked } = request
+    const infoHash = [...InfoHash.toBytes(request.infoHash)]
+    const peerId = [...PeerId.toBytes(request.peerId)]
     assert.deepStrictEqual(
       Result.getOrThrow(HttpTrackerServer.parseAnnounce(url.search.slice(1))),
-      { ...asked, compact: true, noPeerId: false, ip: undefined }
+      { ...asked, infoHash, peerId, compact: true, noPeerId: false, ip: undefined }
     )
   })
 
@@ -138,8 +142,8 @@ describe("HttpTrackerServer, queries", () => {
       port !== undefined && port > 0 && port < 65_536
     assert.strictEqual(Result.isSuccess(parsed), whole)
     if (Result.isFailure(parsed)) return
-    assert.strictEqual(parsed.success.peerId, fields.get("peer_id")! as PeerId.PeerId)
-    assert.strictEqual(parsed.success.infoHash, InfoHash.fromBytes(Bytes.fromLatin1(fields.get("info_hash")!)))
+    assert.deepStrictEqual(parsed.success.peerId, [...Bytes.fromLatin1(fields.get("peer_id")!)])
+    assert.deepStrictEqual(parsed.success.infoHash, [...Bytes.fromLatin1(fields.get("info_hash")!)])
     assert.strictEqual(parsed.success.port, port)
     assert.strictEqual(parsed.success.left, number("left"))
     assert.strictEqual(parsed.success.numWant, number("numwant"))
@@ -147,15 +151,19 @@ describe("HttpTrackerServer, queries", () => {
   })
 
   it("says what the table of swarms is to know", () => {
-    const told = (query: string) =>
-      HttpTrackerServer.toAnnouncing(Result.getOrThrow(HttpTrackerServer.parseAnnounce(query)), Bytes.empty, {
-        numWant: 30,
-        maxNumWant: 40
-      })
-    assert.deepStrictEqual(told(good), {
-      infoHash: EXAMPLE.infoHash,
-      peerId: EXAMPLE.peerId,
-      compact: Bytes.empty,
+    const told = (query: string) => {
+      const out = new Announcement()
+      const bounds = { numWant: 30, maxNumWant: 40 }
+      const parsed = Result.getOrThrow(HttpTrackerServer.parseAnnounce(query))
+      HttpTrackerServer.fillIn(out, parsed, Uint8Array.of(192, 0, 2, 1), 4, bounds)
+      return out
+    }
+    const { compact, event, infoHash, key, numWant, peerId, role, wants, withIds } = told(good)
+    assert.deepStrictEqual({ compact, event, infoHash, key, numWant, peerId, role, wants, withIds }, {
+      key: EXAMPLE.key,
+      infoHash: InfoHash.toBytes(EXAMPLE.infoHash),
+      peerId: PeerId.toBytes(EXAMPLE.peerId),
+      compact: Uint8Array.of(192, 0, 2, 1, 0x1a, 0xe1),
       role: "leech",
       event: "started",
       numWant: 40,
@@ -199,11 +207,25 @@ describe("HttpTrackerServer, queries", () => {
     assert.strictEqual(parse(`${good}&ip=192.0.2.9`).ip, "192.0.2.9")
   })
 
+  it("takes any text for a key, the same for the same", () => {
+    const key = (text: string) => {
+      const parsed = HttpTrackerServer.parseAnnounce(good.replace(/&key=\w+/, text))
+      return Result.getOrThrow(parsed).key
+    }
+    assert.deepStrictEqual(["", "&key=", "&key=0", "&key=00aB", "&key=ffffffff"].map(key), [0, 0, 0, 0xab, 0xffff_ffff])
+    const others = ["&key=123456789", "&key=x", "&key=y", "&key=%ff", "&key=-1"].map(key)
+    assert.isTrue(others.every((number) => number > 0 && number <= 0xffff_ffff))
+    assert.strictEqual(new Set(others).size, others.length)
+    assert.strictEqual(key("&key=x&key=y"), key("&key=%78"))
+  })
+
   it("sees peers where they are, and believes only programs of its own machine", () => {
     const at = (seen: string, ip: string | undefined) => {
-      const compact = new Uint8Array(HttpTrackerServer.MAX_COMPACT)
-      const length = HttpTrackerServer.writeAddress(seen, { ip, port: 6881 }, compact, 0)
-      return PeerAddress.fromCompact(compact.subarray(0, length), length === 6 ? 4 : 6)[0]?.host
+      const host = new Uint8Array(16)
+      const length = HttpTrackerServer.writeHost(seen, ip, host)
+      if (length === 0) return undefined
+      const compact = Bytes.concat([host.subarray(0, length), Uint8Array.of(0, 1)])
+      return PeerAddress.fromCompact(compact, length === 4 ? 4 : 6)[0]?.host
     }
     assert.strictEqual(at("192.0.2.1", undefined), "192.0.2.1")
     assert.strictEqual(at("192.0.2.1", "192.0.2.9"), "192.0.2.1")
@@ -222,8 +244,9 @@ describe("HttpTrackerServer, queries", () => {
     for (const query of [text, good.slice(0, at) + text, good.slice(0, at) + text + good.slice(at)]) {
       const parsed = HttpTrackerServer.parseAnnounce(query)
       if (Result.isSuccess(parsed)) {
-        assert.match(parsed.success.infoHash, /^[0-9a-f]{40}$/)
-        assert.strictEqual(parsed.success.peerId.length, 20)
+        for (const bytes of [parsed.success.infoHash, parsed.success.peerId]) {
+          assert.strictEqual(bytes.filter((byte) => byte >= 0 && byte < 256).length, 20)
+        }
       }
       assert.isAtMost(HttpTrackerServer.parseScrape(query).length, HttpTrackerServer.MAX_SCRAPE)
     }

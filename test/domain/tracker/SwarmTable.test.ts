@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Result from "effect/Result"
+import * as Bytes from "../../../src/domain/Bytes.ts"
 import * as InfoHash from "../../../src/domain/InfoHash.ts"
-import type * as PeerId from "../../../src/domain/PeerId.ts"
 import type { Announcing, Sample } from "../../../src/domain/tracker/Announcing.ts"
 import * as SwarmSnapshot from "../../../src/domain/tracker/SwarmSnapshot.ts"
 import { SwarmTable } from "../../../src/domain/tracker/SwarmTable.ts"
@@ -12,9 +13,10 @@ const NOW = 1_800_000_000_000
 const hash = (n: number) => InfoHash.parse(n.toString(16).padStart(40, "0"))!
 
 const peer = (torrent: number, n: number, fields: Partial<Announcing> = {}): Announcing => ({
-  infoHash: hash(torrent),
-  peerId: String(n).padStart(20, "x") as PeerId.PeerId,
+  infoHash: InfoHash.toBytes(hash(torrent)),
+  peerId: Bytes.fromLatin1(String(n).padStart(20, "x")),
   compact: Uint8Array.of(1, n >>> 16, n >>> 8, n, 1, 1),
+  key: n % 5,
   role: n % 3 === 0 ? "seed" : "leech",
   event: undefined,
   numWant: 0,
@@ -116,6 +118,29 @@ describe("SwarmSnapshot", () => {
     for (let torrent = 0; torrent < 1000; torrent++) {
       assert.deepStrictEqual(read.scrape(hash(torrent)), table.scrape(hash(torrent)))
     }
+  })
+
+  it("keeps the keys by which peers are known when they move", () => {
+    const table = newTable()
+    for (let n = 0; n < 100; n++) table.announce(peer(n % 3, n), NOW)
+    const read = reread(table)
+    // Peers without a key are others at another place.
+    for (let n = 0; n < 100; n++) {
+      read.announce(peer(n % 3, n, { compact: Uint8Array.of(2, 0, 0, n, 1, 1) }), NOW)
+    }
+    assert.strictEqual(read.summary().peers, 120)
+  })
+
+  it("is read as the version before it had keys wrote it", () => {
+    const table = newTable()
+    for (let n = 0; n < 100; n++) table.announce(peer(n % 3, n, { key: 0 }), NOW)
+    const [head, content] = [...SwarmSnapshot.frames(table, { connectionKey: KEY })]
+    const old = SwarmSnapshot.open(head!, 0)!.slice()
+    old[11] = 1
+    assert.deepStrictEqual(Result.getOrThrow(SwarmSnapshot.decodeHead(old)).connectionKey, KEY)
+    old[11] = 3
+    assert.isTrue(Result.isFailure(SwarmSnapshot.decodeHead(old)))
+    assert.strictEqual(SwarmSnapshot.open(content!, 1)!.length, 3 * 36 + 100 * 31)
   })
 
   it("may be written while the table changes", () => {

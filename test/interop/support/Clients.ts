@@ -15,6 +15,7 @@ export interface Part {
   /** `ip:port` of peers to dial. Only ours and libtorrent can be told. */
   readonly peers?: ReadonlyArray<string>
   readonly flags?: ReadonlyArray<string>
+  readonly env?: Record<string, string>
 }
 
 export type Start = (stage: Stage, part: Part) => Effect.Effect<Child.Child, never, Scope.Scope>
@@ -130,8 +131,8 @@ export const libtorrent: Client = {
   name: "libtorrent",
   package: "python3-libtorrent",
   installed: runs("/usr/bin/python3", "-c", "import libtorrent"),
-  seed: (stage, part) => stage.spawn("libtorrent seed", libtorrentArgv("seed", part)),
-  leech: (stage, part) => stage.spawn("libtorrent leech", libtorrentArgv("leech", part)),
+  seed: (stage, part) => stage.spawn("libtorrent seed", libtorrentArgv("seed", part), { env: part.env ?? {} }),
+  leech: (stage, part) => stage.spawn("libtorrent leech", libtorrentArgv("leech", part), { env: part.env ?? {} }),
   makesEmptyFiles: true,
   ready: /^ready$/m,
   uploading: /^uploading$/m

@@ -3,6 +3,9 @@
 
 libtorrent_peer.py seed|leech TORRENT DIR IP:PORT [PEER_IP:PORT ...]   prints "ready", "uploading", "done"; a leech exits when done
 libtorrent_peer.py make SPEC.json     {"out", "root", "files": [[path, length], ...], "pieceLength", "version", "tracker"}
+
+In the environment: LIBTORRENT_HASHES prints what is said about hashes (BEP 52), and calls peers in plain text;
+LIBTORRENT_UNCHECKED takes the files of a seed for right without reading them, so that it knows no leaf hashes.
 """
 import json
 import os
@@ -23,20 +26,27 @@ def make(spec):
         out.write(lt.bencode(torrent.generate()))
 
 
+HASHES = "LIBTORRENT_HASHES" in os.environ
+WORDS = ("HASH_REQUEST", "HASHES", "HASH_REJECT")
+LOG = lt.alert.category_t.peer_log_notification if HASHES else 0
+
+
 def session(listen):
     return lt.session({
         "listen_interfaces": listen, "enable_dht": False, "enable_lsd": False, "enable_upnp": False,
         "enable_natpmp": False, "enable_outgoing_utp": False, "enable_incoming_utp": False,
-        "allow_multiple_connections_per_ip": True, "stop_tracker_timeout": 1,
+        "out_enc_policy": 2 if HASHES else 1, "allow_multiple_connections_per_ip": True, "stop_tracker_timeout": 1,
         "alert_mask": lt.alert.category_t.status_notification | lt.alert.category_t.error_notification
         | lt.alert.category_t.storage_notification | lt.alert.category_t.peer_notification
-        | lt.alert.category_t.connect_notification,
+        | lt.alert.category_t.connect_notification | LOG,
     })
 
 
 def alerts(s):
     s.wait_for_alert(100)
     for alert in s.pop_alerts():
+        if type(alert).__name__ == "peer_log_alert" and not any(word in alert.message() for word in WORDS):
+            continue
         print(type(alert).__name__, alert.message(), flush=True)
         yield alert
 
@@ -46,6 +56,8 @@ def run(mode, torrent, save, listen, peers):
     wanted = lt.add_torrent_params()
     wanted.ti, wanted.save_path = lt.torrent_info(torrent), save
     wanted.flags = lt.torrent_flags.default_flags & ~lt.torrent_flags.paused & ~lt.torrent_flags.auto_managed
+    if "LIBTORRENT_UNCHECKED" in os.environ:
+        wanted.flags |= lt.torrent_flags.seed_mode
     handle = s.add_torrent(wanted)
     for address in peers:
         ip, port = address.rsplit(":", 1)

@@ -60,6 +60,19 @@ describe("TrackerSettings", () => {
     assert.deepStrictEqual(read("[port]\nx = 1"), Result.fail("port is not a number from 0 to 65535"))
   })
 
+  it("takes an address once, however it is written", () => {
+    const settings = TrackerSettings.resolve([source("file", { bind: "::1,127.0.0.1,0:0::1,127.0.0.1" })])
+    assert.deepStrictEqual(Result.getOrThrow(settings).bind, ["::1", "127.0.0.1"])
+  })
+
+  it("prints what stands for a setting that is not there, as a comment", () => {
+    const settings = Result.getOrThrow(TrackerSettings.resolve([]))
+    const printed = TrackerSettings.print(settings, { "data-dir": "/var/lib/a\nport = 1" })
+    assert.include(printed, `# data-dir is not set, which means "/var/lib/a\\nport = 1"\n`)
+    const back = Result.getOrThrow(Result.flatMap(Toml.parse(printed), TrackerSettings.ofFile))
+    assert.deepStrictEqual(Result.getOrThrow(TrackerSettings.resolve([source("file", back)])), settings)
+  })
+
   it("prints what it reads back, but for secrets", () => {
     const texts = {
       port: "7000",

@@ -91,6 +91,17 @@ describeWithRedis("SwarmStore in Redis", (it) => {
       assert.strictEqual((yield* Effect.flip(store.announce([peer(1, 2)], 0))).reason, "Unavailable")
     }))
 
+  it.effect("takes thousands at once, however few come together", () =>
+    Effect.gen(function*() {
+      const store = yield* open({ prefix: "single" })
+      const all = Effect.forEach(Array.from({ length: 1000 }, (_, n) => peer(1, n % 200)), (one) =>
+        store.announce([one], 0), {
+        concurrency: "unbounded"
+      })
+      assert.strictEqual((yield* all).flat().length, 1000)
+      assert.strictEqual((yield* store.summary(0)).peers, 200)
+    }))
+
   it.effect("fails soon while Redis is away, and comes back with it", () =>
     Effect.gen(function*() {
       const server = yield* RedisServer

@@ -14,10 +14,15 @@ export const id = (n: number): PeerId.PeerId => `-FR0100-${String(n).padStart(12
 export const compact = (text: string): Uint8Array => PeerAddress.toCompact(PeerAddress.parse(text)!)
 
 /** Peer `n` at an address of its own, 203.0.113.0 to 203.0.113.255 and on. */
-export const peer = (torrent: number, n: number, fields: Partial<Announcing> = {}): Announcing => ({
-  infoHash: hash(torrent),
-  peerId: id(n),
+export const peer = (
+  torrent: number,
+  n: number,
+  { peerId = id(n), ...fields }: Partial<Omit<Announcing, "peerId">> & { readonly peerId?: PeerId.PeerId } = {}
+): Announcing => ({
+  infoHash: InfoHash.toBytes(hash(torrent)),
+  peerId: PeerId.toBytes(peerId),
   compact: Uint8Array.of(203, 0, 113 + (n >>> 8), n, 0x1a, 0xe1),
+  key: 0,
   role: "leech",
   event: undefined,
   numWant: 50,

@@ -78,6 +78,39 @@ export const examples = <R>(it: Vitest.MethodsNonLive<R>, layerOf: LayerOf<R>): 
       assert.strictEqual((yield* summary(0)).torrents, 1)
     }).pipe(store()))
 
+  it.effect("knows a peer by its key when its address has changed", () =>
+    Effect.gen(function*() {
+      const at = (n: number, fields: Parameters<typeof peer>[2] = {}) =>
+        peer(1, n, { peerId: id(1), key: 7, ...fields })
+      const seen = Effect.map(announce(peer(1, 99), 0), hosts)
+      yield* announceAll([at(1, { role: "seed", event: "completed" }), at(2, { role: "seed", event: "completed" })], 0)
+      assert.deepStrictEqual(yield* seen, ["203.0.113.2:6881"])
+      // It was counted at its old address.
+      assert.strictEqual((yield* scrape(1, 0)).completed, 1)
+      // Who has seen its id cannot know its key: neither drives it out, nor stops it.
+      yield* announceAll([at(3, { key: 8 }), at(4, { key: 0 }), at(5, { key: 8, event: "stopped" })], 0)
+      assert.deepStrictEqual(yield* seen, ["203.0.113.2:6881", "203.0.113.4:6881"])
+      // Neither does its address of the other family, nor another torrent.
+      yield* announceAll([at(6, { compact: compact("[2001:db8::6]:6881") }), peer(2, 6, { peerId: id(1), key: 7 })], 0)
+      assert.strictEqual((yield* seen).length, 3)
+      yield* announce(at(7, { event: "stopped" }), 0)
+      assert.deepStrictEqual(yield* seen, ["203.0.113.4:6881", "[2001:db8::6]:6881"])
+    }).pipe(store()))
+
+  it.effect("gives a peer that has moved the place of who was there, and counts it once", () =>
+    Effect.gen(function*() {
+      const moved = { peerId: id(1), key: 7 }
+      yield* announceAll([peer(1, 1, moved), peer(1, 2, { key: 3 }), peer(1, 2, moved)], 0)
+      assert.strictEqual((yield* scrape(1, 0)).leechers, 1)
+      // At its own place with another key it may still have come from elsewhere.
+      yield* announceAll([peer(1, 3, { ...moved, key: 9 }), peer(1, 2, { ...moved, key: 9 })], 0)
+      assert.strictEqual((yield* scrape(1, 0)).leechers, 1)
+      assert.deepStrictEqual(hosts(yield* announce(peer(1, 99), 0)), ["203.0.113.2:6881"])
+      yield* announce(peer(1, 2, { ...moved, event: "stopped" }), 0)
+      yield* announce(peer(1, 99, { event: "stopped" }), 0)
+      assert.strictEqual((yield* summary(0)).peers, 0)
+    }).pipe(store()))
+
   it.effect("remembers what was completed, and when a seed was last heard, when all have gone", () =>
     Effect.gen(function*() {
       yield* announce(peer(1, 1, { role: "seed", event: "completed" }), 1000)

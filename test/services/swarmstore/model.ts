@@ -38,7 +38,8 @@ const pick = <A>(random: () => number, items: ReadonlyArray<A>): A => items[belo
 const stepOf = (random: () => number) => ({
   torrent: below(random, TORRENTS),
   place: below(random, PLACES.length),
-  isTwin: below(random, 5) === 0,
+  isTwin: below(random, 3) === 0,
+  key: below(random, 3),
   role: pick(random, ["leech", "leech", "paused", "seed"] as const),
   event: pick(random, [undefined, "started", "completed", "stopped"] as const),
   numWant: below(random, 7),
@@ -54,6 +55,7 @@ const announcingOf = (step: Step): Announcing =>
     // A twin is another peer with the id of the first place.
     peerId: id(step.isTwin ? 0 : step.place),
     compact: PLACES[step.place]!,
+    key: step.key,
     role: step.role,
     event: step.event,
     numWant: step.numWant,

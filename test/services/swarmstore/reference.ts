@@ -1,5 +1,7 @@
 /** What a swarm store does, in Maps and without a thought for speed. */
+import * as InfoHash from "../../../src/domain/InfoHash.ts"
 import * as PeerAddress from "../../../src/domain/PeerAddress.ts"
+import * as PeerId from "../../../src/domain/PeerId.ts"
 import type { Announcing, Counts, Role, Summary } from "../../../src/domain/tracker/Announcing.ts"
 import * as Reach from "../../../src/domain/tracker/Reach.ts"
 import type { Bounds } from "../../../src/domain/tracker/SwarmTable.ts"
@@ -7,6 +9,7 @@ import type { Bounds } from "../../../src/domain/tracker/SwarmTable.ts"
 interface Peer {
   readonly peerId: string
   readonly compact: Uint8Array
+  readonly key: number
   readonly role: Role
   readonly finished: boolean
   readonly until: number
@@ -44,27 +47,34 @@ export class Reference {
   announce(asking: Announcing, now: number): Expected | "TooManyTorrents" {
     this.expire(now)
     const key = textOf(asking.compact)
+    const infoHash = InfoHash.fromBytes(asking.infoHash)
+    const peerId = PeerId.fromBytes(asking.peerId)
     const stops = asking.event === "stopped"
-    const known = this.swarms.get(asking.infoHash)
+    const known = this.swarms.get(infoHash)
     if (known === undefined && stops) return { seeders: 0, leechers: 0, completed: 0, allowed: [] }
     if (known === undefined && !this.makeRoom()) return "TooManyTorrents"
     const swarm = known ?? { peers: new Map(), completed: 0, lastSeedAt: undefined, quietSince: undefined }
-    this.swarms.set(asking.infoHash, swarm)
+    this.swarms.set(infoHash, swarm)
     const old = swarm.peers.get(key)
+    const elsewhere = [...swarm.peers].find(([other, peer]) =>
+      other !== key && asking.key !== 0 && peer.key === asking.key && peer.peerId === peerId &&
+      peer.compact.length === asking.compact.length
+    )
     if (stops) {
-      if (old?.peerId === asking.peerId) {
-        if (old.role === "seed") swarm.lastSeedAt = now
-        this.drop(swarm, key, now)
-      }
+      const [place, own] = old?.peerId === peerId ? [key, old] : elsewhere ?? []
+      if (own?.role === "seed") swarm.lastSeedAt = now
+      if (place !== undefined) this.drop(swarm, place, now)
       return { ...this.numbers(swarm), allowed: [] }
     }
     if (asking.role === "seed") swarm.lastSeedAt = now
-    const wasFinished = old !== undefined && old.peerId === asking.peerId && old.finished
+    const wasFinished = (old?.peerId === peerId && old.finished) || elsewhere?.[1].finished === true
     const finishes = asking.event === "completed" && asking.role === "seed" && !wasFinished
     if (finishes) swarm.completed++
     swarm.quietSince = undefined
+    if (elsewhere !== undefined) swarm.peers.delete(elsewhere[0])
     swarm.peers.set(key, {
-      peerId: asking.peerId,
+      peerId,
+      key: asking.key,
       compact: asking.compact.slice(),
       role: asking.role,
       finished: wasFinished || finishes,
@@ -137,8 +147,9 @@ export class Reference {
 
   private allowed(swarm: Swarm, asking: Announcing, key: string): Array<string> {
     const reach = Reach.of(asking.compact)
+    const own = PeerId.fromBytes(asking.peerId)
     return [...swarm.peers].filter(([other, { compact, peerId, role }]) =>
-      other !== key && peerId !== asking.peerId && Reach.of(compact) <= reach &&
+      other !== key && peerId !== own && Reach.of(compact) <= reach &&
       (asking.role === "leech" || role === "leech") &&
       (asking.wants === "both" || (asking.wants === "v4") === (compact.length === 6))
     ).map(([other, { peerId }]) => `${other} ${peerId}`)

@@ -1,20 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import type { InfoHash } from "../../../src/domain/InfoHash.ts"
-import type { PeerId } from "../../../src/domain/PeerId.ts"
 import type { Announcing, Answer } from "../../../src/domain/tracker/Announcing.ts"
 import { AnnounceBatch } from "../../../src/services/tracker/AnnounceBatch.ts"
-
-const announcing = (n: number): Announcing => ({
-  infoHash: `${n}` as InfoHash,
-  peerId: "" as PeerId,
-  compact: new Uint8Array(6),
-  role: "leech",
-  event: undefined,
-  numWant: 0,
-  wants: "both",
-  withIds: false
-})
 
 type Done = (answers: ReadonlyArray<Answer | undefined> | undefined) => void
 
@@ -31,7 +18,11 @@ const make = (maxPending?: number) => {
     elapsed: () => now,
     maxPending
   })
-  return { batch, batches, told, times, pass: (ms: number) => now += ms }
+  const add = (n: number) => {
+    batch.next.infoHash[0] = n
+    batch.add(n)
+  }
+  return { add, batch, batches, told, times, pass: (ms: number) => now += ms }
 }
 
 /** Everything that this turn of the event loop has gathered is handed over by then. */
@@ -40,16 +31,15 @@ const nextTurn = Effect.callback<void>((resume) => void setImmediate(() => resum
 describe("AnnounceBatch", () => {
   it.effect("hands over what one turn gathers, at once, and answers in order", () =>
     Effect.gen(function*() {
-      const { batch, batches, pass, times, told } = make()
-      for (const n of [1, 2, 3]) batch.add(announcing(n), n)
+      const { add, batch, batches, pass, times, told } = make()
+      for (const n of [1, 2, 3]) add(n)
       assert.strictEqual(batches.length, 0)
       yield* nextTurn
-      batch.add(announcing(4), 4)
+      add(4)
       yield* nextTurn
-      assert.deepStrictEqual(batches.map(({ announces }) => announces.map(({ infoHash }) => infoHash as string)), [
-        ["1", "2", "3"],
-        ["4"]
-      ])
+      assert.deepStrictEqual(batches.map(({ announces }) => announces.map(({ infoHash }) => infoHash[0])), [[1, 2, 3], [
+        4
+      ]])
       assert.strictEqual(batch.pending, 4)
       pass(7)
       batches[1]!.done(["TooManyTorrents"])
@@ -59,12 +49,25 @@ describe("AnnounceBatch", () => {
       assert.strictEqual(batch.pending, 0)
     }))
 
+  it.effect("lets nobody write over what is not answered", () =>
+    Effect.gen(function*() {
+      const { add, batches } = make()
+      const first = () => batches[0]!.announces.map(({ infoHash }) => infoHash[0])
+      add(1)
+      yield* nextTurn
+      for (let n = 2; n < 10; n++) add(n)
+      yield* nextTurn
+      batches[1]!.done(undefined)
+      for (let n = 10; n < 20; n++) add(n)
+      assert.deepStrictEqual(first(), [1])
+    }))
+
   it.effect("is full while too many wait for the store", () =>
     Effect.gen(function*() {
-      const { batch, batches } = make(2)
-      batch.add(announcing(1), 1)
+      const { add, batch, batches } = make(2)
+      add(1)
       assert.isFalse(batch.isFull)
-      batch.add(announcing(2), 2)
+      add(2)
       assert.isTrue(batch.isFull)
       yield* nextTurn
       assert.isTrue(batch.isFull)

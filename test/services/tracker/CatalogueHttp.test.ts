@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { spawnSync } from "node:child_process"
 import * as net from "node:net"
 import * as Bytes from "../../../src/domain/Bytes.ts"
 import type { InfoHash } from "../../../src/domain/InfoHash.ts"
@@ -89,6 +90,42 @@ describe("publishing", () => {
       }
       assert.deepStrictEqual(namesOf(yield* ask(`${server.origin}/torrents`)), [])
       assert.strictEqual((yield* post(server, bytes, { authorization: "bearer s3cret" })).status, 201)
+    }).pipe(Effect.scoped, Effect.provide(Live)))
+
+  it.live("is taken back with the token alone", () =>
+    Effect.gen(function*() {
+      const server = yield* Server.serve({ publishToken: "s3cret" })
+      const authorization = "Bearer s3cret"
+      const remove = (path: string, headers: Record<string, string>) =>
+        ask(`${server.origin}/torrents/${path}`, { method: "DELETE", headers })
+      const [a, b] = [document("a"), document("b")]
+      for (const { bytes } of [a, b]) yield* post(server, bytes, { authorization })
+      assert.strictEqual((yield* remove(a.infoHash, {})).status, 401)
+      assert.strictEqual((yield* remove(a.infoHash, { authorization: "Bearer s3cre" })).status, 401)
+      assert.strictEqual((yield* remove(a.infoHash, { authorization, origin: "http://evil.example" })).status, 403)
+      assert.strictEqual((yield* remove("0".repeat(40), { authorization })).status, 404)
+      assert.strictEqual((yield* remove("x", { authorization })).status, 404)
+      assert.deepStrictEqual(namesOf(yield* ask(`${server.origin}/torrents`)).toSorted(), ["a", "b"])
+      assert.strictEqual((yield* remove(a.infoHash, { authorization })).status, 204)
+      assert.strictEqual((yield* remove(a.infoHash, { authorization })).status, 404)
+      assert.deepStrictEqual(namesOf(yield* ask(`${server.origin}/torrents`)), ["b"])
+      assert.strictEqual((yield* ask(`${server.origin}/torrents/${a.infoHash}.torrent`)).status, 404)
+      assert.strictEqual((yield* remove(`${b.infoHash}.torrent`, { authorization })).status, 204)
+      const hybrid = versioned("hybrid", [{ path: ["f"], length: 20_000 }], 16_384)
+      yield* post(server, hybrid.document, { authorization })
+      assert.strictEqual((yield* remove(hybrid.metainfo.swarms[1]!, { authorization })).status, 204)
+      assert.deepStrictEqual(namesOf(yield* ask(`${server.origin}/torrents`)), [])
+    }).pipe(Effect.scoped, Effect.provide(Live)))
+
+  it.live("is for ever where everyone may publish", () =>
+    Effect.gen(function*() {
+      const server = yield* Server.serve()
+      const { bytes, infoHash } = document("a")
+      yield* post(server, bytes)
+      const answer = yield* ask(`${server.origin}/torrents/${infoHash}`, { method: "DELETE" })
+      assert.strictEqual(answer.status, 403)
+      assert.include(problemOf(answer), "token")
+      assert.deepStrictEqual(namesOf(yield* ask(`${server.origin}/torrents`)), ["a"])
     }).pipe(Effect.scoped, Effect.provide(Live)))
 
   it.live("is not for pages of other sites", () =>
@@ -236,10 +273,11 @@ describe("paths and methods", () => {
         assert.deepStrictEqual([got.status, head.status, head.bytes.length], [200, 200, 0], path)
         assert.strictEqual(head.headers.get("content-type"), got.headers.get("content-type"), path)
         for (const name of ["x-content-type-options", "referrer-policy"]) assert.isNotNull(got.headers.get(name), name)
-        const deleted = yield* ask(server.origin + path, { method: "DELETE" })
-        assert.strictEqual(deleted.status, 405)
-        assert.strictEqual(deleted.headers.get("allow"), path === "/torrents" ? "GET, HEAD, POST" : "GET, HEAD")
-        problemOf(deleted)
+        const patched = yield* ask(server.origin + path, { method: "PATCH" })
+        assert.strictEqual(patched.status, 405)
+        const more = path === "/torrents" ? ", POST" : path === "/" ? "" : ", DELETE"
+        assert.strictEqual(patched.headers.get("allow"), `GET, HEAD${more}`)
+        problemOf(patched)
       }
       for (const path of ["/torrents/", "/index.html", "/torrents/x", "//", "/favicon.ico"]) {
         const answer = yield* ask(server.origin + path)
@@ -344,6 +382,35 @@ describe("the page", () => {
       for (const infoHash of [v1, v2]) {
         const answer = yield* ask(`${server.origin}/torrents/${infoHash}.torrent`)
         assert.deepStrictEqual(answer.bytes, new Uint8Array(hybrid.document))
+      }
+    }).pipe(Effect.scoped, Effect.provide(Live)))
+
+  it.live("gives a command for each that a shell takes as it is meant", () =>
+    Effect.gen(function*() {
+      const server = yield* Server.serve()
+      const names = ["plain-1.iso", "it's", "$(echo no) `echo no`; \"x\" \\ & <b>", "-rf", "a\u00adb", "~", "*", "e!1"]
+      const documents = [...names.map((name) => document(name)), document("twin", 1), document("twin", 2)]
+      for (const { bytes } of documents) yield* post(server, bytes)
+      const text = yield* page(`${server.origin}/`)
+      const commands = Array.from(text.matchAll(/<tr id="(\w+)"[^]*?<summary>command<\/summary><code>(.*?)<\/code>/g))
+      assert.strictEqual(commands.length, documents.length)
+      for (const [, infoHash, escaped] of commands) {
+        const command = escaped!.replace(/&(lt|gt|amp|quot|#39);/g, (_, name: string) =>
+          ({ lt: "<", gt: ">", amp: "&", quot: "\"", "#39": "'" })[name]!)
+        const { stdout } = spawnSync("sh", ["-c", `freshet() { printf '%s\\n' "$@"; }\n${command}`], {
+          encoding: "utf8"
+        })
+        const name = stdout.split("\n")[3]!
+        assert.deepStrictEqual(stdout.split("\n"), ["leech", "--from", server.origin, name, ""])
+        const found = JSON.parse((yield* ask(`${server.origin}/torrents?name=${encodeURIComponent(name)}`)).text)
+        assert.deepStrictEqual(
+          found.map((offer: { infoHash: string }) =>
+            offer.infoHash
+          ),
+          [infoHash],
+          command
+        )
+        assert.notMatch(name, /^-/)
       }
     }).pipe(Effect.scoped, Effect.provide(Live)))
 

@@ -9,7 +9,8 @@ const MAX_TARGET = 8192
 
 const MAX_HEAD = 2 * MAX_TARGET
 
-const read = (text: string, at = 0) => FastLane.read(text, at, { maxTarget: MAX_TARGET, maxHead: MAX_HEAD })
+const read = (text: string, at = 0, before = "") =>
+  FastLane.read(text, at, { maxTarget: MAX_TARGET, maxHead: MAX_HEAD }, before)
 
 const HOST = "Host: tracker\r\n"
 
@@ -20,12 +21,16 @@ const announce = (port: number) =>
 
 describe("FastLane.read", () => {
   it("finds one request after another", () => {
-    const first = get("/announce?a=1&b=%20", `${HOST}Connection: keep-alive\r\nAccept: */*\r\n`)
+    const headers = `${HOST}Connection: keep-alive\r\nAccept: */*\r\n`
+    const first = get("/announce?a=1&b=%20", headers)
     const text = first + get("/scrape?x") + "GET /ann"
     const one = read(text)
-    assert.deepStrictEqual(one, { isAnnounce: true, query: "a=1&b=%20", next: first.length })
+    assert.deepStrictEqual(one, { isAnnounce: true, query: "a=1&b=%20", headers: `\r\n${headers}`, next: first.length })
+    for (const before of ["", one!.headers, `\r\n${HOST}`]) {
+      const two = read(text, one!.next, before)
+      assert.deepStrictEqual(two, { isAnnounce: false, query: "x", headers: `\r\n${HOST}`, next: text.length - 8 })
+    }
     const two = read(text, one!.next)
-    assert.deepStrictEqual(two, { isAnnounce: false, query: "x", next: text.length - 8 })
     assert.isUndefined(read(text, two!.next))
   })
 
@@ -48,7 +53,12 @@ describe("FastLane.read", () => {
       ["a folded line", get("/announce?x", `${HOST}A: b\r\n c\r\n`)],
       ["a zero byte", get("/announce?x\0")]
     ] as const
-  ) it(`leaves to others what has ${what}`, () => assert.isUndefined(read(text)))
+  ) {
+    it(`leaves to others what has ${what}`, () => {
+      // Whatever came before it.
+      for (const before of ["", `\r\n${HOST}`]) assert.isUndefined(read(text, 0, before))
+    })
+  }
 
   it("reads nothing before it is whole", () => {
     const whole = get(announce(1))

@@ -46,7 +46,7 @@ describe("HashLists", () => {
         `${deny}: line 2 is not an info hash of 40 hex digits`
       )
       fs.rmSync(deny)
-      assert.strictEqual((yield* Effect.flip(lists.reload)).message, `${deny}: there is no such file`)
+      assert.strictEqual((yield* Effect.flip(lists.reload)).message, `${deny}: there is no such file (ENOENT)`)
       assert.deepStrictEqual(admitted(lists), [true, false, true])
     }))
 })

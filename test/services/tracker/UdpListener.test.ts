@@ -38,7 +38,7 @@ const make = () => {
   const layer = Layer.mock(SwarmStore, {
     announce: (batch) =>
       Effect.sync(() => {
-        batches.push(batch)
+        batches.push(batch.map((announcing) => ({ ...announcing })))
         return batch.map(() => answer)
       }),
     scrape: (hashes) =>
