@@ -3,17 +3,7 @@ import * as Argument from "effect/cli/Argument"
 import * as CliError from "effect/cli/CliError"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
-import { alsoCalled, making, off, parsed, trackerUrl, type Values, webUrl } from "./Flags.ts"
-
-/** Browsers announce over WebSocket: such a tracker is of no use to us, but to others who read the torrent. */
-const announceUrl = (text: string): string | undefined =>
-  trackerUrl(text) ?? (URL.canParse(text) && /^wss?:$/.test(new URL(text).protocol) ? text : undefined)
-
-/** A tier of BEP 12. */
-const tier = (text: string): ReadonlyArray<string> | undefined => {
-  const urls = text.split(",").map((url) => announceUrl(url.trim()))
-  return urls.every((url) => url !== undefined) ? urls : undefined
-}
+import { alsoCalled, making, off, parsed, tier, type Values, webUrl } from "./Flags.ts"
 
 const output = Flag.String("output").pipe(
   alsoCalled("o", "outfile"),

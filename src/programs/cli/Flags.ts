@@ -77,6 +77,16 @@ export const trackerUrl = (text: string): string | undefined => {
   return pathname === "/" && search === "" ? new URL("/announce", text).href : text
 }
 
+/** Browsers announce over WebSocket: such a tracker is of no use to us, but to others who read the torrent. */
+const announceUrl = (text: string): string | undefined =>
+  trackerUrl(text) ?? (URL.canParse(text) && /^wss?:$/.test(new URL(text).protocol) ? text : undefined)
+
+/** A tier of BEP 12, for those who write a torrent. */
+export const tier = (text: string): ReadonlyArray<string> | undefined => {
+  const urls = text.split(",").map((url) => announceUrl(url.trim()))
+  return urls.every((url) => url !== undefined) ? urls : undefined
+}
+
 /** At most one address for each family. */
 const onePerFamily = (addresses: ReadonlyArray<PeerAddress.PeerAddress>) =>
   new Set(addresses.map(({ family }) => family)).size === addresses.length

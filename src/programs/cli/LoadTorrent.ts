@@ -139,9 +139,10 @@ const parseFor = (bytes: Uint8Array, options: LoadOptions): Result.Result<Metain
   const { dataIn } = options
   if (dataIn === undefined) return parseTorrent(bytes, options)
   return Result.gen(function*() {
+    const raw = yield* parseTorrent(bytes, options, "raw")
     const posix = yield* parseTorrent(bytes, options, "posix")
     const portable = yield* parseTorrent(bytes, options)
-    const names = hasSamePaths(posix, portable) ? [posix] : [posix, portable]
+    const names = hasSamePaths(raw, portable) ? [portable] : [posix, raw, portable]
     const [first, ...others] = [...names, ...names.flatMap((way) => asFolder(way) ?? [])]
     if (others.length === 0) return first!
     const found = (way: Metainfo.Metainfo) =>

@@ -29,7 +29,7 @@ const textOf = (text: Option.Option<string>, none: boolean): string | null | und
   none ? null : Option.getOrUndefined(text)
 
 const listOf = (
-  add: ReadonlyArray<string>,
+  add: ReadonlyArray<ReadonlyArray<string>>,
   remove: ReadonlyArray<string>,
   clear: boolean
 ): MetainfoEditor.ListEdit | undefined =>
@@ -37,7 +37,7 @@ const listOf = (
 
 const editsOf = (options: EditOptions): MetainfoEditor.Edits => ({
   trackers: listOf(options.addTracker, options.removeTracker, options.noTrackers),
-  webSeeds: listOf(options.addWebseed, options.removeWebseed, options.noWebseeds),
+  webSeeds: listOf(options.addWebseed.map((url) => [url]), options.removeWebseed, options.noWebseeds),
   comment: textOf(options.comment, options.noComment),
   source: textOf(options.source, options.noSource),
   private: options.private ? true : options.public ? false : undefined,
