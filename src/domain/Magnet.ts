@@ -5,19 +5,12 @@
 import * as Data from "effect/Data"
 import * as Result from "effect/Result"
 import * as Bytes from "./Bytes.ts"
+import * as Host from "./Host.ts"
 import * as InfoHash from "./InfoHash.ts"
 import * as InfoHashV2 from "./InfoHashV2.ts"
 import { isUrl } from "./metainfo/Links.ts"
-import * as PeerAddress from "./PeerAddress.ts"
 import * as Runs from "./Runs.ts"
 import * as Percent from "./tracker/Percent.ts"
-
-/** A place on the net by IP address, without brackets, or by name. */
-export interface Host {
-  readonly host: string
-  /** 1 to 65535. */
-  readonly port: number
-}
 
 /** At least one of the hashes is there; a hybrid torrent has both. */
 export interface Magnet {
@@ -28,7 +21,7 @@ export interface Magnet {
   /** Announce URLs, each a tier of its own. */
   readonly trackers: ReadonlyArray<string>
   readonly webSeeds: ReadonlyArray<string>
-  readonly peers: ReadonlyArray<Host>
+  readonly peers: ReadonlyArray<Host.Host>
   /** Indices of the files to fetch (BEP 53), in order, the runs apart from each other; `undefined` for all. */
   readonly selected: Runs.Runs | undefined
 }
@@ -163,19 +156,6 @@ const distinct = <A>(values: Iterable<A>, key: (value: A) => string): Array<A> =
 const urls = (values: ReadonlyArray<string>): Array<string> =>
   distinct(values.filter((url) => url.length <= MAX_URL && isUrl(url)), (url) => url)
 
-/** A last label of digits would be a broken IPv4 address. */
-const HOST_NAME = /^(?:[a-z\d_-]{1,63}\.)*[a-z][a-z\d-]{0,62}\.?$/i
-
-const parseHost = (text: string): Host | undefined => {
-  const address = PeerAddress.parse(text)
-  if (address !== undefined) return { host: address.host, port: address.port }
-  const [, host = "", digits] = /^(.{1,253}):(\d{1,5})$/.exec(text) ?? []
-  const port = Number(digits)
-  return HOST_NAME.test(host) && port >= 1 && port <= 0xffff ? { host, port } : undefined
-}
-
-const formatHost = ({ host, port }: Host): string => host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
-
 const parseSelection = (lists: ReadonlyArray<string>): Runs.Runs | undefined => {
   const ranges: Array<Runs.Run> = []
   for (const part of lists.join(",").split(",", MAX_RANGES)) {
@@ -228,8 +208,8 @@ export const parse = (text: string): Result.Result<Magnet, MagnetError> =>
       trackers: urls(valuesOf(fields, "tr")),
       webSeeds: urls(valuesOf(fields, "ws")),
       peers: distinct(
-        valuesOf(fields, "x.pe").flatMap((peer) => parseHost(peer) ?? []),
-        formatHost
+        valuesOf(fields, "x.pe").flatMap((peer) => Host.parse(peer) ?? []),
+        Host.format
       ),
       selected: parseSelection(valuesOf(fields, "so"))
     }
@@ -244,7 +224,7 @@ export const format = (magnet: Magnet): string => {
     ...magnet.trackers.map((url) => `tr=${encode(url)}`),
     ...magnet.webSeeds.map((url) => `ws=${encode(url)}`),
     // libtorrent does not decode these.
-    ...magnet.peers.map((peer) => `x.pe=${formatHost(peer)}`),
+    ...magnet.peers.map((peer) => `x.pe=${Host.format(peer)}`),
     ...magnet.selected === undefined
       ? []
       : [`so=${Runs.format(magnet.selected).replaceAll(" ", "")}`]
@@ -260,7 +240,7 @@ export interface Source extends Pick<Magnet, "infoHashV1" | "infoHashV2"> {
 }
 
 export interface FromOptions {
-  readonly peers?: ReadonlyArray<Host> | undefined
+  readonly peers?: ReadonlyArray<Host.Host> | undefined
   readonly selected?: Runs.Runs | undefined
 }
 
@@ -271,6 +251,6 @@ export const fromMetainfo = (metainfo: Source, options: FromOptions = {}): Magne
   name: named(metainfo.name.trim()),
   trackers: urls(metainfo.trackers.flat()),
   webSeeds: urls(metainfo.webSeeds),
-  peers: distinct((options.peers ?? []).flatMap((peer) => parseHost(formatHost(peer)) ?? []), formatHost),
+  peers: distinct((options.peers ?? []).flatMap((peer) => Host.parse(Host.format(peer)) ?? []), Host.format),
   selected: options.selected === undefined || options.selected.length === 0 ? undefined : Runs.merged(options.selected)
 })

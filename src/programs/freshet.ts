@@ -4,10 +4,12 @@ import { create, demo, edit, leech, seed, show, tracker, verify } from "./cli/Co
 import { main } from "./cli/Main.ts"
 import * as Usage from "./cli/Usage.ts"
 
+const COMMANDS = [leech, seed, create, show, verify, edit, tracker, demo] as const
+
 main(
   Command.make("freshet").pipe(
     Command.withDescription("Fetch, share, make and track torrents at the speed of the wire"),
-    Command.withSubcommands([leech, seed, create, show, verify, edit, tracker, demo])
+    Command.withSubcommands(COMMANDS)
   ),
-  Usage.helpAsFlag
+  Usage.helpAsFlag(COMMANDS.map(({ name }) => name))
 )

@@ -69,6 +69,11 @@ for (const node of NODES) {
           const asked = yield* run(node, "freshet", "help", ...words)
           assert.deepStrictEqual(asked, yield* run(node, "freshet", ...words, "--help"))
         }
+        for (const args of [["help", "lech"], ["lech", "--help"], ["lech"]]) {
+          const { code, err, out } = yield* run(node, "freshet", ...args)
+          const problem = "freshet: there is no command lech; did you mean leech?; see freshet --help\n"
+          assert.deepStrictEqual([code, out, err], [28, "", problem], args.join(" "))
+        }
         const version = yield* run(node, "leech", "--version")
         assert.match(version.out, /^freshet \d+\.\d+\.\d+\n$/)
       }))

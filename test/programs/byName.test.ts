@@ -190,25 +190,74 @@ describe("a name", () => {
       assertRefused(yield* leech("http://192.0.2.1", yield* temporary, " "), 28, "--from needs the name of a torrent")
     }).pipe(Effect.scoped, Effect.provide(Live)))
 
-  it.live("that several bear is exit 28, and a list to choose from", () =>
+  /** `count` torrents of the same name and 1, 2, … bytes, of which the last was published last. */
+  const sameNamed = (count: number, name = "same") =>
+    Effect.gen(function*() {
+      const catalogue = yield* Catalogue
+      const torrents = Array.from({ length: count }, (_, index) => document(name, index + 1))
+      for (const { bytes } of torrents) yield* catalogue.publish(bytes)
+      return torrents.map(({ infoHash }) => infoHash)
+    })
+
+  const seededBy = (...infoHashes: ReadonlyArray<string>) =>
+    new Map(infoHashes.map((infoHash) => [infoHash, { ...Server.NOBODY, seeders: 1 }]))
+
+  const DATE = String.raw`\d{4}-\d\d-\d\d \d\d:\d\d`
+
+  it.live("that several answer to is exit 28, and a list to choose from, the newest first", () =>
     Effect.gen(function*() {
       const dir = yield* temporary
-      const catalogue = yield* Catalogue
-      const [one, two] = [document("same", 1), document("same", 2048)]
-      for (const { bytes } of [one, two]) yield* catalogue.publish(bytes)
-      const swarms = new Map([[two.infoHash, { ...Server.NOBODY, seeders: 1 }]])
-      const { origin } = yield* Server.serve({ swarms })
+      const [one, two] = yield* sameNamed(2)
+      const { origin } = yield* Server.serve({ swarms: seededBy(two!) })
       const ended = yield* leech(origin, dir, "sa")
       assert.strictEqual(ended.code, 28)
       assert.strictEqual(ended.out, "")
       const lines = ended.err.trimEnd().split("\n")
       assert.strictEqual(lines.length, 3)
-      assert.include(lines, `${one.infoHash}        1 B     0 seeds  same`)
-      assert.include(lines, `${two.infoHash}    2.0 KiB     1 seed   same`)
-      assert.match(lines[2]!, /^freshet: 2 torrents at \S+ answer to sa; give a whole name or an info hash$/)
-      const shown = yield* leech(origin, dir, two.infoHash, "--show-files")
+      assert.match(lines[0]!, new RegExp(`^${two}     1 seed         2 B  ${DATE}  same$`))
+      assert.match(lines[1]!, new RegExp(`^${one}     0 seeds        1 B  ${DATE}  same$`))
+      assert.match(lines[2]!, /^freshet: 2 torrents at \S+ answer to sa; give an info hash of the list$/)
+      const shown = yield* leech(origin, dir, one!, "--show-files")
       assert.deepStrictEqual([shown.code, shown.err], [0, ""])
-      assert.include(shown.out, `info hash ${two.infoHash}`)
+      assert.include(shown.out, `info hash ${one}`)
+    }).pipe(Effect.scoped, Effect.provide(Live)))
+
+  it.live("that is the beginning of several is told apart by the whole name", () =>
+    Effect.gen(function*() {
+      yield* sameNamed(1, "same.iso")
+      yield* sameNamed(1, "same.zip")
+      const { origin } = yield* Server.serve()
+      const ended = yield* leech(origin, yield* temporary, "same")
+      assert.strictEqual(ended.code, 28)
+      assert.match(ended.err, /answer to same; give a whole name or an info hash of the list$/m)
+      assert.strictEqual((yield* leech(origin, yield* temporary, "same.zip", "--show-files")).code, 0)
+    }).pipe(Effect.scoped, Effect.provide(Live)))
+
+  it.live("that several bear means the one that has seeds, which is said", () =>
+    Effect.gen(function*() {
+      const dir = yield* temporary
+      const [, two] = yield* sameNamed(3)
+      const { origin } = yield* Server.serve({ swarms: seededBy(two!) })
+      const shown = yield* leech(origin, dir, "same", "--show-files")
+      assert.strictEqual(shown.code, 0, shown.err)
+      assert.include(shown.out, `info hash ${two}`)
+      const note = `3 torrents are called same: this is ${two} of ${DATE} UTC, since the 2 others have no seed now`
+      assert.match(shown.err, new RegExp(`^freshet: ${note}\n$`))
+      const started = yield* leech(origin, dir, "same", "--stop-timeout=1")
+      assert.match(started.err, new RegExp(`^${note}$`, "m"))
+    }).pipe(Effect.scoped, Effect.provide(Live)))
+
+  it.live("that several bear is exit 28 when none or two of them have seeds", () =>
+    Effect.gen(function*() {
+      const dir = yield* temporary
+      const [one, two, three] = yield* sameNamed(3)
+      for (const swarms of [seededBy(), seededBy(one!, three!)]) {
+        const { origin } = yield* Server.serve({ swarms })
+        const { code, err } = yield* leech(origin, dir, "same", "--show-files")
+        assert.strictEqual(code, 28)
+        assert.deepStrictEqual(err.match(/^[0-9a-f]{40}/gm), [three!, two!, one!])
+        assert.match(err, /^freshet: 3 torrents at \S+ answer to same; give an info hash of the list$/m)
+      }
     }).pipe(Effect.scoped, Effect.provide(Live)))
 
   it.live("that nobody has is said so, and waited for", () =>

@@ -86,6 +86,20 @@ describe("--show-files", () => {
     }))
 })
 
+describe("--peer", () => {
+  it.live("takes the name of a host", () =>
+    Effect.gen(function*() {
+      const place = placeIn(yield* Payload.temporary, torrent)
+      const source = yield* RawPeer.listen(torrent.metainfo.infoHash, RawPeer.seed(torrent))
+      const { code, err } = yield* (yield* leech(place, [source.address.replace("127.0.0.1", "localhost")])).ended
+      assert.strictEqual(code, 0, err)
+      assert.deepStrictEqual(wrongFiles(torrent, place.dir), [])
+      const lost = yield* (yield* leech(place, ["nowhere.invalid:6881"])).ended
+      assert.strictEqual(lost.code, 19, lost.err)
+      assert.match(lost.err, /^freshet: --peer: nowhere\.invalid has no address; check the name\n$/)
+    }))
+})
+
 describe("--quiet", () => {
   it.live("says nothing when all goes well; without it there is a summary", () =>
     Effect.gen(function*() {

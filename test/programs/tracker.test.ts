@@ -10,6 +10,7 @@ import type * as Records from "../../src/programs/cli/Records.ts"
 import { ONE_LINE, type Program, run, start } from "../support/programs.ts"
 import { describeWithRedis, RedisServer } from "../support/redisServer.ts"
 import { document } from "../support/torrents.ts"
+import { versioned } from "../support/versions.ts"
 
 const folder = Effect.acquireRelease(
   Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "freshet-tracker-"))),
@@ -94,6 +95,45 @@ describe("tracker", () => {
       assert.include(yield* announce(again.announce[0]!, "a"), "8:completei1e")
       yield* second.kill("SIGTERM")
       assert.strictEqual((yield* second.ended).err, "")
+    }))
+
+  it.live("tells what is published and taken back, in words and in records", () =>
+    Effect.gen(function*() {
+      const { document, metainfo } = versioned("hybrid", [{ path: ["f"], length: 20_000 }], 16_384)
+      const { infoHash, infoHashV2, name } = metainfo
+      const args = ["--bind=127.0.0.1", "--port=0", "--data-dir=none", "--publish-token=s3cret"]
+      /** Published twice, refused once, and taken back. */
+      const change = (page: string) =>
+        Effect.promise(async () => {
+          const headers = { authorization: "Bearer s3cret" }
+          const body = document as Uint8Array<ArrayBuffer>
+          const statuses: Array<number> = []
+          const ask = async (path: string, init: RequestInit) =>
+            statuses.push((await fetch(new URL(path, page), init)).status)
+          await ask("/torrents", { method: "POST", body })
+          for (let i = 0; i < 2; i++) await ask("/torrents", { method: "POST", headers, body })
+          await ask(`/torrents/${infoHash}`, { method: "DELETE", headers })
+          assert.deepStrictEqual(statuses, [401, 201, 200, 204])
+        })
+
+      const words = yield* start("tracker", args)
+      yield* change((yield* words.prints(/^page {6}(\S+)$/m))[1]!)
+      yield* words.kill("SIGTERM")
+      const spoken = yield* words.ended
+      const what = `${name}, info hash ${infoHash} and ${infoHashV2}, from 127.0.0.1`
+      assert.deepStrictEqual(spoken.out.split("\n").slice(-3), [`published ${what}`, `removed   ${what}`, ""])
+      assert.strictEqual(spoken.err, "")
+
+      const records = yield* start("tracker", [...args, "--json", "--log-level=debug"])
+      yield* change((yield* listening(records)).page!)
+      yield* records.kill("SIGTERM")
+      const told = yield* records.ended
+      const changes = told.records.filter((record) => record.type === "catalogue")
+      assert.deepStrictEqual(changes.map(({ state }) => state), ["published", "removed"])
+      for (const record of changes) {
+        assert.deepInclude(record, { infoHash, infoHashV2: infoHashV2!, name, from: "127.0.0.1" })
+      }
+      assert.match(told.err, /catalogue not changed[^\n]*401/)
     }))
 
   it.live("goes on when it has had no descriptors left for a while", () =>

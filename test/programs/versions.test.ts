@@ -61,6 +61,65 @@ describe("a hybrid", () => {
     }))
 })
 
+describe("the hashes of a torrent", () => {
+  it.live("are told whole, by leech and by seed, in words and in records", () =>
+    Effect.gen(function*() {
+      for (const version of ["1", "2", "hybrid"] as const) {
+        const torrent = versioned(version, FILES, PIECE)
+        const { files, infoHash, infoHashV1, infoHashV2 } = torrent.metainfo
+        const place = placeIn(yield* Payload.temporary, torrent)
+        placeAll(torrent, place.dir)
+        const seed = yield* Programs.start("seed", [place.file, ...local(place), "--no-tracker", "--json"])
+        yield* seed.until(({ type }) => type === "progress")
+        yield* seed.kill("SIGTERM")
+        const { err, records } = yield* seed.ended
+        const words = [infoHashV1, infoHashV2].filter((hash) => hash !== undefined).join(" and ")
+        assert.include(err, `sharing top, info hash ${words}, port `)
+        const told = records.filter((record) => record.type === "metadata" || record.type === "summary")
+        assert.deepStrictEqual(told.map(({ type }) => type), ["metadata", "summary"])
+        for (const record of told) assert.deepInclude(record, { infoHash, infoHashV2: infoHashV2 ?? null })
+        const listed = told.flatMap((record) => record.type === "metadata" ? record.files : [])
+        assert.deepStrictEqual(listed.map(({ pad }) => pad), files.map(({ padding }) => padding))
+        assert.strictEqual(listed.some(({ pad }) => pad), version === "hybrid")
+        const shown = yield* Programs.run("leech", [place.file, "--show-files"])
+        assert.include(shown.out, `info hash ${words}\n`)
+      }
+    }))
+})
+
+describe("--select-file", () => {
+  it.live("takes no padding and nothing beyond the end, and says how the files are numbered", () =>
+    Effect.gen(function*() {
+      const hybrid = placeIn(yield* Payload.temporary, versioned("hybrid", FILES, PIECE))
+      const plain = placeIn(yield* Payload.temporary, versioned("1", FILES, PIECE))
+      const pad = "freshet: number 2 is padding, which is never stored (BEP 47); see --show-files\n"
+      const beyond = "freshet: there is no file 99: the torrent has 5 files"
+      const numbered = ", numbered up to 7 because its padding has numbers too"
+      for (
+        const [place, list, problem] of [
+          [hybrid, "2", pad],
+          [hybrid, "1-2", pad],
+          [hybrid, "1,2,99", pad],
+          [hybrid, "99", `${beyond}${numbered}; see --show-files\n`],
+          [plain, "99", `${beyond}; see --show-files\n`]
+        ] as const
+      ) {
+        const { code, err } = yield* Programs.run("leech", [place.file, ...local(place), `--select-file=${list}`])
+        assert.deepStrictEqual([code, err], [28, problem], list)
+      }
+    }))
+
+  it.live("takes a range that goes over padding", () =>
+    Effect.gen(function*() {
+      const torrent = versioned("hybrid", FILES, PIECE)
+      const place = placeIn(yield* Payload.temporary, torrent)
+      const source = yield* RawPeer.listen(torrent.metainfo.infoHash, RawPeer.seed(torrent))
+      const { code, err } = yield* (yield* leech(place, [source.address], "--select-file=1-3")).ended
+      assert.strictEqual(code, 0, err)
+      assert.deepStrictEqual(fs.readdirSync(path.join(place.dir, "top")), ["a", "b"])
+    }))
+})
+
 describe("a seed of version 2", () => {
   const torrent = versioned("2", FILES, PIECE)
   const { files, layout } = torrent.metainfo

@@ -21,6 +21,7 @@ export interface Options {
   readonly publishToken?: string
   readonly trackers?: ReadonlyArray<string>
   readonly uploads?: UploadLimits
+  readonly onChange?: CatalogueHttp.CatalogueHttpOptions["onChange"]
   readonly udpPort?: () => number
   readonly trustProxy?: boolean
   /** Answers in place of the catalogue; `true` when it has. */

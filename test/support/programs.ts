@@ -26,8 +26,10 @@ export class Program {
   readonly #child: ChildProcess
   readonly #waiters = new Set<Waiter>()
   readonly #isJson: boolean
+  readonly #readers = new Set<() => void>()
   readonly records: Array<Records.Record> = []
   readonly #ended: Promise<Ended>
+  #isOver = false
   #out = ""
   #err = ""
   #line = ""
@@ -45,12 +47,15 @@ export class Program {
         if (isJson && this.#line !== "" && signal === null) this.#undecodable ??= this.#line
         resolve({ code, signal, out: this.#out, err: this.#err, records: this.records })
         for (const { onEnd } of this.#waiters) onEnd()
+        this.#isOver = true
+        for (const read of this.#readers) read()
       })
     )
   }
 
   #read(text: string): void {
     this.#out += text
+    for (const read of Array.from(this.#readers)) read()
     if (!this.#isJson) return
     const lines = (this.#line + text).split("\n")
     this.#line = lines.pop()!
@@ -98,6 +103,20 @@ export class Program {
       if (this.records.some(isLast)) return
       const onEnd = () => resume(Effect.fail(new Error(`ended too early\n${this.#err}\n${this.#out.slice(-2000)}`)))
       this.#waiters.add({ on: isLast, onEnd })
+    })
+
+  /** Waits for the first match in what it has written to stdout; fails when the program ends without one. */
+  readonly prints = (pattern: RegExp): Effect.Effect<RegExpExecArray, Error> =>
+    Effect.callback((resume) => {
+      const read = () => {
+        const match = pattern.exec(this.#out)
+        if (match !== null) resume(Effect.succeed(match))
+        else if (!this.#isOver) return
+        else resume(Effect.fail(new Error(`ended without ${pattern}\n${this.#err}\n${this.#out.slice(-2000)}`)))
+        this.#readers.delete(read)
+      }
+      this.#readers.add(read)
+      read()
     })
 
   /** Waits for the end of the program and of its output; a line of `--json` that is no record is a defect. */

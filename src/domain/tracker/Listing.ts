@@ -32,6 +32,12 @@ export const make = (metainfo: Metainfo.Metainfo, publishedAt: number): Listing 
   }
 }
 
+/** The whole hashes by which it is known, of version 1 first: two of a hybrid (BEP 52). */
+export const hashesOf = ({ infoHash, infoHashV2 }: Listing): ReadonlyArray<string> => {
+  if (infoHashV2 === undefined) return [infoHash]
+  return InfoHash.truncate(infoHashV2) === infoHash ? [infoHashV2] : [infoHash, infoHashV2]
+}
+
 /** The hashes under which its peers announce themselves: two of a hybrid (BEP 52). */
 export const swarmsOf = ({ infoHash, infoHashV2 }: Listing): ReadonlyArray<InfoHash.InfoHash> => {
   const truncated = infoHashV2 === undefined ? infoHash : InfoHash.truncate(infoHashV2)

@@ -65,6 +65,12 @@ export class Listings {
     return (this.known.get(infoHash) ?? this.known.get(this.aliases.get(infoHash) ?? infoHash))?.listing
   }
 
+  /** By the whole hash of version 2, of which torrents are known by the beginning. */
+  getV2(infoHashV2: InfoHashV2.InfoHashV2): Listing | undefined {
+    const listing = this.get(InfoHash.truncate(infoHashV2))
+    return listing?.infoHashV2 === infoHashV2 ? listing : undefined
+  }
+
   /** The newest first, as in all answers. */
   all(): ReadonlyArray<Listing> {
     return this.sorted().map(({ listing }) => listing)
@@ -111,4 +117,4 @@ export class Listings {
 }
 
 /** What those may see who do not keep it. */
-export type ReadonlyListings = Pick<Listings, "all" | "count" | "get" | "has" | "named" | "search">
+export type ReadonlyListings = Pick<Listings, "all" | "count" | "get" | "getV2" | "has" | "named" | "search">

@@ -22,3 +22,25 @@ export const table = (files: ReadonlyArray<Listed>): string =>
 /** For programs: number, bytes and path, with tabs between them. */
 export const fields = (files: ReadonlyArray<Listed>): string =>
   lines(files, ({ length, path }, number) => `${number}\t${length}\t${Format.printable(path)}`)
+
+/**
+ * Why these cannot be chosen, by their index. Padding between two that are chosen is no mistake: a range went over it. At
+ * the end of a range, or alone, its number was given by somebody who took it for a file.
+ */
+export const unselectable = (
+  files: ReadonlyArray<{ readonly padding: boolean }>,
+  selected: ReadonlySet<number>
+): string | undefined => {
+  const last = files.findLastIndex(({ padding }) => !padding)
+  for (const file of selected) {
+    if (file >= files.length) {
+      const count = files.filter(({ padding }) => !padding).length
+      const has = `the torrent has ${count} ${count === 1 ? "file" : "files"}`
+      const numbered = last + 1 === count ? "" : `, numbered up to ${last + 1} because its padding has numbers too`
+      return `there is no file ${file + 1}: ${has}${numbered}`
+    }
+    const isBetween = selected.has(file - 1) && selected.has(file + 1)
+    if (files[file]!.padding && !isBetween) return `number ${file + 1} is padding, which is never stored (BEP 47)`
+  }
+  return undefined
+}

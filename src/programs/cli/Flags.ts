@@ -5,6 +5,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Glob from "../../domain/Glob.ts"
+import * as Host from "../../domain/Host.ts"
 import * as PeerAddress from "../../domain/PeerAddress.ts"
 import * as PieceLength from "../../domain/PieceLength.ts"
 import { MAX_PEERS } from "../../services/torrent/TorrentOptions.ts"
@@ -149,11 +150,12 @@ const common = {
     Flag.withDescription("the port to listen on, 0 for any (default: the first free one of 6881-6889)"),
     Flag.optional
   ),
-  peer: parsed("peer", "IP:PORT", "an address like 192.0.2.1:6881 or [2001:db8::1]:6881", PeerAddress.parse).pipe(
-    alsoCalled("initial-peers"),
-    Flag.withDescription("a peer to connect to; may be repeated"),
-    Flag.atLeast(0)
-  ),
+  peer: parsed("peer", "HOST:PORT", "an address like host:6881, 192.0.2.1:6881 or [2001:db8::1]:6881", Host.parse)
+    .pipe(
+      alsoCalled("initial-peers"),
+      Flag.withDescription("a peer to connect to; may be repeated"),
+      Flag.atLeast(0)
+    ),
   tracker: parsed("tracker", "URL", "a tracker's URL like http://host:6969/announce", trackerUrl).pipe(
     alsoCalled("t", "a", "announce", "bt-tracker"),
     Flag.withDescription("a tracker to ask besides the torrent's own; may be repeated"),

@@ -1,5 +1,6 @@
-/** Numbers and foreign texts as people read them on a terminal. */
+/** Numbers, hashes and foreign texts as people read them on a terminal. */
 import { sane } from "../../domain/ByteCount.ts"
+import type { Metainfo } from "../../domain/Metainfo.ts"
 import { printable } from "../../domain/Printable.ts"
 
 export { bytes, pair, rate } from "../../domain/ByteCount.ts"
@@ -40,6 +41,10 @@ export const duration = (ms: number): string => {
   if (t < DAY) return `${whole(HOUR)}h${two(whole(MINUTE) % 60)}m`
   return t < LONGEST ? `${whole(DAY)}d${whole(HOUR) % 24}h` : ">99d"
 }
+
+/** The whole hashes by which a torrent is known, of version 1 first: two of a hybrid (BEP 52). */
+export const hashes = ({ infoHashV1, infoHashV2 }: Metainfo): ReadonlyArray<string> =>
+  [infoHashV1, infoHashV2].filter((hash) => hash !== undefined)
 
 /** As `printable`, for terminals that do not speak UTF-8: what is not ASCII becomes `?`. */
 export const ascii = (text: string): string => printable(text).replace(/[^\x20-\x7e]/gu, "?")

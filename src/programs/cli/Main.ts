@@ -16,6 +16,9 @@ import * as Runtime from "effect/Runtime"
 import * as SystemCode from "../../services/SystemCode.ts"
 import { ExitCode } from "./ExitCode.ts"
 import * as Format from "./Format.ts"
+import * as Stderr from "./Stderr.ts"
+import * as Stdout from "./Stdout.ts"
+import * as Text from "./Text.ts"
 import * as Usage from "./Usage.ts"
 
 declare const __FRESHET_VERSION__: string
@@ -61,16 +64,17 @@ export const messageOf = (exit: Exit.Exit<unknown, unknown>): string | undefined
   return error instanceof Error ? error.message : String(error)
 }
 
-/** One line for the user, on stderr. */
+/** One line for the user, on stderr; on a terminal as many as it takes there. */
 export const complain = (text: string): void => {
-  process.stderr.write(`freshet: ${Format.printable(text.replaceAll("\n", " "))}\n`)
+  const line = `freshet: ${Format.printable(text.replaceAll("\n", " "))}`
+  process.stderr.write(`${Text.paragraph(line, Stderr.columns() ?? Infinity, "  ").join("\n")}\n`)
 }
 
 /** Help goes to stdout; a wrong invocation is one line on stderr. */
 const presenter: CliOutput.Presenter = {
   present: (event) =>
     Effect.sync(() => {
-      if (event._tag === "Help") process.stdout.write(Usage.help(event.helpDoc))
+      if (event._tag === "Help") process.stdout.write(Usage.help(event.helpDoc, Stdout.open().terminal?.columns))
       else if (event._tag === "Version") process.stdout.write(`freshet ${event.version}\n`)
       else complain(`${Usage.problem(event.errors[0]!)}; see ${event.commandPath.join(" ")} --help`)
     })

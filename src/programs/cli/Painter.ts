@@ -1,5 +1,6 @@
 /** The progress line of a torrent, its last words, and the screen that holds them. */
 import * as Format from "./Format.ts"
+import * as Text from "./Text.ts"
 
 /** How a torrent stands. Sizes in bytes, rates in bytes/s. */
 export interface Status {
@@ -229,6 +230,9 @@ export interface Terminal {
   readonly columns: () => number
 }
 
+/** Before what a notice has on its second line and below. */
+const HANG = "  "
+
 const WIPE = "\r\x1b[K"
 
 /** The last line of a terminal, rewritten in place, with notices above it; plain lines where there is no terminal. */
@@ -257,7 +261,11 @@ export class Screen {
 
   /** Writes a text above the progress line. It may hold foreign words: all but its line ends is made printable. */
   notice(text: string): void {
-    const lines = `${text.split("\n").map(Format.printable).join("\n")}\n`
+    const printable = text.split("\n").map(Format.printable)
+    const shown = this.#terminal.isTTY
+      ? printable.flatMap((line) => Text.paragraph(line, this.width, HANG))
+      : printable
+    const lines = `${shown.join("\n")}\n`
     this.#terminal.write(this.#painted === "" ? lines : WIPE + lines + this.#painted)
   }
 

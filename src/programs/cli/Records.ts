@@ -10,7 +10,14 @@ const Rate = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
 const documented = <S extends Schema.Top>(schema: S, description: string) => schema.annotateKey({ description })
 
 const time = documented(Schema.Natural, "When it happened, Unix time in ms")
-const infoHash = documented(Schema.String, "SHA-1 of the info dictionary, 40 hex digits")
+const infoHash = documented(
+  Schema.String,
+  "SHA-1 of the info dictionary, 40 hex digits; of a torrent of version 2 alone, the first 40 of its SHA-256"
+)
+const infoHashV2 = documented(
+  Schema.NullOr(Schema.String),
+  "SHA-256 of the info dictionary, 64 hex digits; null: version 1 alone"
+)
 const ofAny = documented(
   Schema.NullOr(Schema.String),
   "The torrent it is about, 40 hex digits; null: none in particular"
@@ -25,20 +32,22 @@ const elapsed = documented(Schema.Natural, "Time since the start, ms")
 
 const File = Schema.Struct({
   path: documented(Schema.String, "Below the download folder, parts separated by /"),
-  length: documented(Schema.Natural, "Bytes")
+  length: documented(Schema.Natural, "Bytes"),
+  pad: documented(Schema.Boolean, "A padding file: zeros that are never stored (BEP 47)")
 })
 
 const Metadata = Schema.Struct({
   type: Schema.tag("metadata"),
   time,
   infoHash,
+  infoHashV2,
   name: documented(Schema.String, "Name of the file or of the top folder"),
-  total: documented(Schema.Natural, "Bytes of all files"),
+  total: documented(Schema.Natural, "Bytes of all files, without padding"),
   pieceLength: documented(Schema.Natural, "Bytes of every piece but the last"),
   pieces: documented(Schema.Natural, "Number of pieces"),
   private: documented(Schema.Boolean, "Peers come from the torrent's own trackers alone (BEP 27)"),
   trackers: documented(Schema.Array(Schema.Array(Schema.String)), "Tiers of announce URLs (BEP 12)"),
-  files: documented(Schema.Array(File), "In the order of the torrent")
+  files: documented(Schema.Array(File), "In the order of the torrent, from which --select-file counts")
 })
 
 const Checking = Schema.Struct({
@@ -126,6 +135,19 @@ const Saved = Schema.Struct({
   torrents: documented(Schema.Natural, "Torrents that have peers")
 })
 
+const Catalogue = Schema.Struct({
+  type: Schema.tag("catalogue"),
+  time,
+  infoHash,
+  infoHashV2,
+  name: documented(Schema.String, "Name of the file or of the top folder"),
+  state: documented(
+    Schema.Literals(["published", "removed"]),
+    "published: a tracker lists the torrent now; removed: it was taken back"
+  ),
+  from: documented(Schema.NullOr(Schema.String), "IP address of who did it; null: unknown")
+})
+
 const Reloaded = Schema.Struct({
   type: Schema.tag("reloaded"),
   time
@@ -168,6 +190,7 @@ const Summary = Schema.Struct({
   type: Schema.tag("summary"),
   time,
   infoHash,
+  infoHashV2,
   path,
   done,
   total,
@@ -219,6 +242,7 @@ export const Record = Schema.Union([
   Tracker,
   Published,
   Listening,
+  Catalogue,
   Reloaded,
   Saved,
   Peer,

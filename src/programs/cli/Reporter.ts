@@ -78,6 +78,7 @@ export const make = Effect.fnUntraced(function*(
   options: ReporterOptions
 ): Effect.fn.Return<Reporter, never, Scope.Scope> {
   const { metainfo } = options
+  const { infoHashV2 = null } = metainfo
   const clock = yield* Clock.Clock
   const { isTerminal, screen, style } = Stderr.open()
   const startedAt = Monotonic.millis(clock)
@@ -155,13 +156,14 @@ export const make = Effect.fnUntraced(function*(
   write((head) => ({
     type: "metadata",
     ...head,
+    infoHashV2,
     name: metainfo.name,
     total: size,
     pieceLength: metainfo.layout.pieceLength,
     pieces: metainfo.layout.pieces,
     private: metainfo.private,
     trackers: metainfo.trackers,
-    files: metainfo.files.map(({ length, path }) => ({ path: path.join("/"), length }))
+    files: metainfo.files.map(({ length, padding, path }) => ({ path: path.join("/"), length, pad: padding }))
   }))
 
   const onEvent = (event: TorrentEvent) => {
@@ -225,6 +227,7 @@ export const make = Effect.fnUntraced(function*(
       write((head) => ({
         type: "summary",
         ...head,
+        infoHashV2,
         path: options.path,
         done: now.done,
         total: now.total,

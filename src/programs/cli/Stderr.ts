@@ -16,6 +16,13 @@ export const styleOf = (stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): Pai
   unicode: /utf-?8/i.test(env["LC_ALL"] || env["LC_CTYPE"] || env["LANG"] || "UTF-8")
 })
 
+// Some terminals say that they have none.
+const columnsOf = (stream: NodeJS.WriteStream): number => stream.columns || 80
+
+/** Columns for texts; `undefined` when nobody looks at them. A terminal's last one stays free. */
+export const columns = (): number | undefined =>
+  process.stderr.isTTY && process.env["TERM"] !== "dumb" ? columnsOf(process.stderr) - 1 : undefined
+
 export const open = (): Stderr => {
   const stream = process.stderr
   const isTerminal = stream.isTTY && process.env["TERM"] !== "dumb"
@@ -24,8 +31,7 @@ export const open = (): Stderr => {
       stream.write(text)
     },
     isTTY: isTerminal,
-    // Some terminals say that they have none.
-    columns: () => isTerminal ? stream.columns || 80 : PLAIN_WIDTH
+    columns: () => isTerminal ? columnsOf(stream) : PLAIN_WIDTH
   })
   return { screen, style: styleOf(stream, process.env), isTerminal }
 }

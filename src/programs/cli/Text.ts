@@ -24,6 +24,29 @@ export const hanging = (text: string, columns: number, indent: number): Array<st
   return [first, ...wrap(rest, Math.max(1, columns - indent)).map((line) => " ".repeat(indent) + line)]
 }
 
+/**
+ * Lines of at most `columns`, all but the first behind `hang`. Words stay whole: one that is wider than a line is left for
+ * the terminal to break, so that a path or URL can be copied. The text is printable.
+ */
+export const paragraph = (text: string, columns: number, hang = ""): Array<string> => {
+  const [first = "", ...words] = text.split(" ")
+  const lines: Array<string> = []
+  let line = first
+  let taken = Format.width(first)
+  for (const word of words) {
+    const width = Format.width(word)
+    if (taken + 1 + width <= columns || line.trim() === "") {
+      line += ` ${word}`
+      taken += 1 + width
+    } else {
+      lines.push(line)
+      line = hang + word
+      taken = Format.width(hang) + width
+    }
+  }
+  return [...lines, line]
+}
+
 /** The beginning of a text that may be of any length, and how much is left out. */
 export const shortened = (text: string, most: number): string => {
   if (text.length <= most) return text

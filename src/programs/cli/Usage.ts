@@ -4,6 +4,8 @@ import * as CliOutput from "effect/cli/CliOutput"
 import type * as HelpDoc from "effect/cli/HelpDoc"
 import * as Option from "effect/Option"
 import { CREATE_TABLE, DOCUMENT_TABLES, TABLE, type Table, TRACKER_TABLE } from "./ExitCode.ts"
+import * as Format from "./Format.ts"
+import * as Text from "./Text.ts"
 
 /** Flags of one letter that take a value. */
 const VALUED = new Set(["a", "c", "d", "f", "n", "o", "p", "s", "t", "u", "w", "x"])
@@ -17,9 +19,15 @@ export const expand = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
   })
 }
 
-/** `help` and `help leech` mean what `--help` and `leech --help` do. */
-export const helpAsFlag = (args: ReadonlyArray<string>): ReadonlyArray<string> =>
-  args[0] === "help" ? [...args.slice(1), "--help"] : args
+/**
+ * `help` and `help leech` mean what `--help` and `leech --help` do. What is no command stands alone: with `--help` the
+ * help of all of them would hide that it is none.
+ */
+export const helpAsFlag = (commands: ReadonlyArray<string>) => (args: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const words = args[0] === "help" ? [...args.slice(1), "--help"] : args
+  const [command] = words
+  return command === undefined || command.startsWith("-") || commands.includes(command) ? words : [command]
+}
 
 const FORMATTER = CliOutput.defaultFormatter({ colors: false })
 
@@ -48,8 +56,49 @@ const TABLES: Readonly<Record<string, Table>> = { ...DOCUMENT_TABLES, create: CR
 
 const tableOf = ({ commandPath = [] }: HelpDoc.HelpDoc): Table => TABLES[commandPath.at(-1) ?? ""] ?? TABLE
 
-/** What `--help` prints, with the table of exit codes. */
-export const help = (doc: HelpDoc.HelpDoc): string =>
+/** Descriptions that have no room for this beside their flags stand below them. */
+const LEAST_COLUMNS = 24
+
+const BELOW = " ".repeat(6)
+
+/** The flag of `  --dir, -d DIR    the folder that the files are in`, and the gap. */
+const FLAG = /^( +\S.*?) {2,}(?=\S)/
+
+const isRoomy = (row: string, columns: number): boolean => {
+  const [left = ""] = FLAG.exec(row) ?? []
+  const longest = Math.max(...row.slice(left.length).split(" ").map(Format.width))
+  return columns - left.length >= Math.max(LEAST_COLUMNS, longest)
+}
+
+const fitted = (row: string, columns: number, isBeside: boolean): ReadonlyArray<string> => {
+  const [left = "", flag = ""] = FLAG.exec(row) ?? []
+  if (flag === "") return Text.paragraph(row, columns, row.slice(0, row.search(/\S/)))
+  return isBeside
+    ? Text.paragraph(row, columns, " ".repeat(left.length))
+    : [flag, ...Text.paragraph(BELOW + row.slice(left.length), columns, BELOW)]
+}
+
+const COMMENT = "  # "
+
+/** Commands of examples stay whole, to be copied. */
+const fittedExample = (row: string, columns: number): ReadonlyArray<string> =>
+  row.startsWith(COMMENT) ? Text.paragraph(row, columns, COMMENT) : [row]
+
+/** The same, with no line wider than this but for what cannot be broken. */
+const narrowed = (help: string, columns: number): string =>
+  help.split("\n\n").map((part) => {
+    const rows = part.split("\n")
+    if (rows.some((row) => row.startsWith(COMMENT))) {
+      return rows.flatMap((row) => fittedExample(row, columns)).join("\n")
+    }
+    const isBeside = rows.every((row) => Format.width(row) <= columns || isRoomy(row, columns))
+    return rows.flatMap((row) => fitted(row, columns, isBeside)).join("\n")
+  }).join("\n\n")
+
+/** What `--help` prints, with the table of exit codes; for a terminal of so many columns, or for no terminal. */
+export const help = (doc: HelpDoc.HelpDoc, columns = Infinity): string => narrowed(wide(doc), columns)
+
+const wide = (doc: HelpDoc.HelpDoc): string =>
   `${
     FORMATTER.formatHelpDoc({
       ...doc,

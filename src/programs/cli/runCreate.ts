@@ -125,8 +125,7 @@ const create = Effect.fnUntraced(function*(plan: Plan, target: Target, options: 
   else process.stdout.write(bytes)
   const magnet = Magnet.format(Magnet.fromMetainfo(metainfo))
   if (options.json) return yield* record(plan, warningsOf(plan, options), { metainfo, magnet, target })
-  const hashes = [metainfo.infoHashV1, metainfo.infoHashV2].filter((hash) => hash !== undefined)
-  const words = [...hashes, ...options.magnet ? [magnet] : []]
+  const words = [...Format.hashes(metainfo), ...options.magnet ? [magnet] : []]
   const say = target === STDOUT ? tell : (text: string) => void process.stdout.write(`${text}\n`)
   if (target !== STDOUT || !options.quiet) words.forEach(say)
   if (options.quiet) return

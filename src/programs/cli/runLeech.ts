@@ -1,9 +1,12 @@
 /** `leech`: fetches a torrent, shares meanwhile, and stays as long as the user wants. */
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as path from "node:path"
 import * as Metainfo from "../../domain/Metainfo.ts"
+import type { PeerAddress } from "../../domain/PeerAddress.ts"
 import * as Wanted from "../../domain/Wanted.ts"
+import { Resolver } from "../../services/Resolver.ts"
 import { defaultStateDir } from "../../services/ResumeStore.ts"
 import * as Torrent from "../../services/Torrent.ts"
 import * as Engine from "./Engine.ts"
@@ -13,8 +16,9 @@ import { findByName, type Found, scarcityNow } from "./FindByName.ts"
 import type { CommonOptions, LeechOptions } from "./Flags.ts"
 import * as Format from "./Format.ts"
 import { loadTorrent } from "./LoadTorrent.ts"
-import { codeOf, messageOf, Run, untilStopped, VERSION } from "./Main.ts"
+import { codeOf, complain, messageOf, Run, untilStopped, VERSION } from "./Main.ts"
 import * as OnComplete from "./OnComplete.ts"
+import * as Peers from "./Peers.ts"
 import * as Reporter from "./Reporter.ts"
 import * as Sharing from "./Sharing.ts"
 
@@ -62,22 +66,23 @@ export const trackersOf = (
   return Effect.succeed([...metainfo.trackers, ...others.map((url) => [url])])
 }
 
+/** Where the peers of the user listen. */
+export const peersOf = ({ peer }: CommonOptions): Effect.Effect<ReadonlyArray<PeerAddress>, Failure> =>
+  Effect.provide(Peers.resolve(peer), Layer.fresh(Resolver.layer))
+
 /** Prints what `--select-file` chooses from. */
 const showFiles = (metainfo: Metainfo.Metainfo): void => {
   const files = metainfo.files.map(({ length, padding, path }) => ({ length, path: path.join("/"), pad: padding }))
   process.stdout.write(`${Format.printable(metainfo.name)}  ${Format.bytes(Wanted.sizeOf(metainfo))}\n`)
-  process.stdout.write(`info hash ${metainfo.infoHash}\n\n${FileList.table(files)}`)
+  process.stdout.write(`info hash ${Format.hashes(metainfo).join(" and ")}\n\n${FileList.table(files)}`)
 }
 
 const checkSelection = (
   metainfo: Metainfo.Metainfo,
   selected: ReadonlySet<number> | undefined
 ): Effect.Effect<void, Failure> => {
-  const beyond = selected === undefined ? undefined : Array.from(selected).find((file) => file >= metainfo.files.length)
-  return beyond === undefined ? Effect.void : failure(
-    ExitCode.usage,
-    `there is no file ${beyond + 1}: the torrent has ${metainfo.files.length}; see --show-files`
-  )
+  const problem = selected && FileList.unselectable(metainfo.files, selected)
+  return problem === undefined ? Effect.void : failure(ExitCode.usage, `${problem}; see --show-files`)
 }
 
 const runHook = Effect.fnUntraced(
@@ -113,8 +118,11 @@ const load = (options: LeechOptions): Effect.Effect<Pick<Found, "metainfo"> & Pa
 }
 
 export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
-  const { metainfo, offer, tracker } = yield* load(options)
-  if (options.showFiles) return showFiles(metainfo)
+  const { metainfo, note, offer, tracker } = yield* load(options)
+  if (options.showFiles) {
+    if (note !== undefined) complain(note)
+    return showFiles(metainfo)
+  }
   const selected = Option.getOrUndefined(options.selectFile)
   yield* checkSelection(metainfo, selected)
   const hook = Option.getOrUndefined(options.onComplete)
@@ -122,6 +130,7 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
     return yield* failure(ExitCode.usage, `--on-complete ${hook} has no program, or a quote that is not closed`)
   }
   const trackers = yield* trackersOf(metainfo, options, tracker)
+  const peers = yield* peersOf(options)
   const dir = path.resolve(options.dir)
   let isDone = false
   const stopped = () => isDone ? ExitCode.ok : ExitCode.unfinished
@@ -135,13 +144,14 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
         reporter.summary(codeOf(exit, stopped()), messageOf(exit))
       })
     )
+    if (note !== undefined) reporter.notice(note)
     const torrent = yield* Torrent.start({
       metainfo,
       dir,
       selected,
       trackers,
       order: options.sequential ? "Sequential" : "Rarest",
-      peers: options.peer,
+      peers,
       maxPeers: options.maxPeers,
       checkIntegrity: options.checkIntegrity,
       allowOverwrite: options.allowOverwrite,
@@ -150,7 +160,7 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
     })
     reporter.follow(torrent)
     yield* Effect.addFinalizer(() => Effect.sync(reporter.stopping))
-    if (trackers.length === 0 && options.peer.length === 0 && !torrent.swarm.isDone) {
+    if (trackers.length === 0 && peers.length === 0 && !torrent.swarm.isDone) {
       reporter.notice(
         `nobody to ask: name a tracker with --tracker, or a peer with --peer; port ${torrent.port} takes calls`
       )

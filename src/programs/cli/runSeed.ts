@@ -19,7 +19,7 @@ import { codeOf, messageOf, Run, untilStopped } from "./Main.ts"
 import * as Making from "./Making.ts"
 import * as Publish from "./Publish.ts"
 import * as Reporter from "./Reporter.ts"
-import { bindOf, engineOf, trackersOf } from "./runLeech.ts"
+import { bindOf, engineOf, peersOf, trackersOf } from "./runLeech.ts"
 import * as SaveTorrent from "./SaveTorrent.ts"
 import * as Sharing from "./Sharing.ts"
 
@@ -66,7 +66,8 @@ const makeTorrent = Effect.fnUntraced(function*(options: SeedOptions) {
   }, options)
   if (place !== undefined) yield* SaveTorrent.save(place, made.bytes)
   if (!options.json) {
-    process.stdout.write(`${made.metainfo.infoHash}\n${Magnet.format(Magnet.fromMetainfo(made.metainfo))}\n`)
+    const magnet = Magnet.format(Magnet.fromMetainfo(made.metainfo))
+    process.stdout.write([...Format.hashes(made.metainfo), magnet].map((line) => `${line}\n`).join(""))
   }
   return {
     metainfo: made.metainfo,
@@ -102,6 +103,7 @@ export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
   let isMade = false
   const work = Effect.gen(function*() {
     const origins = yield* Publish.originsOf(options)
+    const peers = yield* peersOf(options)
     const { dir, document, isFresh, metainfo, notes }: Source = yield* sourceOf(options)
     isMade = true
     const trackers = isFresh && !options.noTracker ? metainfo.trackers : yield* trackersOf(metainfo, options)
@@ -121,7 +123,7 @@ export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
       metainfo,
       dir,
       trackers,
-      peers: options.peer,
+      peers,
       maxPeers: options.maxPeers,
       checkIntegrity: options.checkIntegrity,
       isKnown: isFresh,
@@ -138,8 +140,9 @@ export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
     isSharing = true
     reporter.follow(torrent)
     yield* Effect.addFinalizer(() => Effect.sync(reporter.stopping))
-    reporter.notice(`sharing ${Format.printable(metainfo.name)}, info hash ${metainfo.infoHash}, port ${torrent.port}`)
-    if (trackers.length === 0 && options.peer.length === 0) {
+    const hashes = Format.hashes(metainfo).join(" and ")
+    reporter.notice(`sharing ${Format.printable(metainfo.name)}, info hash ${hashes}, port ${torrent.port}`)
+    if (trackers.length === 0 && peers.length === 0) {
       const torrentToo = isFresh && Option.isNone(options.saveTorrent) ? ", and the torrent with --save-torrent" : ""
       reporter.notice(`nobody is told of it: name a tracker with --tracker, or a peer with --peer${torrentToo}`)
     }

@@ -7,12 +7,14 @@ import * as path from "node:path"
 import * as v8 from "node:v8"
 import * as AnnounceInterval from "../../domain/tracker/AnnounceInterval.ts"
 import type { Summary } from "../../domain/tracker/Announcing.ts"
+import * as Listing from "../../domain/tracker/Listing.ts"
 import { Catalogue } from "../../services/Catalogue.ts"
 import { SwarmStore } from "../../services/SwarmStore.ts"
 import * as CatalogueHttp from "../../services/tracker/CatalogueHttp.ts"
 import * as HashLists from "../../services/tracker/HashLists.ts"
 import * as TrackerServer from "../../services/TrackerServer.ts"
 import { ExitCode, type Failure, failure } from "./ExitCode.ts"
+import * as Format from "./Format.ts"
 import { complain, Run, untilStopped } from "./Main.ts"
 import * as Records from "./Records.ts"
 import * as TrackerData from "./TrackerData.ts"
@@ -85,6 +87,15 @@ const tellerOf = ({ json, quiet }: TrackerOptions, worker: number | undefined) =
       const count = (n: number, one: string) => `${n} ${one}${n === 1 ? "" : "s"}`
       return Effect.sync(() => say(`saved     ${count(peers, "peer")} of ${count(torrents, "torrent")} in ${file}`))
     },
+    changed: ({ from, listing, state }: CatalogueHttp.Change) => {
+      const { infoHash, infoHashV2 = null, name } = listing
+      const body = { infoHash, infoHashV2, name, state, from: from ?? null }
+      if (json) return record((time) => ({ type: "catalogue", time, ...body }))
+      if (quiet) return Effect.void
+      const hashes = Listing.hashesOf(listing).join(" and ")
+      const line = `${state.padEnd(9)} ${Format.printable(name)}, info hash ${hashes}`
+      return Effect.sync(() => say(from === undefined ? line : `${line}, from ${from}`))
+    },
     reloaded: json ? record((time) => ({ type: "reloaded", time })) : Effect.void,
     notReloaded: ({ message: problem }: HashLists.HashListError) => {
       const message = `the lists stay as they were: ${problem}`
@@ -108,7 +119,8 @@ const serve = Effect.fnUntraced(function*(settings: Settings, options: TrackerOp
     counts,
     publishToken: settings["publish-token"],
     udpPort: settings["no-udp"] ? undefined : () => port,
-    trustProxy: settings["trust-proxy"]
+    trustProxy: settings["trust-proxy"],
+    onChange: teller.changed
   })
   const fork = yield* FiberSet.makeRuntime<never>()
   const reload = () =>

@@ -1,22 +1,36 @@
 /**
  * The catalogue over HTTP: `/` for people, `/torrents` for programs, `/torrents/<info hash>.torrent`, publishing with
- * `POST /torrents`, and taking back with `DELETE /torrents/<info hash>`. It answers every path, so it is mounted behind those that are the tracker's own.
+ * `POST /torrents`, and taking back with `DELETE /torrents/<info hash>`, where 64 digits are a hash of version 2. It answers every path, so it is
+ * mounted behind those that are the tracker's own.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Bytes from "../../domain/Bytes.ts"
 import * as Digest from "../../domain/Digest.ts"
 import * as InfoHash from "../../domain/InfoHash.ts"
+import * as InfoHashV2 from "../../domain/InfoHashV2.ts"
+import * as PeerAddress from "../../domain/PeerAddress.ts"
+import * as Forwarded from "../../domain/tracker/Forwarded.ts"
 import * as Listing from "../../domain/tracker/Listing.ts"
+import type { ReadonlyListings } from "../../domain/tracker/Listings.ts"
 import * as Offer from "../../domain/tracker/Offer.ts"
 import { Catalogue, type CatalogueError, type PublishError } from "../Catalogue.ts"
 import type { SwarmStoreError } from "../SwarmStore.ts"
 import * as CataloguePage from "./CataloguePage.ts"
 import * as Publishing from "./Publishing.ts"
 import { type Refusal, type UploadLimits, Uploads } from "./Uploads.ts"
+
+/** What somebody has changed about what is listed. */
+export interface Change {
+  readonly state: "published" | "removed"
+  readonly listing: Listing.Listing
+  /** The IP address of the request; `undefined` when it is not known. */
+  readonly from: string | undefined
+}
 
 export interface CatalogueHttpOptions {
   /** Who has these, in their order: `SwarmStore.scrape` at this moment. */
@@ -29,8 +43,10 @@ export interface CatalogueHttpOptions {
   readonly trackers?: ReadonlyArray<string> | undefined
   /** Where the tracker listens over UDP, at the host of its address; nowhere when absent. */
   readonly udpPort?: (() => number) | undefined
-  /** The scheme of a request is the last of its `X-Forwarded-Proto`. */
+  /** The scheme of a request is the last of its `X-Forwarded-Proto`, and its address that of `X-Forwarded-For`. */
   readonly trustProxy?: boolean | undefined
+  /** Is told of every change; what was refused or known already is none. */
+  readonly onChange?: ((change: Change) => Effect.Effect<void>) | undefined
   /** Of the torrents that are being published. */
   readonly uploads?: UploadLimits | undefined
 }
@@ -77,6 +93,17 @@ const schemeOf = ({ options }: Shop, request: Request): string => {
   const said = options.trustProxy === true ? request.headers["x-forwarded-proto"]?.split(",").at(-1)?.trim() : undefined
   return said?.toLowerCase() === "https" ? "https" : request.protocol ?? "http"
 }
+
+/** Where a request comes from; headers may hold any text, of which only an address counts. */
+const fromOf = ({ options }: Shop, request: Request): string | undefined => {
+  const host = options.trustProxy === true
+    ? Forwarded.lastHop(request.headers["x-forwarded-for"] ?? "")
+    : Option.getOrElse(request.remoteAddress, () => "")
+  return PeerAddress.make(host, 1)?.host
+}
+
+const changed = (shop: Shop, request: Request, state: Change["state"], listing: Listing.Listing) =>
+  shop.options.onChange?.({ state, listing, from: fromOf(shop, request) }) ?? Effect.void
 
 const trackersOf = (shop: Shop, request: Request): ReadonlyArray<string> => {
   const { trackers, udpPort } = shop.options
@@ -146,9 +173,18 @@ const disposition = (name: string): string => {
   return `attachment; filename="${file.replace(/[^ -~]|["\\%]/g, "_")}"; filename*=UTF-8''${encoded}`
 }
 
-const torrent = Effect.fnUntraced(function*({ catalogue }: Shop, request: Request, infoHash: InfoHash.InfoHash) {
-  const all = yield* catalogue.listings
-  const listing = all.get(infoHash)
+/** What a path names by one of its hashes. */
+type Named = (listings: ReadonlyListings) => Listing.Listing | undefined
+
+const namedBy = (hex: string): Named | undefined => {
+  const infoHash = InfoHash.parse(hex)
+  if (infoHash !== undefined) return (listings) => listings.get(infoHash)
+  const infoHashV2 = InfoHashV2.parse(hex)
+  return infoHashV2 && ((listings) => listings.getV2(infoHashV2))
+}
+
+const torrent = Effect.fnUntraced(function*({ catalogue }: Shop, request: Request, named: Named) {
+  const listing = named(yield* catalogue.listings)
   const bytes = listing === undefined ? undefined : yield* catalogue.get(listing.infoHash)
   if (listing === undefined || bytes === undefined) return noSuchTorrent
   const etag = `"${Bytes.toHex(Digest.sha1(bytes))}"`
@@ -168,8 +204,11 @@ const REFUSALS: Readonly<Record<PublishError["reason"], number>> = {
   Full: 507
 }
 
-const take = ({ catalogue }: Shop, bytes: Uint8Array): Effect.Effect<Response, CatalogueError> =>
-  catalogue.publish(bytes).pipe(
+const take = (shop: Shop, request: Request, bytes: Uint8Array): Effect.Effect<Response, CatalogueError> =>
+  shop.catalogue.publish(bytes).pipe(
+    Effect.tap(({ _tag, listing }) => _tag === "Added" ? changed(shop, request, "published", listing) : Effect.void),
+    // Whoever hangs up in between has published all the same.
+    Effect.uninterruptible,
     Effect.map(({ _tag, listing }) => {
       const location = `/torrents/${listing.infoHash}.torrent`
       const body = JSON.stringify({ name: listing.name, infoHash: listing.infoHash })
@@ -206,17 +245,20 @@ const forbidden = ({ options: { publishToken } }: Shop, { headers }: Request): R
 const unpublish = Effect.fnUntraced(function*(
   shop: Shop,
   request: Request,
-  infoHash: InfoHash.InfoHash
+  named: Named
 ): Effect.fn.Return<Response, CatalogueError> {
   const refusal = forbidden(shop, request)
   if (refusal !== undefined) return refusal
   if (shop.options.publishToken === undefined) {
     return problem(403, "only a tracker with a token for publishing takes torrents back", CLOSING)
   }
-  const listing = (yield* shop.catalogue.listings).get(infoHash)
-  return listing !== undefined && (yield* shop.catalogue.remove(listing.infoHash))
-    ? HttpServerResponse.empty({ status: 204, headers: SAFE })
-    : noSuchTorrent
+  const listing = named(yield* shop.catalogue.listings)
+  if (listing === undefined) return noSuchTorrent
+  const isRemoved = yield* shop.catalogue.remove(listing.infoHash).pipe(
+    Effect.tap((isRemoved) => isRemoved ? changed(shop, request, "removed", listing) : Effect.void),
+    Effect.uninterruptible
+  )
+  return isRemoved ? HttpServerResponse.empty({ status: 204, headers: SAFE }) : noSuchTorrent
 })
 
 const publish = Effect.fnUntraced(function*(
@@ -227,8 +269,18 @@ const publish = Effect.fnUntraced(function*(
   if (refusal !== undefined) return refusal
   const { maxBytes } = shop.catalogue
   const body = yield* shop.uploads.read(request, maxBytes)
-  return typeof body === "string" ? unread(body, maxBytes) : yield* take(shop, body)
+  return typeof body === "string" ? unread(body, maxBytes) : yield* take(shop, request, body)
 }, Effect.scoped)
+
+/** Who looks for a reason finds what was refused, and why. */
+const logged = (shop: Shop, request: Request, answer: Answer): Answer =>
+  Effect.tap(answer, ({ body, status }) =>
+    status < 400 ? Effect.void : Effect.logDebug("catalogue not changed", {
+      method: request.method,
+      from: fromOf(shop, request) ?? "-",
+      status,
+      answer: body._tag === "Uint8Array" ? Bytes.toUtf8(body.body) : ""
+    }))
 
 const isReading = ({ method }: Request): boolean => method === "GET" || method === "HEAD"
 
@@ -238,14 +290,16 @@ const route = (shop: Shop, request: Request): Answer => {
   if (path === "/") return isReading(request) ? page(shop, request, query) : Effect.succeed(notAllowed("GET, HEAD"))
   if (path === "/torrents") {
     if (isReading(request)) return list(shop, query)
-    return request.method === "POST" ? publish(shop, request) : Effect.succeed(notAllowed("GET, HEAD, POST"))
+    return request.method === "POST"
+      ? logged(shop, request, publish(shop, request))
+      : Effect.succeed(notAllowed("GET, HEAD, POST"))
   }
-  const [, hex = "", suffix] = /^\/torrents\/([^/]{40})(\.torrent)?$/.exec(path) ?? []
-  const infoHash = InfoHash.parse(hex)
-  if (infoHash === undefined) return Effect.succeed(notFound)
-  if (request.method === "DELETE") return unpublish(shop, request, infoHash)
+  const [, hex = "", suffix] = /^\/torrents\/([^/.]{40,64})(\.torrent)?$/.exec(path) ?? []
+  const named = namedBy(hex)
+  if (named === undefined) return Effect.succeed(notFound)
+  if (request.method === "DELETE") return logged(shop, request, unpublish(shop, request, named))
   if (suffix === undefined) return Effect.succeed(notFound)
-  return isReading(request) ? torrent(shop, request, infoHash) : Effect.succeed(notAllowed("GET, HEAD, DELETE"))
+  return isReading(request) ? torrent(shop, request, named) : Effect.succeed(notAllowed("GET, HEAD, DELETE"))
 }
 
 const splitAt = (text: string, mark: string): readonly [string, string] => {

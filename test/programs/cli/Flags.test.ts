@@ -126,7 +126,10 @@ describe("complaints are one line that names the flag", () => {
       "--bind: \"192.0.2.1, 192.0.2.2\" is not one address for each of IPv4 and IPv6"
     ],
     ["a --bind eth0", "--bind: \"eth0\" is not an IP address"],
-    ["a --peer 192.0.2.1", "--peer: \"192.0.2.1\" is not an address like 192.0.2.1:6881 or [2001:db8::1]:6881"],
+    [
+      "a --peer 192.0.2.1",
+      "--peer: \"192.0.2.1\" is not an address like host:6881, 192.0.2.1:6881 or [2001:db8::1]:6881"
+    ],
     ["a -t ftp://b", "--tracker: \"ftp://b\" is not a tracker's URL like http://host:6969/announce"],
     ["a --select-file 3-1", "--select-file: \"3-1\" is not a list of file numbers like 1-3,7"],
     ["a --max-download-limit fast", "--max-download-limit: \"fast\" is not a speed like 500K or 2M; 0 is no limit"],

@@ -254,6 +254,17 @@ describe("Screen", () => {
     assert.strictEqual(screen.width, 79)
   })
 
+  it("breaks a long notice between words, and prints it whole elsewhere", () => {
+    const notice = `${"word ".repeat(20)}/a/${"long".repeat(30)}/path end`
+    const [terminal, file] = [recorder(true), recorder(false)]
+    terminal.screen.notice(notice)
+    file.screen.notice(notice)
+    const path = `/a/${"long".repeat(30)}/path`
+    const lines = ["word ".repeat(16).slice(0, 79), `  ${"word ".repeat(4).trim()}`, `  ${path}`, "  end", ""]
+    assert.strictEqual(terminal.written.join(""), lines.join("\n"))
+    assert.strictEqual(file.written.join(""), `${notice}\n`)
+  })
+
   it("prints plain lines elsewhere", () => {
     const { screen, written } = recorder(false)
     screen.paint("10%")

@@ -32,6 +32,26 @@ describe("Text", () => {
     assert.strictEqual(Text.wrap("x".repeat(3_000_000), 60).length, 50_000)
   })
 
+  it.prop("breaks paragraphs at spaces alone", [hostileText, int(2, 40), int(0, 20)], ([text, columns, indent]) => {
+    const printable = Format.printable(text)
+    const hang = "#".repeat(Math.min(indent, columns - 2))
+    const [first = "", ...others] = Text.paragraph(printable, columns, hang)
+    for (const line of others) assert.isTrue(line.startsWith(hang))
+    const contents = [first, ...others.map((line) => line.slice(hang.length))]
+    assert.strictEqual(contents.join(" "), printable)
+    for (const [at, content] of contents.entries()) {
+      const isWord = !content.trim().includes(" ")
+      if (!isWord) assert.isAtMost(Format.width(content) + (at === 0 ? 0 : hang.length), columns)
+    }
+  })
+
+  it("fills the lines of a paragraph, and leaves long words whole", () => {
+    assert.deepStrictEqual(Text.paragraph("one two three four", 9, "  "), ["one two", "  three", "  four"])
+    assert.deepStrictEqual(Text.paragraph("see /a/long/path of it", 8), ["see", "/a/long/path", "of it"])
+    assert.deepStrictEqual(Text.paragraph("  as it  is", 11), ["  as it  is"])
+    assert.deepStrictEqual(Text.paragraph("a b c", Infinity, "  "), ["a b c"])
+  })
+
   it("says how much is left out of a text that is too long", () => {
     assert.strictEqual(Text.shortened("abcdef", 6), "abcdef")
     assert.strictEqual(Text.shortened("abcdef", 2), "ab (and 4 more characters)")

@@ -7,6 +7,7 @@ import * as Bytes from "../../../src/domain/Bytes.ts"
 import type { InfoHash } from "../../../src/domain/InfoHash.ts"
 import * as Offer from "../../../src/domain/tracker/Offer.ts"
 import { Catalogue, CatalogueError } from "../../../src/services/Catalogue.ts"
+import type * as CatalogueHttp from "../../../src/services/tracker/CatalogueHttp.ts"
 import * as CataloguePage from "../../../src/services/tracker/CataloguePage.ts"
 import * as Uploads from "../../../src/services/tracker/Uploads.ts"
 import * as Server from "../../support/catalogueServer.ts"
@@ -115,6 +116,54 @@ describe("publishing", () => {
       yield* post(server, hybrid.document, { authorization })
       assert.strictEqual((yield* remove(hybrid.metainfo.swarms[1]!, { authorization })).status, 204)
       assert.deepStrictEqual(namesOf(yield* ask(`${server.origin}/torrents`)), [])
+    }).pipe(Effect.scoped, Effect.provide(Live)))
+
+  it.live("and taking back know a torrent by its whole hash of version 2 too", () =>
+    Effect.gen(function*() {
+      const server = yield* Server.serve({ publishToken: "s3cret" })
+      const authorization = "Bearer s3cret"
+      for (const version of ["hybrid", "2"] as const) {
+        const { document, metainfo } = versioned(version, [{ path: ["f"], length: 20_000 }], 16_384)
+        yield* post(server, document, { authorization })
+        const hash = metainfo.infoHashV2!
+        const another = hash.slice(0, 40) + hash.slice(40).split("").toReversed().join("")
+        const at = (path: string) => `${server.origin}/torrents/${path}`
+        for (const path of [`${hash}.torrent`, `${hash.toUpperCase()}.torrent`]) {
+          assert.deepStrictEqual((yield* ask(at(path))).bytes, document)
+        }
+        for (const path of [`${another}.torrent`, `${hash.slice(0, 63)}.torrent`, `${hash}0.torrent`, hash]) {
+          assert.strictEqual((yield* ask(at(path))).status, 404, path)
+        }
+        const remove = (path: string) => ask(at(path), { method: "DELETE", headers: { authorization } })
+        assert.strictEqual((yield* remove(another)).status, 404)
+        assert.strictEqual((yield* remove(hash)).status, 204)
+        assert.deepStrictEqual(namesOf(yield* ask(`${server.origin}/torrents`)), [])
+      }
+    }).pipe(Effect.scoped, Effect.provide(Live)))
+
+  it.live("and taking back are told, with who did it; what changes nothing is not", () =>
+    Effect.gen(function*() {
+      const authorization = "Bearer s3cret"
+      const { bytes, infoHash } = document("a")
+      for (const trustProxy of [false, true]) {
+        const changes: Array<CatalogueHttp.Change> = []
+        const onChange = (change: CatalogueHttp.Change) => Effect.sync(() => void changes.push(change))
+        const server = yield* Server.serve({ publishToken: "s3cret", trustProxy, onChange })
+        const remove = (headers: Record<string, string>) =>
+          ask(`${server.origin}/torrents/${infoHash}`, { method: "DELETE", headers })
+        const told = () => changes.splice(0).map(({ from, listing, state }) => [state, listing.name, from])
+        yield* post(server, bytes)
+        yield* post(server, Bytes.fromUtf8("<html>"), { authorization })
+        yield* remove({ authorization })
+        assert.deepStrictEqual(told(), [])
+        yield* post(server, bytes, { authorization, "x-forwarded-for": "192.0.2.1, 2001:db8::1" })
+        yield* post(server, bytes, { authorization })
+        assert.deepStrictEqual(told(), [["published", "a", trustProxy ? "2001:db8::1" : "127.0.0.1"]])
+        yield* remove({})
+        assert.deepStrictEqual(told(), [])
+        yield* remove({ authorization, "x-forwarded-for": "evil" })
+        assert.deepStrictEqual(told(), [["removed", "a", trustProxy ? undefined : "127.0.0.1"]])
+      }
     }).pipe(Effect.scoped, Effect.provide(Live)))
 
   it.live("is for ever where everyone may publish", () =>
