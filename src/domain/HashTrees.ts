@@ -16,6 +16,9 @@ const { HASH } = Merkle
 const FRESH_LAYERS = 9
 const GROUP = 2 ** FRESH_LAYERS
 
+/** Files whose roots are taken up in one step: a million of them in one go hold everything up for seconds. */
+const FILES_AT_ONCE = 512
+
 /** Above the pieces of one file. */
 class Upper {
   readonly #pieceRoots: Uint8Array
@@ -69,6 +72,8 @@ export interface Plan {
   readonly file: number
   /** The pieces whose leaves are needed. */
   readonly pieces: ReadonlyArray<number>
+  /** Nodes that are hashed to compose the answer, at most. */
+  readonly work: number
   /** Whether {@link HashTrees.build} has to be through first. */
   readonly needsBuild: boolean
 }
@@ -89,13 +94,27 @@ interface Shape {
 export class HashTrees {
   readonly #metainfo: Metainfo
   readonly #pieceRoots: Uint8Array
-  /** Files by their pieces root; the first of several equal ones. */
-  #files: Map<string, number> | undefined
+  /** Files by their pieces root, of those looked at; the first of several equal ones. */
+  readonly #files = new Map<string, number>()
+  #indexed = 0
   readonly #uppers = new Map<number, Upper>()
 
   constructor(metainfo: Metainfo, pieceRoots: Uint8Array) {
     this.#metainfo = metainfo
     this.#pieceRoots = pieceRoots
+  }
+
+  /** Takes up some of the files, a millisecond or so; returns whether it is done. A plan takes up those that are left. */
+  index(): boolean {
+    const { files } = this.#metainfo
+    const to = Math.min(files.length, this.#indexed + FILES_AT_ONCE)
+    for (; this.#indexed < to; this.#indexed++) {
+      const { piecesRoot } = files[this.#indexed]!
+      if (piecesRoot === undefined) continue
+      const key = Bytes.toLatin1(piecesRoot)
+      if (!this.#files.has(key)) this.#files.set(key, this.#indexed)
+    }
+    return to === files.length
   }
 
   /**
@@ -112,8 +131,14 @@ export class HashTrees {
     const height = range.base - shape.layer
     if (range.base > 0 && height < 0) return undefined
     if (height > 0 && height < FRESH_LAYERS && range.length * 2 ** height > GROUP) return undefined
-    const top = HashMessage.count(range) > range.length ? height + range.proofLayers : height
-    return { range, file, pieces: height < 0 ? piecesUnder(range, shape) : [], needsBuild: top >= FRESH_LAYERS }
+    const hasProof = HashMessage.count(range) > range.length
+    return {
+      range,
+      file,
+      pieces: height < 0 ? piecesUnder(range, shape) : [],
+      work: GROUP + (hasProof && height < 0 ? shape.width : 0),
+      needsBuild: (hasProof ? height + range.proofLayers : height) >= FRESH_LAYERS
+    }
   }
 
   /** Does some of the work that plans with `needsBuild` wait for, a millisecond or so; returns whether it is done. */
@@ -148,14 +173,7 @@ export class HashTrees {
   }
 
   #fileOf(root: Uint8Array): number | undefined {
-    if (this.#files === undefined) {
-      this.#files = new Map()
-      for (const [file, { piecesRoot }] of this.#metainfo.files.entries()) {
-        if (piecesRoot === undefined) continue
-        const key = Bytes.toLatin1(piecesRoot)
-        if (!this.#files.has(key)) this.#files.set(key, file)
-      }
-    }
+    while (!this.index());
     return this.#files.get(Bytes.toLatin1(root))
   }
 

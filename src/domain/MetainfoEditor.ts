@@ -11,14 +11,15 @@ import * as Metainfo from "./Metainfo.ts"
 export interface ListEdit {
   readonly clear?: boolean | undefined
   readonly remove?: ReadonlyArray<string> | undefined
-  /** What is there already is not added again. */
-  readonly add?: ReadonlyArray<string> | undefined
+  /** Tiers, of which what is there already is not added again. */
+  readonly add?: ReadonlyArray<ReadonlyArray<string>> | undefined
 }
 
 /** What is `undefined` stays; `null` takes a text away. */
 export interface Edits {
-  /** Announce URLs; each one that is added is a tier of its own (BEP 12). */
+  /** Announce URLs (BEP 12). */
   readonly trackers?: ListEdit | undefined
+  /** Tiers mean nothing here. */
   readonly webSeeds?: ListEdit | undefined
   readonly comment?: string | null | undefined
   /** In `info`. */
@@ -95,7 +96,12 @@ const editTiers = (tiers: Tiers, edit: ListEdit): Tiers => {
   const away = isUnwanted(edit)
   const kept = tiers.map((tier) => tier.filter((url) => !away(url)))
   const there = new Set(kept.flat().map(urlOf))
-  const added = Array.from(new Set(edit.add)).filter((url) => !there.has(url)).map((url) => [Bytes.fromUtf8(url)])
+  const isNew = (url: string): boolean => {
+    const isKnown = there.has(url)
+    there.add(url)
+    return !isKnown
+  }
+  const added = (edit.add ?? []).map((tier) => tier.filter(isNew).map(Bytes.fromUtf8))
   const after = [...kept, ...added].filter((tier) => tier.length > 0)
   const isSame = after.length === tiers.length &&
     after.every((tier, i) =>
@@ -136,7 +142,7 @@ const orNothing = <A>(list: ReadonlyArray<A>): ReadonlyArray<A> | undefined => l
 const changeWebSeeds = (changes: Changes, root: Root, edit: ListEdit): ReadonlyArray<string> => {
   // An empty text stands for no web seed in what some programs write.
   const before = stringsOf(root["url-list"]).filter((url) => url.length > 0).map((url) => [url])
-  const after = editTiers(before, edit)
+  const after = editTiers(before, { ...edit, add: (edit.add ?? []).flat().map((url) => [url]) })
   if (after !== before) changes.set("url-list", encoded(orNothing(after.flat())))
   return absentFrom(before.flat(), edit)
 }

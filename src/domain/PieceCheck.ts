@@ -24,6 +24,7 @@ export interface PieceCheck {
 /** `Inconsistent`: right by one of a hybrid's hashes and wrong by the other, so that the torrent itself is wrong. */
 export type Verdict = "Verified" | "Corrupt" | "Inconsistent"
 
+/** The hashes are views of the metainfo. */
 export const of = (metainfo: Metainfo, piece: number): PieceCheck => {
   const { pieceHashes } = metainfo
   const at = piece * Digest.SHA1_BYTES

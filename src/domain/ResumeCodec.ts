@@ -96,7 +96,8 @@ export const decode = (metainfo: Metainfo.Metainfo, bytes: Uint8Array): Result.R
   }
   const version = Bytes.readUint32(bytes, 8)
   if (version !== 1 && version !== 2) return Result.fail(Damage.OtherVersion({ version }))
-  const body = bytes.subarray(0, bytes.length - CHECKSUM)
+  // A plain view, since `slice` of a Node `Buffer` does not copy.
+  const body = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length - CHECKSUM)
   if (!Bytes.equals(Digest.sha1(body), bytes.subarray(body.length))) return Result.fail(Damage.Corrupt())
   const { files, infoHash, layout } = metainfo
   const hash = fullHash(metainfo)

@@ -5,11 +5,11 @@
  */
 
 /**
- * How much is changed. `posix`: only what is a danger or impossible on every system, so that data already on a POSIX disk
- * keeps its names. `portable`: also what Windows cannot store under that name (device names, dots and spaces at the end).
+ * How much is changed. `raw`: only what no path can have, so that data is found by the names it has on this disk, whatever
+ * they hold; nothing may be made or shown by them. `posix`: only what is a danger or impossible on every system. `portable`: also what Windows cannot store under that name (device names, dots and spaces at the end).
  * `windows`: also the characters that Windows forbids or gives a meaning.
  */
-export type Rules = "posix" | "portable" | "windows"
+export type Rules = "raw" | "posix" | "portable" | "windows"
 
 /** Longest component, in bytes of UTF-8. */
 export const MAX_COMPONENT = 255
@@ -77,12 +77,15 @@ const cut = (name: string, maxBytes: number): string => {
 /** The beginning of safe components out of the beginning of any text: characters are replaced, whole names are not judged. */
 export const beginning = (text: string): string => cut(text.replace(DANGEROUS, "_"), MAX_COMPONENT)
 
+const IMPOSSIBLE = /^\.{0,2}$|[/\u0000]|\p{Surrogate}/u // oxlint-disable-line no-control-regex
+
 /** One safe component out of any text; a safe one stays as it is. */
 export const component = (name: string, rules: Rules = "portable"): string => {
+  if (rules === "raw" && !IMPOSSIBLE.test(name)) return name
   let safe = name.replace(DANGEROUS, "_")
   if (rules === "windows") safe = safe.replace(WINDOWS_FORBIDDEN, "_")
   safe = cut(safe, MAX_COMPONENT)
-  if (rules !== "posix") {
+  if (rules === "portable" || rules === "windows") {
     safe = withoutTrailing(safe)
     if (DEVICE.test(safe)) safe = withoutTrailing(cut(`_${safe}`, MAX_COMPONENT))
   }
@@ -123,11 +126,14 @@ const once = <A>(make: (text: string) => A): (text: string) => A => {
   }
 }
 
+/** What is equal for names that are one: on this disk only equal ones are. */
+const keyOf = (name: string, rules: Rules): string => rules === "raw" ? name : fold(name)
+
 /** Folders stand in the path of every file of theirs: each name is made safe once. */
 const safeNames = (rules: Rules): (raw: string) => SafeName =>
   once((raw) => {
     const name = component(raw, rules)
-    return { name, bytes: byteLength(name), key: fold(name) }
+    return { name, bytes: byteLength(name), key: keyOf(name, rules) }
   })
 
 const enter = (folder: Folder, key: string): Folder => {
@@ -165,9 +171,34 @@ const claimNumbered = (folder: Folder, { base, counter, extension }: Numbered, r
   let number = folder.numbers.get(counter) ?? 0
   let candidate: string
   do candidate = component(`${base}.${++number}${extension}`, rules)
-  while (!claim(folder, fold(candidate)))
+  while (!claim(folder, keyOf(candidate, rules)))
   folder.numbers.set(counter, number)
   return candidate
+}
+
+/** The folders of a path that leave room for a name behind them, then its last name. */
+const fitting = (path: ReadonlyArray<string>, nameOf: (raw: string) => SafeName): Array<SafeName> => {
+  const names: Array<SafeName> = []
+  let length = 0
+  for (let i = 0; i < path.length - 1; i++) {
+    const safe = nameOf(path[i]!)
+    length += safe.bytes + 1
+    if (length + MAX_COMPONENT > MAX_PATH) break
+    names.push(safe)
+  }
+  names.push(nameOf(path.at(-1) ?? ""))
+  return names
+}
+
+const namesOf = (names: ReadonlyArray<SafeName>): Array<string> => names.map(({ name }) => name)
+
+/**
+ * Makes paths safe like {@link all}, but each without a look at the others: for paths that nothing is written to. One such
+ * function serves all paths of a torrent, since they share most of their names.
+ */
+export const alone = (rules: Rules = "portable"): (path: ReadonlyArray<string>) => Array<string> => {
+  const nameOf = safeNames(rules)
+  return (path) => namesOf(fitting(path, nameOf))
 }
 
 /**
@@ -191,19 +222,11 @@ export const allWithin = (
   const numbered = once(numberedOf)
   const homes: Array<Folder> = []
   const safe = paths.map((path) => {
-    const components: Array<string> = []
+    const names = fitting(path, nameOf)
     let folder = root
-    let length = 0
-    for (let i = 0; i < path.length - 1; i++) {
-      const { bytes, key, name } = nameOf(path[i]!)
-      length += bytes + 1
-      if (length + MAX_COMPONENT > MAX_PATH) break
-      components.push(name)
-      folder = enter(folder, key)
-    }
-    components.push(nameOf(path.at(-1) ?? "").name)
+    for (let i = 0; i < names.length - 1; i++) folder = enter(folder, names[i]!.key)
     homes.push(folder)
-    return components
+    return namesOf(names)
   })
   // Folders are all known now. Names as given come first, so that no number takes a name that a later file has.
   const late = safe.flatMap((_, i) => claim(homes[i]!, nameOf(paths[i]!.at(-1) ?? "").key) ? [] : [i])

@@ -1,8 +1,10 @@
 /** What is allowed in a torrent, but seldom meant. */
+import type { Version } from "./Metainfo.ts"
 import * as PieceLength from "./PieceLength.ts"
 import * as SafePath from "./SafePath.ts"
 
 export interface Subject {
+  readonly version: Version
   readonly private: boolean
   readonly trackers: ReadonlyArray<ReadonlyArray<string>>
   readonly webSeeds: ReadonlyArray<string>
@@ -47,6 +49,16 @@ const ofNames = ({ paths }: Subject): ReadonlyArray<string> => {
   return [`not every system can have these names: ${changed[0]}${others}`]
 }
 
+/** In a file tree such a folder is the same as its file alone (BEP 52, "interpreting paths"). */
+const ofFolder = ({ multiFile, paths, version }: Subject): ReadonlyArray<string> => {
+  const [only, ...others] = paths
+  return version === "2" && multiFile && others.length === 0 && only?.length === 2
+    ? [
+      `in version 2 a folder with one file is that file alone: others get ${only[1]} and no ${only[0]}; hybrids keep it`
+    ]
+    : []
+}
+
 /** One line for each. */
 export const lint = (subject: Subject): ReadonlyArray<string> => {
   const { multiFile, private: isPrivate, trackers, webSeeds } = subject
@@ -54,5 +66,5 @@ export const lint = (subject: Subject): ReadonlyArray<string> => {
   if (isPrivate && trackers.length === 0) found.push("a private torrent without a tracker: no peer can find another")
   const uneven = multiFile ? webSeeds.find((url) => !url.endsWith("/")) : undefined
   if (uneven !== undefined) found.push(`the web seed of a folder should end with a slash: ${uneven}/`)
-  return [...found, ...ofPieces(subject), ...ofNames(subject)]
+  return [...found, ...ofFolder(subject), ...ofPieces(subject), ...ofNames(subject)]
 }

@@ -34,8 +34,6 @@ export interface Job {
   readonly onLanded: (piece: OpenPiece) => void
   /** A piece failed its hash. */
   readonly onCorrupt: (piece: number) => void
-  /** Peers proven to have sent wrong blocks, by a piece that has failed or come right now. */
-  readonly onLiars: (identities: ReadonlyArray<number>) => void
   /** So many bytes of an unfinished piece are on the disk. */
   readonly onSpilled: (bytes: number) => void
 }
@@ -73,8 +71,7 @@ const pieces = (
       return yield* new TorrentError({ reason: { _tag: "Inconsistent", piece: piece.index } })
     }
     job.onCorrupt(piece.index)
-    const liars = swarm.corrupt(piece, Monotonic.millis(clock))
-    if (liars.length > 0) job.onLiars(liars)
+    swarm.corrupt(piece, Monotonic.millis(clock))
     return false
   })
 
@@ -86,8 +83,6 @@ const pieces = (
 
   const land = (piece: OpenPiece) => {
     swarm.landed(piece, Monotonic.millis(clock))
-    const liars = swarm.takeLiars()
-    if (liars.length > 0) job.onLiars(liars)
     job.onLanded(piece)
   }
 

@@ -39,8 +39,8 @@ export interface HashShelf {
 export interface HashServer {
   /** The peer may have asked for hashes: serve it until its queue is empty. Safe to call at any time. */
   readonly serve: (peer: Peer, link: Link, shelf: HashShelf | undefined) => void
-  /** Forgets the leaves of a torrent. */
-  readonly drop: (key: string) => void
+  /** The torrent is no longer served, and cannot be read: forgets its leaves. */
+  readonly drop: (shelf: HashShelf) => void
 }
 
 /** Bytes read and hashed in one step. SHA-256 over its blocks takes 0.3 ms. */
@@ -51,8 +51,8 @@ const RATE = 16 << 20
 const PEER_RATE = 4 << 20
 const PEER_BURST = 32 << 20
 
-/** What an answer counts for besides (bytes): up to some 500 hashes of the upper layers may be taken for it, 0.7 ms. */
-const ANSWER = 32_768
+/** What a node that is hashed for an answer counts for (bytes): its two children. 500 of them take 0.7 ms. */
+const NODE = 2 * Merkle.HASH
 
 /** Requests worked on at once that need pieces from the disk. */
 const AT_ONCE = 4
@@ -66,6 +66,7 @@ export const make = Effect.fnUntraced(function*(
   const now = () => Monotonic.millis(clock)
   const all = new TokenBucket(RATE, now())
   const busy = new Set<Peer>()
+  const dropped = new WeakSet<HashShelf>()
   const buckets = new WeakMap<Peer, TokenBucket>()
   const slots = Semaphore.makeUnsafe(AT_ONCE)
   const turn = Semaphore.makeUnsafe(1)
@@ -96,6 +97,10 @@ export const make = Effect.fnUntraced(function*(
       all.charge(length, now())
     }))
 
+  const fault = (shelf: HashShelf, piece: number, error: { readonly message: string }) => {
+    if (!dropped.has(shelf)) shelf.onFault(error, new Set([piece]))
+  }
+
   /** The leaves of a piece as they are on the disk, or `undefined` when these are not those of the torrent. */
   const hashPiece = Effect.fnUntraced(function*(shelf: HashShelf, piece: number, bucket: TokenBucket) {
     const { leaves: count, length, root, width } = shelf.treeOf(piece)
@@ -103,15 +108,16 @@ export const make = Effect.fnUntraced(function*(
     const start = PieceLayout.pieceOffset(shelf.layout, piece)
     bucket.charge(length, now())
     for (let at = 0; at < length; at += STEP) {
+      if (dropped.has(shelf)) return undefined
       const into = leaves.subarray(at / PieceLayout.BLOCK * Merkle.HASH)
       yield* hashStep(shelf, start + at, Math.min(STEP, length - at), into)
     }
     if (Bytes.equals(Merkle.root(leaves, width), root)) return leaves
-    shelf.onFault({ message: `piece ${piece} is no longer what was verified` }, new Set([piece]))
+    fault(shelf, piece, { message: `piece ${piece} is no longer what was verified` })
     return undefined
   }, (effect, shelf, piece) =>
     effect.pipe(
-      Effect.tapError((error) => Effect.sync(() => shelf.onFault(error, new Set([piece])))),
+      Effect.tapError((error) => Effect.sync(() => fault(shelf, piece, error))),
       Effect.orElseSucceed(() => undefined)
     ))
 
@@ -145,22 +151,26 @@ export const make = Effect.fnUntraced(function*(
   })
 
   /** The hashes for a plan, within all limits; what they cost is counted when it is known. */
-  const limited = Effect.fnUntraced(function*(shelf: HashShelf, plan: Plan, bucket: TokenBucket) {
+  const limited = Effect.fnUntraced(function*(peer: Peer, shelf: HashShelf, plan: Plan) {
+    const bucket = bucketOf(peer)
     yield* waitFor(bucket)
     yield* waitFor(limit)
     if (plan.pieces.length === 0) yield* turn.withPermit(waitFor(all))
-    const work = hashesOf(shelf, plan, bucket)
+    // Nothing is read for those who ask and go: however many do, they hold up nobody.
+    const work = Effect.suspend(() => peer.isGone ? Effect.undefined : hashesOf(shelf, plan, bucket))
     const hashes = yield* (plan.pieces.length === 0 ? work : slots.withPermit(work))
-    const length = hashes?.length ?? 0
-    bucket.charge(ANSWER + length, now())
-    all.charge(ANSWER + length, now())
-    limit.charge(length, now())
+    if (hashes === undefined) return undefined
+    const cost = plan.work * NODE + hashes.length
+    bucket.charge(cost, now())
+    all.charge(cost, now())
+    limit.charge(hashes.length, now())
     return hashes
   })
 
   const answer = Effect.fnUntraced(function*(peer: Peer, link: Link, shelf: HashShelf | undefined, range: HashRange) {
+    if (shelf !== undefined) { while (!shelf.trees.index()) yield* Effect.yieldNow }
     const plan = limit.rate === 0 ? undefined : shelf?.trees.plan(range)
-    const hashes = plan && (yield* limited(shelf!, plan, bucketOf(peer)))
+    const hashes = plan && (yield* limited(peer, shelf!, plan))
     if (hashes !== undefined) link.send([Message.hashes(range, hashes)])
     else {
       peer.outbox.hashReject(range)
@@ -189,5 +199,11 @@ export const make = Effect.fnUntraced(function*(
     run(serveAll(peer, link, shelf))
   }
 
-  return { serve, drop: (key) => cache.drop(key) }
+  return {
+    serve,
+    drop: (shelf) => {
+      dropped.add(shelf)
+      cache.drop(shelf.key)
+    }
+  }
 })

@@ -8,48 +8,19 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Bitfield from "../domain/Bitfield.ts"
-import * as Bytes from "../domain/Bytes.ts"
 import type * as InfoHash from "../domain/InfoHash.ts"
 import type * as PeerId from "../domain/PeerId.ts"
 import { Peer } from "../domain/swarm/Peer.ts"
-import { MAX_REQUEST, type Verdict } from "../domain/swarm/Swarm.ts"
+import { MAX_REQUEST } from "../domain/swarm/Swarm.ts"
 import { FrameReader } from "../domain/wire/FrameReader.ts"
 import * as Handshake from "../domain/wire/Handshake.ts"
-import * as HashMessage from "../domain/wire/HashMessage.ts"
 import * as Message from "../domain/wire/Message.ts"
+import * as Dispatch from "./connection/Dispatch.ts"
+import type { Port } from "./connection/Port.ts"
 import * as Monotonic from "./Monotonic.ts"
 import type { Link } from "./Transport.ts"
 
-/**
- * What a connection tells its torrent, synchronously. Bytes are valid during the call only. A verdict that is a text is
- * the reason to drop the peer.
- */
-export interface Port {
-  readonly opened: (peer: Peer) => void
-  readonly closed: (peer: Peer, now: number) => void
-  readonly bitfield: (peer: Peer, bits: Uint8Array) => Verdict
-  readonly haveMessage: (peer: Peer, piece: number) => Verdict
-  readonly choke: (peer: Peer, now: number) => void
-  readonly unchoke: (peer: Peer) => void
-  readonly interested: (peer: Peer, now: number) => void
-  readonly notInterested: (peer: Peer) => void
-  readonly request: (peer: Peer, piece: number, begin: number, length: number) => Verdict
-  readonly block: (
-    peer: Peer,
-    piece: number,
-    begin: number,
-    bytes: Uint8Array,
-    at: number,
-    length: number,
-    now: number
-  ) => Verdict
-  readonly hashRequest: (peer: Peer, range: HashMessage.HashRange) => Verdict
-  /** `hashes` are as many as the range says, nodes and then uncles. */
-  readonly hashes: (peer: Peer, range: HashMessage.HashRange, hashes: Uint8Array, now: number) => Verdict
-  readonly hashReject: (peer: Peer, range: HashMessage.HashRange, now: number) => void
-  /** All messages of one read were handled. */
-  readonly batchEnded: (peer: Peer, now: number) => void
-}
+export type { Port } from "./connection/Port.ts"
 
 /** A torrent that lets a peer in. */
 export interface Admission {
@@ -185,8 +156,8 @@ class Connection {
   onFrame(bytes: Uint8Array, at: number, length: number): boolean {
     this.#heardAt = this.#now
     if (length === 0) return true
-    const handler = HANDLERS[bytes[at]!]
-    if (handler === undefined) return true // BEP 3 leaves room for messages that we do not know
+    const handler = Dispatch.HANDLERS[bytes[at]!]
+    if (handler === undefined) return true
     const peer = this.#peer!
     const verdict = handler.fits(length)
       ? handler.run(this.#admission!.port, peer, bytes, at + 1, length - 1, this.#now)
@@ -219,100 +190,6 @@ class Connection {
     return false
   }
 }
-
-interface Handler {
-  readonly fits: (length: number) => boolean
-  /** `bytes[at]` is the first byte of the payload of `length` bytes. */
-  readonly run: (
-    port: Port,
-    peer: Peer,
-    bytes: Uint8Array,
-    at: number,
-    length: number,
-    now: number
-  ) => Verdict
-}
-
-const exactly = (size: number) => (length: number): boolean => length === size
-
-/** What to do with a message, by its id. */
-const HANDLERS: ReadonlyArray<Handler | undefined> = (() => {
-  const table: Array<Handler | undefined> = []
-  const flag = (run: (port: Port, peer: Peer, now: number) => void): Handler => ({
-    fits: exactly(1),
-    run: (port, peer, _bytes, _at, _length, now) => {
-      run(port, peer, now)
-      return undefined
-    }
-  })
-  table[Message.CHOKE] = flag((port, peer, now) => port.choke(peer, now))
-  table[Message.UNCHOKE] = flag((port, peer) => port.unchoke(peer))
-  table[Message.INTERESTED] = flag((port, peer, now) => port.interested(peer, now))
-  table[Message.NOT_INTERESTED] = flag((port, peer) => port.notInterested(peer))
-  table[Message.HAVE] = {
-    fits: exactly(5),
-    run: (port, peer, bytes, at) => port.haveMessage(peer, Bytes.readUint32(bytes, at))
-  }
-  table[Message.BITFIELD] = {
-    fits: () => true,
-    run: (port, peer, bytes, at, length) => port.bitfield(peer, bytes.subarray(at, at + length))
-  }
-  table[Message.REQUEST] = {
-    fits: exactly(13),
-    run: (port, peer, bytes, at) =>
-      port.request(
-        peer,
-        Bytes.readUint32(bytes, at),
-        Bytes.readUint32(bytes, at + 4),
-        Bytes.readUint32(bytes, at + 8)
-      )
-  }
-  table[Message.PIECE] = {
-    fits: (length) => length > Message.PIECE_HEADER - 4,
-    run: (port, peer, bytes, at, length, now) =>
-      port.block(
-        peer,
-        Bytes.readUint32(bytes, at),
-        Bytes.readUint32(bytes, at + 4),
-        bytes,
-        at + 8,
-        length - 8,
-        now
-      )
-  }
-  table[Message.CANCEL] = {
-    fits: exactly(13),
-    run: (_port, peer, bytes, at) => {
-      peer.asked.cancel(
-        Bytes.readUint32(bytes, at),
-        Bytes.readUint32(bytes, at + 4),
-        Bytes.readUint32(bytes, at + 8)
-      )
-      return undefined
-    }
-  }
-  table[Message.HASH_REQUEST] = {
-    fits: exactly(1 + HashMessage.RANGE),
-    run: (port, peer, bytes, at) => port.hashRequest(peer, HashMessage.readRange(bytes, at))
-  }
-  table[Message.HASHES] = {
-    fits: (length) => length > 1 + HashMessage.RANGE,
-    run: (port, peer, bytes, at, length, now) => {
-      const range = HashMessage.readRange(bytes, at)
-      return HashMessage.isWhole(range, length)
-        ? port.hashes(peer, range, bytes.subarray(at + HashMessage.RANGE, at + length), now)
-        : "sent a message of the wrong length"
-    }
-  }
-  table[Message.HASH_REJECT] = {
-    fits: exactly(1 + HashMessage.RANGE),
-    run: (port, peer, bytes, at, _length, now) => {
-      port.hashReject(peer, HashMessage.readRange(bytes, at), now)
-      return undefined
-    }
-  }
-  return table
-})()
 
 const WATCH = "5 seconds"
 

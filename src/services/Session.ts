@@ -25,6 +25,7 @@ import { TokenBucket } from "../domain/swarm/TokenBucket.ts"
 import type { Handshake } from "../domain/wire/Handshake.ts"
 import * as Monotonic from "./Monotonic.ts"
 import { type Admission, PeerConnection } from "./PeerConnection.ts"
+import * as Unchoking from "./session/Unchoking.ts"
 import { type Link, type Listener, Transport, TransportError } from "./Transport.ts"
 import type { UploadServer } from "./UploadServer.ts"
 
@@ -152,51 +153,6 @@ const listen = Effect.fnUntraced(function*(
   })
 })
 
-const rowOf = (swarm: Swarm, peer: Peer, now: number): Choker.Row => ({
-  id: peer.key,
-  seeding: swarm.isDone,
-  interested: peer.peerInterested,
-  unchoked: !peer.amChoking,
-  downRate: peer.downRate,
-  upRate: peer.up.perSecond(now),
-  unchokedAt: peer.unchokedAt,
-  waitingSince: peer.waitingSince,
-  uploadedSinceUnchoke: peer.uploadedSinceUnchoke,
-  pieceLength: swarm.layout.pieceLength,
-  snubbed: peer.window.snubbed,
-  connectedAt: peer.connectedAt
-})
-
-/** Carries the choker's decisions to the peers of all torrents. */
-const makeUnchoking = (random: () => number, members: ReadonlySet<Member>, options: SessionOptions) => {
-  const choker = new Choker.Choker(random, options.maxUploads)
-  const round = (now: number): void => {
-    const rows: Array<Choker.Row> = []
-    const owners = new Map<number, readonly [Swarm, Peer]>()
-    for (const { swarm } of members) {
-      for (const peer of swarm.peers) {
-        rows.push(rowOf(swarm, peer, now))
-        owners.set(peer.key, [swarm, peer])
-      }
-    }
-    const { choke, unchoke } = choker.round(rows, now, options.maxUploadRate)
-    for (const [keys, act] of [[choke, "chokePeer"], [unchoke, "unchokePeer"]] as const) {
-      for (const key of keys) {
-        const [swarm, peer] = owners.get(key)!
-        swarm[act](peer, now)
-        peer.wire.flush()
-      }
-    }
-  }
-  return {
-    round,
-    interested: (swarm: Swarm, peer: Peer, now: number): void => {
-      if (choker.onInterested(rowOf(swarm, peer, now))) swarm.unchokePeer(peer, now)
-    },
-    released: (peer: Peer): void => choker.onReleased(peer.key)
-  }
-}
-
 /** Numbers for peer ids; the oldest are forgotten. */
 const makeIdentities = (): (peerId: PeerId.PeerId) => number => {
   const known = new Map<PeerId.PeerId, number>()
@@ -219,7 +175,7 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
   const peerId = PeerId.make(random)
   const members = new Set<Member>()
   const byHash = new Map<InfoHash.InfoHash, Member>()
-  const unchoking = makeUnchoking(random, members, options)
+  const unchoking = Unchoking.make(random, members, options)
   const bans = new Bans()
   const listeners = yield* listen(transport, options)
   const callers = yield* FiberSet.make<void>()

@@ -18,7 +18,7 @@ import * as PieceCheck from "../domain/PieceCheck.ts"
 import * as PieceLayout from "../domain/PieceLayout.ts"
 import * as PieceTrees from "../domain/PieceTrees.ts"
 import type { OpenPiece } from "../domain/swarm/OpenPiece.ts"
-import { Swarm, WRONG_BLOCKS } from "../domain/swarm/Swarm.ts"
+import { Swarm } from "../domain/swarm/Swarm.ts"
 import * as Wanted from "../domain/Wanted.ts"
 import { Download, writeBlocks } from "./Download.ts"
 import type { FileStoreError, Storage } from "./FileStore.ts"
@@ -174,7 +174,6 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     ready,
     onLanded,
     onCorrupt: (piece) => onEvent({ _tag: "PieceCorrupt", piece }),
-    onLiars: (identities) => pool.ban(identities, WRONG_BLOCKS),
     onSpilled: (bytes) => writer.noteBlocks(bytes)
   })
   const fetching = Stream.runDrain(pieces).pipe(

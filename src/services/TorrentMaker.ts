@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import { isUtf8 } from "node:buffer"
+import * as fs from "node:fs"
 import * as nodePath from "node:path"
 import * as Arrangement from "../domain/Arrangement.ts"
 import * as Bytes from "../domain/Bytes.ts"
@@ -105,14 +106,21 @@ const problemWith = (
     : undefined
 }
 
+const butFor = (leftOut: Plan["leftOut"]): string => {
+  const [first, ...more] = leftOut
+  if (first === undefined) return ""
+  return `; left out: ${first.path}${more.length > 0 ? ` and ${more.length} more` : ""}`
+}
+
 const plan = Effect.fnUntraced(function*(options: PlanOptions): Effect.fn.Return<Plan, TorrentMakerError> {
+  if (options.path === "") return yield* invalid("", "an empty path is no file and no folder")
   const path = nodePath.resolve(options.path)
   const version = options.version ?? "1"
   const order = version === "1" ? "Path" : "Tree"
   const sources = yield* SourceFiles.find(path, { ...options, order, maxFiles: Metainfo.MAX_FILES })
   const { files, totalLength } = sources
   if (totalLength === 0) {
-    const message = `${path} has no data: a torrent needs at least one byte`
+    const message = `${path} has no data: a torrent needs at least one byte${butFor(sources.leftOut)}`
     return yield* new TorrentMakerError({ reason: "Empty", path, message })
   }
   const name = options.name ?? nodePath.basename(path)
@@ -152,14 +160,17 @@ const hash = (
   )
 }
 
-/** The files as they stand in the document, with the roots of their trees where the version has trees. */
+/**
+ * The files as they stand in the document, with the roots of their trees where the version has trees. Which of them may be
+ * executed by their owner is told in every version, as libtorrent has it: the same files get the same info hash.
+ */
 const partsOf = (
   { files, layout }: Arrangement.Arrangement<SourceFiles.SourceFile>,
   roots: Uint8Array
 ): ReadonlyArray<MetainfoWriter.PartFile> =>
   files.map(({ file, length, offset }) => {
     if ("padding" in file) return file
-    const part = { path: file.names, length }
+    const part = { path: file.names, length, executable: (file.stats.mode & fs.constants.S_IXUSR) !== 0 }
     const pieces = PieceLayout.piecesOf(layout, { offset, length })
     if (roots.length === 0 || pieces === undefined) return part
     const layer = roots.slice(pieces.first * Merkle.HASH, (pieces.last + 1) * Merkle.HASH)
@@ -209,7 +220,9 @@ const make = Effect.fnUntraced(function*(
     pieceHashes: hashed.sha1,
     ...(single ? files[0]! : { files })
   })
-  const parsed = Metainfo.parse(bytes, { maxBytes: bytes.length, names: "posix" })
+  // The bound is for strangers' torrents: files that are equal share their hashes, which few bytes then tell of many pieces.
+  const maxBytes = Math.max(bytes.length, hashed.roots.length)
+  const parsed = Metainfo.parse(bytes, { maxBytes, names: "posix" })
   if (Result.isFailure(parsed)) return yield* invalid(path, `${path} makes no valid torrent: ${parsed.failure.message}`)
   const metainfo = parsed.success
   return { metainfo: name === nodePath.basename(path) ? asOnDisk(metainfo, name, files) : metainfo, bytes }

@@ -285,7 +285,8 @@ const listenTcp = (
   })
 
 const makeTcp = (): Context.Service.Shape<typeof Transport> => {
-  const buffer = Buffer.allocUnsafeSlow(RECEIVE_BUFFER)
+  // No `Buffer`, whose `slice` does not copy: what is kept of a read would be the next one's.
+  const buffer = new Uint8Array(RECEIVE_BUFFER)
   return Transport.of({
     dial: (address, options) => dialTcp(buffer, address, options),
     listen: (options) => listenTcp(buffer, options)

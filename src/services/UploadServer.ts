@@ -229,7 +229,7 @@ const make = Effect.fnUntraced(function*({ maxRate }: UploadServerOptions) {
     serveHashes: (peer, link, shelf) => hashes.serve(peer, link, shelf.hashes),
     drop: (shelf) => {
       cache.drop(shelf)
-      hashes.drop(shelf.key)
+      if (shelf.hashes !== undefined) hashes.drop(shelf.hashes)
     }
   })
 })

@@ -40,4 +40,16 @@ describe("Fetched", () => {
       assert.strictEqual(PieceLayout.sizeOf(fetched, Bitfield.make(layout.pieces)), 0)
     }
   )
+
+  it("looks at the ends of padding alone, however long it is", () => {
+    const pieces = 3_000_000
+    const layout = PieceLayout.make(pieces * PIECE, PIECE)
+    const [file] = Payload.torrent([{ length: 1 }], PIECE).metainfo.files
+    const files = [file!, { ...file!, offset: 1, length: pieces * PIECE - 1, padding: true }]
+    const start = process.cpuUsage()
+    const fetched = Fetched.layoutOf({ files, layout })
+    const { system, user } = process.cpuUsage(start)
+    assert.isBelow((user + system) / 1000, 500)
+    assert.strictEqual(fetched.dataLength, (pieces - 1) * PIECE + 1)
+  })
 })

@@ -25,7 +25,11 @@ describe("a pattern", () => {
     ["[]]", ["]"], ["["]],
     ["[.]^$|()+{}", [".^$|()+{}"], ["a^$|()+{}"]],
     ["\\*", ["*"], ["a"]],
-    ["[", ["["], ["a"]]
+    ["[", ["["], ["a"]],
+    ["x[+-9]y", ["x1y", "x.y"], ["x/y"]],
+    ["[a-]", ["a", "-"], ["b"]],
+    ["[🎈-🎊]", ["🎉"], ["🎌"]],
+    ["\\🎈", ["🎈"], ["a"]]
   ]
   for (const [pattern, fitting, others] of table) {
     it(pattern, () => assert.deepStrictEqual(fits(pattern, ...fitting, ...others), fitting))
@@ -43,4 +47,35 @@ describe("a pattern", () => {
       assert.deepStrictEqual(fits(literal, name, `folder/${name}`, `${name}/x`), [name, `folder/${name}`])
     }
   )
+
+  // As they are defined, whatever time that takes.
+  const fitsBySearch = (pattern: string, path: string): boolean => {
+    if (pattern === "") return path === ""
+    const rest = (length: number) => pattern.slice(length)
+    const someEnd = (is: (taken: string) => boolean, length: number) =>
+      Array.from({ length: path.length + 1 }, (_, at) => at)
+        .some((at) => is(path.slice(0, at)) && fitsBySearch(rest(length), path.slice(at)))
+    if (pattern.startsWith("**/")) return someEnd((taken) => /^([^/]+\/)*$/.test(taken), 3)
+    if (pattern.startsWith("**")) return someEnd(() => true, 2)
+    if (pattern[0] === "*") return someEnd((taken) => !taken.includes("/"), 1)
+    const fits = path !== "" && (pattern[0] === "?" ? path[0] !== "/" : path[0] === pattern[0])
+    return fits && fitsBySearch(rest(1), path.slice(1))
+  }
+
+  it.prop(
+    "fits what it says",
+    [textOf(["a", "b", "/", "*", "**/", "?"], 1, 6), textOf(["a", "b", "/"], 0, 7)],
+    ([pattern, path]) => {
+      const fits = Glob.compile(`x/${pattern}y`)!
+      assert.strictEqual(fits(`x/${path}y`), fitsBySearch(`x/${pattern}y`, `x/${path}y`), `${pattern} ${path}`)
+    },
+    { arbitrary: { runs: 2000 } }
+  )
+
+  it("takes no longer for being contrived", () => {
+    for (const piece of ["*a", "**", "**/", "?*"]) {
+      const pattern = piece.repeat(Math.floor(Glob.MAX_LENGTH / piece.length) - 1)
+      assert.deepStrictEqual(fits(`${pattern}b`, "a".repeat(250), `${"a/".repeat(100)}a`), [], piece)
+    }
+  })
 })

@@ -131,6 +131,33 @@ describe("HashTrees", () => {
     }
   })
 
+  it("takes up a great many files in small steps", () => {
+    const { metainfo } = PayloadV2.torrent([2 * BLOCK], BLOCK)
+    const [file] = metainfo.files
+    const files = Array.from(
+      { length: 3000 },
+      (_, i) => i % 3 === 0 ? { ...file!, piecesRoot: noise(32, i + 1) } : file!
+    )
+    const trees = new HashTrees({ ...metainfo, files }, metainfo.pieceRoots!)
+    let steps = 1
+    while (!trees.index()) steps++
+    assert.strictEqual(steps, 6)
+    const planned = (root: Uint8Array) => trees.plan({ root, base: 0, index: 0, length: 2, proofLayers: 0 })?.file
+    assert.strictEqual(planned(files[2997]!.piecesRoot!), 2997)
+    assert.strictEqual(planned(file!.piecesRoot!), 1)
+  })
+
+  it("says what an answer costs: no less than the nodes that are hashed for it", () => {
+    const torrent = PayloadV2.torrent([5000 * BLOCK], 1024 * BLOCK)
+    const trees = treesOf(torrent)
+    const root = torrent.metainfo.files[0]!.piecesRoot!
+    const work = (length: number, proofLayers: number) =>
+      trees.plan({ root, base: 0, index: 0, length, proofLayers })!.work
+    // The uncles of two leaves in their piece are over all its other leaves.
+    assert.isAtLeast(work(2, 12), 1024 - 2 + 3)
+    assert.isBelow(work(1024, 9), 1024)
+  })
+
   it("refuses files it does not know and more leaves than one piece needs", () => {
     const torrent = PayloadV2.torrent([9000 * BLOCK], 1024 * BLOCK)
     const trees = treesOf(torrent)

@@ -69,7 +69,7 @@ const document = Arbitrary.all({
 }))
 
 const list = Arbitrary.all({ clear: int(0, 5), remove: urls, add: urls }).pipe(
-  Arbitrary.map(({ add, clear, remove }) => ({ clear: clear === 0, remove, add }))
+  Arbitrary.map(({ add, clear, remove }) => ({ clear: clear === 0, remove, add: [add.slice(0, 2), add.slice(2)] }))
 )
 
 const rootEdits = Arbitrary.all({ trackers: perhaps(list), webSeeds: perhaps(list), comment: perhaps(text) })
@@ -101,8 +101,8 @@ describe("MetainfoEditor.edit", () => {
     const { bytes, before } = apply(document, {})
     assert.strictEqual(bytes, document)
     const same = apply(document, {
-      trackers: { add: before.trackers.flat(), remove: absent.filter((url) => !before.trackers.flat().includes(url)) },
-      webSeeds: { add: before.webSeeds },
+      trackers: { add: before.trackers, remove: absent.filter((url) => !before.trackers.flat().includes(url)) },
+      webSeeds: { add: [before.webSeeds] },
       comment: before.comment ?? null,
       source: before.source ?? null,
       private: before.private,
@@ -142,7 +142,7 @@ describe("MetainfoEditor.edit", () => {
   it.prop("edits lists by its rules, and a second time not at all", [document, rootEdits], ([document, edits]) => {
     const { absent, after, before, bytes } = apply(document, edits)
     const expected = (old: ReadonlyArray<string>, { add = [], clear, remove = [] }: MetainfoEditor.ListEdit = {}) => [
-      ...new Set([...old.filter((url) => clear !== true && !remove.includes(url)), ...add])
+      ...new Set([...old.filter((url) => clear !== true && !remove.includes(url)), ...add.flat()])
     ]
     assert.deepStrictEqual(after.webSeeds, expected(before.webSeeds, edits.webSeeds))
     assert.deepStrictEqual(after.comment, edits.comment ?? before.comment)
@@ -160,7 +160,9 @@ describe("MetainfoEditor.edit", () => {
       ...(edits.webSeeds?.remove ?? []).filter((url) => !before.webSeeds.includes(url))
     ])
     // What is removed and added goes to the end, each time.
-    if ([edits.trackers, edits.webSeeds].some((list) => list?.add.some((url) => list.remove.includes(url)))) return
+    if ([edits.trackers, edits.webSeeds].some((list) => list?.add.flat().some((url) => list.remove.includes(url)))) {
+      return
+    }
     const again = apply(bytes, edits)
     assert.strictEqual(again.bytes, bytes)
   })
@@ -168,15 +170,17 @@ describe("MetainfoEditor.edit", () => {
   const base = (rest: { readonly [key: string]: Bencode.Encodable }) =>
     Bencode.encode({ ...rest, info: { length: 5, name: "x", "piece length": 16_384, pieces: new Uint8Array(20) } })
 
-  it("adds each tracker as a tier of its own, and keeps the first one first", () => {
-    const { bytes } = apply(base({ announce: "http://a" }), { trackers: { add: ["http://b", "http://c", "http://b"] } })
+  it("adds tiers as they are given, each tracker once, and keeps the first one first", () => {
+    const { bytes } = apply(base({ announce: "http://a" }), {
+      trackers: { add: [["http://b"], ["http://c", "http://d"], ["http://b"]] }
+    })
     const fields = fieldsOf(bytes, "announce", "announce-list")
     assert.strictEqual(Bencode.text(fields.announce), "http://a")
     assert.strictEqual(
       Buffer.from(Bencode.raw(fields["announce-list"]!)).toString(),
-      "ll8:http://ael8:http://bel8:http://cee"
+      "ll8:http://ael8:http://bel8:http://c8:http://dee"
     )
-    const one = apply(base({}), { trackers: { add: ["http://b"] } })
+    const one = apply(base({}), { trackers: { add: [["http://b"]] } })
     assert.deepStrictEqual(Object.keys(fieldsOf(one.bytes, "announce", "announce-list")), ["announce"])
     assert.deepStrictEqual(one.after.trackers, [["http://b"]])
   })
@@ -189,7 +193,7 @@ describe("MetainfoEditor.edit", () => {
     assert.deepStrictEqual(absent, ["http://d"])
     const none = apply(document, { trackers: { clear: true } })
     assert.deepStrictEqual(none.bytes, base({}))
-    const moved = apply(document, { trackers: { clear: true, add: ["http://b"] } })
+    const moved = apply(document, { trackers: { clear: true, add: [["http://b"]] } })
     assert.deepStrictEqual(moved.after.trackers, [["http://b"]])
     const hidden = base({ announce: "http://a", "announce-list": [["http://b"]] })
     const found = apply(hidden, { trackers: { remove: ["http://a"] } })
@@ -199,7 +203,12 @@ describe("MetainfoEditor.edit", () => {
 
   it("puts new keys where they belong", () => {
     const document = base({ announce: "http://a", "created by": "y", zebra: 1 })
-    const { bytes } = apply(document, { comment: "hello", webSeeds: { add: ["http://w"] }, private: true, source: "S" })
+    const { bytes } = apply(document, {
+      comment: "hello",
+      webSeeds: { add: [["http://w"]] },
+      private: true,
+      source: "S"
+    })
     assert.deepStrictEqual(
       bytes,
       Bencode.encode({

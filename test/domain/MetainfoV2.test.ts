@@ -6,6 +6,7 @@ import * as Bytes from "../../src/domain/Bytes.ts"
 import * as Merkle from "../../src/domain/Merkle.ts"
 import * as Metainfo from "../../src/domain/Metainfo.ts"
 import * as PieceTrees from "../../src/domain/PieceTrees.ts"
+import * as SafePath from "../../src/domain/SafePath.ts"
 import { noise } from "../support/payload.ts"
 import { hashesOf } from "../support/versions.ts"
 import { bytes } from "./generators.ts"
@@ -223,12 +224,12 @@ describe("Metainfo.parse, versions 2 and hybrid", () => {
       [hybrid([{ ...a, path: ["a", "a"] }, b]), "info.files[0] has another name than a of info.file tree"],
       [hybrid([{ ...a, "path.utf-8": ["A"] }, b]), "info.files[0] has another name than a of info.file tree"],
       [hybrid([{ ...a, length: 6 }, b]), "info.files[0] has another length than a of info.file tree"],
-      [hybrid([a, b]), "info.files[1] does not start at the piece where info.file tree has b"],
-      [hybrid([a, pad(PIECE - 6), b]), "info.files[2] does not start at the piece where info.file tree has b"],
-      [hybrid([a, pad(2 * PIECE - 5), b]), "info.files[2] does not start at the piece where info.file tree has b"],
+      [hybrid([a, b]), "info.files[1] does not start at the piece of b of info.file tree"],
+      [hybrid([a, pad(PIECE - 6), b]), "info.files[2] does not start at the piece of b of info.file tree"],
+      [hybrid([a, pad(2 * PIECE - 5), b]), "info.files[2] does not start at the piece of b of info.file tree"],
       [
         hybrid([pad(PIECE), a, pad(PIECE - 5), b]),
-        "info.files[1] does not start at the piece where info.file tree has a"
+        "info.files[1] does not start at the piece of a of info.file tree"
       ],
       [hybrid([a, pad(PIECE - 5), b, pad(1)]), "info.files ends with padding that does not end at a piece"],
       [hybrid([a, pad(PIECE - 5), b, pad(2 * PIECE)]), "info.files ends with padding that does not end at a piece"],
@@ -321,6 +322,20 @@ describe("Metainfo.parse, versions 2 and hybrid", () => {
         reason: "TooLarge",
         message: `the torrent file is too large: its paths have more than ${bytes.length} names`
       })
+    })
+
+    it("neither links nor padding lead deeper than a file may lie", () => {
+      const deep = Array.from({ length: 5000 }, () => "d")
+      const link = { "": { attr: "l", "symlink path": deep } }
+      const files = [
+        { length: 5, path: ["a"] },
+        { length: 0, path: ["link"], attr: "l", "symlink path": deep },
+        { length: PIECE - 5, path: deep, attr: "p" }
+      ]
+      const metainfo = parse(document({ ...hybrid(files, 1), "file tree": { a: file(5), link } }))
+      for (const path of [metainfo.files[1]!.symlink!, metainfo.files[2]!.path]) {
+        assert.isBelow(path.join("/").length, SafePath.MAX_PATH)
+      }
     })
 
     it("reads a tree as deep as bencode may be in one pass", () => {

@@ -130,6 +130,21 @@ describe("SafePath.all", () => {
     assert.deepStrictEqual(SafePath.all(safe, rules), safe)
   }, { arbitrary: { runs: 500 } })
 
+  it.prop("a path alone is what it is as the only one of all", [paths, rules], ([paths, rules]) => {
+    const alone = SafePath.alone(rules)
+    for (const path of paths) assert.deepStrictEqual(alone(path), SafePath.all([path], rules)[0])
+  })
+
+  it.prop("never leaves the folder by raw names either, and keeps what a disk can have", [paths], ([paths]) => {
+    const found = SafePath.all(paths, "raw")
+    assert.strictEqual(new Set(found.map((path) => path.join("/"))).size, paths.length)
+    for (const path of found) for (const name of path) assert.notMatch(name, /^\.{0,2}$|[/\0]/)
+    const odd = [["F", "a"], ["f", "a"], ["f", "A"], ["f", "a\\b"], ["f", "tab\t"], ["f", "\u202e"], ["con"], [
+      "e\u0301"
+    ], ["é"]]
+    assert.deepStrictEqual(SafePath.all(odd, "raw"), odd)
+  })
+
   it("numbers the later file, and takes no name that another file has", () => {
     const given = [
       "a.txt",

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as TorrentLint from "../../src/domain/TorrentLint.ts"
 
 const SOUND: TorrentLint.Subject = {
+  version: "1",
   private: false,
   trackers: [["http://tracker.example/announce"]],
   webSeeds: [],
@@ -22,6 +23,10 @@ describe("what is warned of", () => {
         { private: true },
         { webSeeds: ["http://example.org/files/"] },
         { multiFile: false, webSeeds: ["http://example.org/file.iso"] },
+        { version: "2" as const },
+        { version: "2" as const, paths: [["top", "deep", "a"]] },
+        { version: "2" as const, multiFile: false, paths: [["a"]] },
+        { version: "hybrid" as const, paths: [["top", "a"]] },
         { pieceLength: 16 * 1024 ** 2, pieces: 52_428 }
       ]
     ) {
@@ -39,6 +44,11 @@ describe("what is warned of", () => {
       "a web seed that is no folder",
       { webSeeds: ["http://a/b/", "http://a/c"] },
       "the web seed of a folder should end with a slash: http://a/c/"
+    ],
+    [
+      "a folder that version 2 forgets",
+      { version: "2", paths: [["top", "a"]] },
+      "in version 2 a folder with one file is that file alone: others get a and no top; hybrids keep it"
     ],
     [
       "uneven pieces",

@@ -47,6 +47,8 @@ const PAYLOADS: Readonly<Record<string, Files>> = {
     ["ünï çödé/e\u0301x", 2],
     ["ünï çödé/zz", 4]
   ],
+  "one program": [["program", PIECE + 1]],
+  "programs": [["programs/a", 3], ["programs/deep/program", PIECE], ["programs/program", 0]],
   "the same file twice": [["twins/a", 3 * PIECE + 7], ["twins/b", 3 * PIECE + 7]]
 }
 
@@ -103,7 +105,10 @@ const makeAll = Effect.fnUntraced(function*(dir: string) {
   for (const [number, [title, files]] of Object.entries(PAYLOADS).entries()) {
     const root = path.join(dir, `${number}`)
     // By its length alone: files of the same length are the same.
-    for (const [file, length] of files) write(path.join(root, file), noise(length, length + 1))
+    for (const [file, length] of files) {
+      write(path.join(root, file), noise(length, length + 1))
+      if (file.endsWith("program")) fs.chmodSync(path.join(root, file), 0o755)
+    }
     for (const version of VERSIONS) {
       const plan = yield* maker.plan({
         path: path.join(root, files[0]![0].split("/")[0]!),

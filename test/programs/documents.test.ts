@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import * as Bencode from "../../src/domain/Bencode.ts"
@@ -13,6 +14,8 @@ import { VerifyReport } from "../../src/programs/cli/VerifyReport.ts"
 import * as Payload from "../support/payload.ts"
 import * as Programs from "../support/programs.ts"
 import { type Versioned, versioned } from "../support/versions.ts"
+
+const FRESHET = new URL("../../dist/programs/freshet.js", import.meta.url).pathname
 
 const FILES = [
   { path: ["a"], length: 40_000 },
@@ -98,9 +101,9 @@ describe("show", () => {
         ["peer", "h:1"],
         ["selected", "1,3-4"]
       ])
-      for (const hash of [V1, V2.toUpperCase(), "a".repeat(32)]) {
+      for (const hash of [V1, V2.toUpperCase(), "a".repeat(32), ` ${V1}\n`]) {
         const shown = decodeShown((yield* Programs.run("show", [hash, "--json"])).out)
-        assert.strictEqual(shown.magnet, Magnet.format(Magnet.fromHash(hash)!))
+        assert.strictEqual(shown.magnet, Magnet.format(Magnet.fromHash(hash.trim())!))
       }
     }))
 
@@ -196,6 +199,22 @@ describe("verify", () => {
       assert.strictEqual(code, 0, out)
     }))
 
+  it.live("finds the one file of version 2 alone, or in the folder that it was made of", () =>
+    Effect.gen(function*() {
+      for (const place of [["only"], ["top", "only"]]) {
+        const torrent = versioned("2", [{ path: ["only"], length: 40_000 }], 16_384)
+        const file = yield* saved(torrent.document)
+        const data = path.join(path.dirname(file), ...place)
+        fs.mkdirSync(path.dirname(data), { recursive: true })
+        fs.writeFileSync(data, torrent.payload)
+        const verify = Programs.run("verify", [file, `--dir=${path.dirname(file)}`, "--json"])
+        assert.deepInclude(decodeVerified((yield* verify).out), { ok: true, name: "top" })
+        fs.writeFileSync(data, torrent.payload.fill(0, 20_000, 20_001))
+        const { badPieces, files, ok } = decodeVerified((yield* verify).out)
+        assert.deepStrictEqual([ok, badPieces, files[0]!.path], [false, [{ first: 1, last: 1 }], place.join("/")])
+      }
+    }))
+
   it.live("says where to look when it is sent to the wrong place", () =>
     Effect.gen(function*() {
       const file = yield* saved(ONE.document)
@@ -215,6 +234,9 @@ describe("edit", () => {
     return Buffer.from(document).subarray(at).toString("latin1")
   }
 
+  const hashesOf = ({ infoHashV1, infoHashV2 }: Versioned["metainfo"]): string =>
+    [infoHashV1, infoHashV2].filter((hash) => hash !== undefined).join(" and ")
+
   it.live("changes a torrent in its place, and keeps all else", () =>
     Effect.gen(function*() {
       for (const { document, metainfo } of VERSIONS) {
@@ -229,8 +251,14 @@ describe("edit", () => {
           "--no-comment"
         ])
         assert.deepStrictEqual([code, err], [0, ""])
-        assert.include(out, "announce, webSeeds, comment changed")
-        assert.notInclude(out, "info hash")
+        assert.strictEqual(
+          out,
+          `${file} changed, to\n` +
+            "  trackers   http://a.example/announce http://b.example/announce udp://c.example:1\n" +
+            "  web seeds  http://w.example/\n" +
+            "  comment    none\n" +
+            `  info hash  ${hashesOf(metainfo)}, as before\n`
+        )
         const shown = decodeShown((yield* Programs.run("show", [file, "--json"])).out)
         assert.deepStrictEqual(shown.announce, [
           ["http://a.example/announce"],
@@ -251,7 +279,11 @@ describe("edit", () => {
         const file = yield* saved(document)
         const dry = yield* Programs.run("edit", [file, "--private", "--source=ABC", "--dry-run"])
         assert.strictEqual(dry.code, 0)
-        assert.include(dry.out, "would change")
+        assert.strictEqual(
+          dry.out.replace(/ {2}info hash {2}[0-9a-f]+( and [0-9a-f]+)? instead of /, "  info hash  NEW instead of "),
+          `${file} would change, to\n  source     ABC\n  private    yes\n` +
+            `  info hash  NEW instead of ${hashesOf(metainfo)}: peers of the old torrent are not its own\n`
+        )
         assert.deepStrictEqual(new Uint8Array(fs.readFileSync(file)), document)
         const json = yield* Programs.run("edit", [file, "--private", "--source=ABC", "--json"])
         const report = decodeEdited(json.out)
@@ -278,6 +310,7 @@ describe("edit", () => {
       const other = path.join(path.dirname(file), "y.torrent")
       const written = yield* Programs.run("edit", [file, "--comment=new", "-o", other])
       assert.strictEqual(written.code, 0, written.err)
+      assert.include(written.out, `${file} changed, in ${other}, to\n`)
       assert.deepStrictEqual(new Uint8Array(fs.readFileSync(file)), ONE.document)
       assert.strictEqual(infoOf(fs.readFileSync(other)), infoOf(ONE.document))
       const link = path.join(path.dirname(file), "link.torrent")
@@ -287,7 +320,7 @@ describe("edit", () => {
       assert.include(fs.readFileSync(other, "latin1"), "7:comment5:newer")
       const piped = yield* Programs.run("edit", ["-", "--comment=x", "-o", "-"], { input: ONE.document })
       assert.include(piped.out, "7:comment1:x")
-      assert.match(piped.err, /^freshet: -: comment changed\n$/)
+      assert.match(piped.err, /^stdin changed, to\n {2}comment {4}x\n {2}info hash {2}[0-9a-f]{40}, as before\n$/)
       const same = yield* Programs.run("edit", [file, "--comment=hello"])
       assert.match(same.out, /nothing to change\n$/)
       const absent = yield* Programs.run("edit", [file, "--remove-tracker=http://nobody"])
@@ -315,4 +348,23 @@ describe("edit", () => {
       assert.strictEqual(fs.readFileSync(path.join(dir, "letter"), "utf8"), "Dear Sir")
       assert.deepStrictEqual(new Uint8Array(fs.readFileSync(file)), ONE.document)
     }))
+})
+
+describe("a program whose stdout takes no more", () => {
+  const isThere = fs.existsSync("/dev/full")
+
+  it.live.skipIf(!isThere)("says so, and does not end as if all were well", () =>
+    Effect.gen(function*() {
+      const file = yield* saved(ONE.document)
+      const data = path.join(path.dirname(file), "data")
+      fs.writeFileSync(data, "x")
+      for (const args of [["show", file], ["show", file, "--json"], ["create", data, "-o", "-", "-q"], ["--help"]]) {
+        const { status, stderr } = spawnSync(process.execPath, [FRESHET, ...args], {
+          stdio: ["ignore", fs.openSync("/dev/full", "w"), "pipe"]
+        })
+        assert.strictEqual(status, 9, args.join(" "))
+        assert.match(stderr.toString(), Programs.ONE_LINE)
+        assert.include(stderr.toString(), "ENOSPC")
+      }
+    }).pipe(Effect.scoped))
 })

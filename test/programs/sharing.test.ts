@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import { spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import * as Metainfo from "../../src/domain/Metainfo.ts"
@@ -11,6 +12,8 @@ import * as Programs from "../support/programs.ts"
 import { fileAt, placeAll, publish, wrongFiles } from "../support/published.ts"
 import * as RawPeer from "../support/rawPeer.ts"
 import { leech, local, placeIn } from "../support/stage.ts"
+
+const SEED = new URL("../../dist/programs/seed.js", import.meta.url).pathname
 
 const KIB = 1024
 const PIECE = 32 * KIB
@@ -187,6 +190,47 @@ describe("seed", () => {
         `${infoHash}\nmagnet:?xt=urn:btih:${infoHash}&dn=top&tr=http%3A%2F%2F127.0.0.1%3A1%2Fannounce\n`
       )
       assert.strictEqual(ended.code, 0, ended.err)
+    }))
+
+  it.live("has done nothing when it is stopped while it hashes", () =>
+    Effect.gen(function*() {
+      const dir = yield* Payload.temporary
+      fs.writeFileSync(path.join(dir, "large"), "")
+      fs.truncateSync(path.join(dir, "large"), 2 ** 40)
+      const code = yield* Effect.callback<number | null>((resume) => {
+        const child = spawn(process.execPath, [SEED, "large", "--save-torrent=x", "--summary-interval=1"], {
+          cwd: dir,
+          stdio: ["ignore", "ignore", "pipe"]
+        })
+        // The progress of the hashing.
+        child.stderr.once("data", () => child.kill("SIGINT"))
+        child.on("close", (code) => resume(Effect.succeed(code)))
+        return Effect.sync(() => child.kill("SIGKILL"))
+      })
+      assert.strictEqual(code, 7)
+      assert.deepStrictEqual(fs.readdirSync(dir), ["large"])
+    }))
+
+  it.live("takes hidden files and leaves others out, as it is told", () =>
+    Effect.gen(function*() {
+      const root = yield* Payload.temporary
+      const from = path.join(root, "from")
+      fs.mkdirSync(from)
+      for (const name of [".hidden", "a", "b.part"]) fs.writeFileSync(path.join(from, name), name)
+      const filesWith = Effect.fnUntraced(function*(...args: ReadonlyArray<string>) {
+        const saved = path.join(root, "saved.torrent")
+        const ended = yield* Programs.run("seed", [
+          from,
+          ...local({ dir: from, state: path.join(root, "state") }),
+          `--save-torrent=${saved}`,
+          "--seed-time=0.001",
+          ...args
+        ])
+        assert.strictEqual(ended.code, 0, ended.err)
+        return Result.getOrThrow(Metainfo.parse(fs.readFileSync(saved))).files.map((file) => file.path[1])
+      })
+      assert.deepStrictEqual(yield* filesWith(), ["a", "b.part"])
+      assert.deepStrictEqual(yield* filesWith("--include-hidden", "--exclude", "*.part"), [".hidden", "a"])
     }))
 
   it.live("shares a folder whose names other systems could not tell apart, or would not take", () =>

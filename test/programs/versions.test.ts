@@ -1,9 +1,12 @@
 /** `leech` and `seed` with torrents of version 2 and hybrids. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import * as path from "node:path"
+import * as Metainfo from "../../src/domain/Metainfo.ts"
 import { BLOCK } from "../../src/domain/PieceLayout.ts"
+import * as HttpTracker from "../support/httpTracker.ts"
 import * as Payload from "../support/payload.ts"
 import * as Programs from "../support/programs.ts"
 import { placeAll, wrongFiles } from "../support/published.ts"
@@ -146,6 +149,38 @@ describe("a seed of version 2", () => {
       yield* seed.kill("SIGTERM")
       assert.strictEqual((yield* seed.ended).code, 0)
     }))
+})
+
+describe("a folder with one file in it", () => {
+  for (const version of ["v2", "hybrid"] as const) {
+    it.live(`is shared as ${version}, with the torrent that was made of it too, and fetched`, () =>
+      Effect.gen(function*() {
+        const root = yield* Payload.temporary
+        const content = Payload.noise(3 * PIECE + 7, 1)
+        fs.mkdirSync(path.join(root, "from", "folder"), { recursive: true })
+        fs.writeFileSync(path.join(root, "from", "folder", "only"), content)
+        const saved = path.join(root, "saved.torrent")
+        const own = { dir: path.join(root, "from"), state: path.join(root, "seed-state") }
+        const source = [path.join(root, "from", "folder"), `--${version}`, `--save-torrent=${saved}`]
+        for (const [round, args] of [source, [saved]].entries()) {
+          const tracker = yield* HttpTracker.make()
+          const seed = yield* Programs.start("seed", [...args, ...local(own), `--tracker=${tracker.url}`, "--json"])
+          const port = (yield* tracker.heard("started")).query.get("port")
+          const document = fs.readFileSync(saved)
+          const torrent = { document, metainfo: Result.getOrThrow(Metainfo.parse(document)), payload: content }
+          const place = { torrent, file: saved, dir: path.join(root, `to${round}`), state: path.join(root, "state") }
+          const ended = yield* (yield* leech(place, [`127.0.0.1:${port}`], "--no-tracker")).ended
+          assert.strictEqual(ended.code, 0, ended.err)
+          const to = version === "v2" ? ["only"] : ["folder", "only"]
+          assert.isTrue(fs.readFileSync(path.join(place.dir, ...to)).equals(content))
+          const complete = ended.records.find((record) => record.type === "complete")
+          assert.strictEqual(complete?.path, path.join(place.dir, to[0]!))
+          yield* seed.kill("SIGTERM")
+          const over = yield* seed.ended
+          assert.strictEqual(over.code, 0, over.err)
+        }
+      }))
+  }
 })
 
 describe("a torrent with a link in it", () => {

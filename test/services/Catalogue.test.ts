@@ -6,6 +6,7 @@ import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import * as fs from "node:fs"
 import * as path from "node:path"
+import * as Bencode from "../../src/domain/Bencode.ts"
 import * as Bytes from "../../src/domain/Bytes.ts"
 import * as MetainfoWriter from "../../src/domain/MetainfoWriter.ts"
 import { Catalogue, type CatalogueOptions } from "../../src/services/Catalogue.ts"
@@ -121,6 +122,18 @@ const everyLayer = (make: Effect.Effect<Open, never, Scope.Scope>) => {
       assert.deepStrictEqual(new Uint8Array((yield* catalogue.get(a.infoHash))!), a.bytes)
     }).pipe(Effect.scoped))
 
+  it.live("forgets a hybrid by either of its hashes, and has its room again", () =>
+    Effect.gen(function*() {
+      const { document, metainfo } = versioned("hybrid", [{ path: ["both"], length: 20_000 }], 16_384)
+      const catalogue = yield* (yield* make)({ maxTotalBytes: document.length })
+      for (const infoHash of metainfo.swarms) {
+        assert.strictEqual((yield* catalogue.publish(document))._tag, "Added")
+        assert.isTrue(yield* catalogue.remove(infoHash))
+        for (const gone of metainfo.swarms) assert.isUndefined(yield* catalogue.get(gone))
+      }
+      assert.strictEqual((yield* catalogue.publish(document))._tag, "Added")
+    }).pipe(Effect.scoped))
+
   it.live("takes many at once, and none twice", () =>
     Effect.gen(function*() {
       const catalogue = yield* (yield* make)({ maxTorrents: 5 })
@@ -189,6 +202,25 @@ describe("a torrent that would take long to read", () => {
         assert.include(error.message, "names")
       }
     }))
+})
+
+describe("a torrent with much padding under a long name", () => {
+  it.effect("is read like any other", () =>
+    Effect.gen(function*() {
+      const catalogue = yield* open(Catalogue.layerMemory())
+      const padding = Array.from({ length: 2000 }, () => ({ attr: "p", length: 0 }))
+      const info = {
+        files: [{ length: 1, path: ["a"] }, ...padding],
+        name: "x".repeat(1_000_000),
+        "piece length": 16_384,
+        pieces: new Uint8Array(20)
+      }
+      const start = process.cpuUsage()
+      const { listing } = yield* catalogue.publish(Bencode.encode({ info }))
+      const { system, user } = process.cpuUsage(start)
+      assert.strictEqual(listing.name, "x".repeat(255))
+      assert.isBelow((user + system) / 1000, 2000)
+    }), { timeout: 60_000 })
 })
 
 describe("in memory", () => {

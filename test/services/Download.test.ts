@@ -59,7 +59,7 @@ const fixture = Effect.fnUntraced(function*({ blocks, pieces, room }: Options) {
       onNotInterested: () => {},
       onHashesAsked: () => {},
       onWrongBlocks: () => {},
-      onLiars: () => {}
+      onLiars: (liars) => void log.push(`liars [${liars.join()}]`)
     }
   })
   const storage = {
@@ -85,7 +85,6 @@ const fixture = Effect.fnUntraced(function*({ blocks, pieces, room }: Options) {
     checkOf: (piece: number) => ({ sha1: pieceHashes.subarray(20 * piece, 20 * (piece + 1)), merkle: undefined }),
     ready,
     onCorrupt: (piece: number) => void log.push(`corrupt ${piece}`),
-    onLiars: (liars: ReadonlyArray<number>) => void log.push(`liars [${liars.join()}]`),
     onLanded: () => {},
     onSpilled: (bytes: number) => void log.push(`spilled ${bytes}`)
   }

@@ -146,11 +146,12 @@ describe("HashServer", () => {
       const expected = PayloadV2.leavesOf(torrent, 1)
       for (const one of [...clients, late]) assert.deepStrictEqual(heard(one)[0], expected)
       assert.strictEqual(state.reads, 64 * BLOCK)
-      hashes.drop("torrent")
+      hashes.drop(shelf)
+      const again = shelfOf()
       ask(late, 0, { index: 64 })
-      hashes.serve(late.peer, late.link, shelf)
+      hashes.serve(late.peer, late.link, again.shelf)
       yield* settle
-      assert.strictEqual(state.reads, 2 * 64 * BLOCK)
+      assert.strictEqual(again.state.reads, 64 * BLOCK)
     })))
 
   it.effect("rejects what is not there, what makes no sense, and everything without trees or uploads", () =>
@@ -226,7 +227,74 @@ describe("HashServer", () => {
       assert.lengthOf(heard(modest), 1)
     })))
 
-  it.effect("does not send to a peer that does not read, nor to one that has left", () =>
+  it.effect("reads nothing for peers that ask and go, however many, and answers those who wait behind them", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const { shelf, state } = shelfOf()
+      const hashes = yield* server()
+      const gate = state.gate = Deferred.makeUnsafe()
+      const passers = Array.from({ length: 300 }, (_, i) => client(i + 1))
+      const one = client(301)
+      for (const each of [...passers, one]) {
+        ask(each, 2, { index: 64 * ((each.peer.key - 1) % 10) })
+        hashes.serve(each.peer, each.link, shelf)
+      }
+      yield* settle
+      for (const { peer } of passers) peer.isGone = true
+      Deferred.doneUnsafe(gate, Exit.void)
+      state.gate = undefined
+      for (let seconds = 0; heard(one).length === 0; seconds++) {
+        assert.isBelow(seconds, 1000)
+        yield* TestClock.adjust("1 second")
+      }
+      assert.deepStrictEqual(heard(one).map((hashes) => hashes?.length), [64 * 32])
+      // Four had begun.
+      assert.strictEqual(state.reads, 4 * 64 * BLOCK)
+    })))
+
+  it.effect("stops reading a torrent that is dropped, and finds no fault with it", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const { shelf, state } = shelfOf()
+      const hashes = yield* server()
+      const gate = state.gate = Deferred.makeUnsafe()
+      const clients = [client(1), client(2)]
+      clients.forEach((one, piece) => {
+        ask(one, 0, { index: 64 * piece })
+        hashes.serve(one.peer, one.link, shelf)
+      })
+      yield* settle
+      hashes.drop(shelf)
+      Deferred.doneUnsafe(gate, Exit.fail({ message: "the file is closed" }))
+      yield* settle
+      assert.deepStrictEqual(clients.flatMap(heard), [undefined, undefined])
+      assert.deepStrictEqual(state.faults, [])
+      const { reads } = state
+      state.gate = undefined
+      ask(clients[0]!, 0, { index: 128 })
+      hashes.serve(clients[0]!.peer, clients[0]!.link, shelf)
+      yield* settle
+      assert.deepStrictEqual(heard(clients[0]!), [undefined, undefined])
+      assert.strictEqual(state.reads, reads)
+    })))
+
+  it.effect("counts what a proof within a large piece costs, though it is neither read nor sent", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const large = PayloadV2.torrent([16 * MIB], 16 * MIB)
+      const { shelf, state } = shelfOf(large)
+      const hashes = yield* server()
+      const one = client()
+      const root = large.metainfo.files[0]!.piecesRoot!
+      for (let i = 0; i < 400; i++) {
+        one.peer.askedHashes.push({ root, base: 0, index: 2 * i, length: 2, proofLayers: 9 })
+      }
+      hashes.serve(one.peer, one.link, shelf)
+      yield* TestClock.adjust("4 seconds")
+      assert.strictEqual(state.reads, 16 * MIB)
+      // Some 100 kB each: what is left of the burst, and what four seconds bring.
+      assert.isAtLeast(heard(one).length, 250)
+      assert.isBelow(heard(one).length, 350)
+    })))
+
+  it.effect("does not send to a peer that does not read", () =>
     Effect.scoped(Effect.gen(function*() {
       const { shelf } = shelfOf()
       const hashes = yield* server()

@@ -128,17 +128,20 @@ for (const [where, run] of [["here", here], ["on all cores", onAllCores]] as con
 
     it.live("is left out where that is wanted, piece by piece", () =>
       Effect.gen(function*() {
-        const { job, stored } = yield* spoilt
-        const whole = yield* run(job)
-        fs.truncateSync(stored[1]!.path, 6 * MIB)
-        fs.rmSync(stored[2]!.path)
-        const { sha1, unread } = yield* run({ ...job, onMissing: "Skip" })
-        const [first, last] = [36 + 24, Math.floor((24 * MIB + 4) / (256 * KIB))]
-        for (let piece = 0; piece < job.layout.pieces; piece++) {
-          const isMissing = piece >= first && piece <= last
-          assert.strictEqual(Bitfield.has(unread, piece), isMissing, `piece ${piece}`)
-          const at = (hashes: Uint8Array) => hashes.subarray(piece * 20, (piece + 1) * 20)
-          assert.deepStrictEqual(at(sha1), isMissing ? new Uint8Array(20) : at(whole.sha1), `piece ${piece}`)
+        for (const pieceLength of [16 * KIB, 48 * KIB, 256 * KIB, MIB]) {
+          const { stored } = yield* spoilt
+          const job = jobOf(stored, pieceLength, "1")
+          const whole = yield* run(job)
+          fs.truncateSync(stored[1]!.path, 6 * MIB + 1)
+          fs.rmSync(stored[2]!.path)
+          const { sha1, unread } = yield* run({ ...job, onMissing: "Skip" })
+          const [first, last] = [15 * MIB + 1, 24 * MIB + 4].map((at) => Math.floor(at / pieceLength))
+          for (let piece = 0; piece < job.layout.pieces; piece++) {
+            const isMissing = piece >= first! && piece <= last!
+            assert.strictEqual(Bitfield.has(unread, piece), isMissing, `piece ${piece} of ${pieceLength}`)
+            const at = (hashes: Uint8Array) => hashes.subarray(piece * 20, (piece + 1) * 20)
+            assert.deepStrictEqual(at(sha1), isMissing ? new Uint8Array(20) : at(whole.sha1), `piece ${piece}`)
+          }
         }
       }).pipe(Effect.scoped))
 

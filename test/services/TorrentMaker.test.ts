@@ -54,6 +54,23 @@ const inFolder = <A, E>(body: (path: string) => Effect.Effect<A, E, TorrentMaker
 
 describe("TorrentMaker", () => {
   it.effect(
+    "says of a program that it is one",
+    inFolder(Effect.fnUntraced(function*(top) {
+      for (const [name, mode] of [["all", 0o755], ["nobody", 0o644], ["others", 0o655], ["owner", 0o744]] as const) {
+        write(nodePath.join(top, name), name)
+        fs.chmodSync(nodePath.join(top, name), mode)
+      }
+      for (const version of ["1", "2", "hybrid"] as const) {
+        const { files } = (yield* make({ path: top, version })).metainfo
+        const told = files.flatMap(({ executable, padding, path }) => padding ? [] : [[path[1], executable]])
+        assert.deepStrictEqual(told, [["all", true], ["nobody", false], ["others", false], ["owner", true]])
+        const alone = yield* make({ path: nodePath.join(top, "owner"), version })
+        assert.isTrue(alone.metainfo.files[0]!.executable)
+      }
+    }))
+  )
+
+  it.effect(
     "writes the document that one would write by hand",
     inFolder(Effect.fnUntraced(function*(top) {
       const path = nodePath.join(top, "hello.txt")
@@ -130,6 +147,19 @@ describe("TorrentMaker", () => {
         const { metainfo } = yield* make({ path: top, pieceLength: kib * KIB })
         assert.deepStrictEqual(Buffer.from(metainfo.pieceHashes), hashesOf(payload, kib * KIB), `${kib} KiB`)
       }
+    }))
+  )
+
+  it.effect(
+    "makes version 2 of equal files, which share their hashes",
+    inFolder(Effect.fnUntraced(function*(top) {
+      const payload = noise(1024 * KIB, 1)
+      for (const name of ["a", "b", "c"]) write(nodePath.join(top, name), payload)
+      const { bytes, metainfo } = yield* make({ path: top, version: "2", pieceLength: 16 * KIB })
+      const { length } = metainfo.pieceRoots!
+      assert.strictEqual(length, 3 * 64 * 32)
+      assert.isBelow(bytes.length, length)
+      assert.deepStrictEqual(metainfo.files[0]!.piecesRoot, metainfo.files[2]!.piecesRoot)
     }))
   )
 
@@ -336,6 +366,10 @@ describe("TorrentMaker", () => {
         (yield* failure({ path: top })).message,
         `${top} has no data: a torrent needs at least one byte`
       )
+      write(nodePath.join(top, ".hidden"), "x")
+      write(nodePath.join(top, "Thumbs.db"), "x")
+      assert.include((yield* failure({ path: top })).message, "at least one byte; left out: .hidden and 1 more")
+      assert.strictEqual((yield* failure({ path: "" })).reason, "Invalid")
       assert.strictEqual((yield* failure({ path: "/dev/null" })).message, "/dev/null is neither a file nor a folder")
       fs.symlinkSync("loop", nodePath.join(top, "loop"))
       const loop = yield* failure({ path: nodePath.join(top, "loop") })

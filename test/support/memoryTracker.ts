@@ -19,6 +19,8 @@ export interface MemoryTracker {
   refuses: (url: string, request: AnnounceRequest) => boolean
   /** Said with every answer. */
   warning: string | undefined
+  /** How many peers it says that there are; nothing by default. */
+  counts: (infoHash: string) => { readonly seeders: number; readonly leechers: number } | undefined
 }
 
 export const make = (random: () => number): MemoryTracker => {
@@ -30,6 +32,7 @@ export const make = (random: () => number): MemoryTracker => {
     announces,
     refuses: () => false,
     warning: undefined,
+    counts: () => undefined,
     layerFor: (host) =>
       Tracker.layerMock((url, request) =>
         Effect.suspend(() => {
@@ -50,8 +53,8 @@ export const make = (random: () => number): MemoryTracker => {
             peers: drawn.slice(0, numWant).map(({ address }) => address),
             intervalMs: 1_800_000,
             minIntervalMs: undefined,
-            seeders: undefined,
-            leechers: undefined,
+            seeders: self.counts(infoHash)?.seeders,
+            leechers: self.counts(infoHash)?.leechers,
             trackerId: undefined,
             warning: self.warning,
             externalIp: undefined

@@ -40,7 +40,7 @@ const specsOf = (
 ): Array<Payload.FileSpec> =>
   lengths.flatMap((length, i) => {
     const gap = (pieceLength - length % pieceLength) % pieceLength
-    const pad = gap > 0 && i < lengths.length - 1
+    const pad = gap > 0 && lengths.some((later, at) => at > i && later > 0)
     const file = { length, path: ["top", `file${i}`] }
     return pad ? [file, { length: gap, padding: true, path: [".pad", version, String(i)] }] : [file]
   })

@@ -6,9 +6,11 @@ import * as Bytes from "../../src/domain/Bytes.ts"
 import type * as InfoHash from "../../src/domain/InfoHash.ts"
 import type { Metainfo } from "../../src/domain/Metainfo.ts"
 import * as PieceLayout from "../../src/domain/PieceLayout.ts"
+import * as Message from "../../src/domain/wire/Message.ts"
 import { TorrentError } from "../../src/services/TorrentError.ts"
 import type * as Payload from "../support/payload.ts"
 import * as PayloadV2 from "../support/payloadV2.ts"
+import * as ScriptedPeer from "../support/scriptedPeer.ts"
 import * as Swarm from "../support/swarm.ts"
 
 const { BLOCK } = PieceLayout
@@ -90,6 +92,40 @@ for (const version of ["2", "hybrid"] as const) {
   })
 }
 
+describe("a torrent of version 2", () => {
+  const torrent = PayloadV2.torrent(LENGTHS, PIECE)
+  const { layout } = torrent.metainfo
+
+  it.effect("gives whole blocks beyond the end of any file, the last one too, for which libtorrent asks", () =>
+    Effect.gen(function*() {
+      const swarm = yield* Swarm.make({ torrent, seed: 9 })
+      yield* swarm.start({ number: 1, has: "All", peers: [] })
+      const lasts = Array.from({ length: layout.pieces }, (_, piece): [number, number] => [
+        piece,
+        (PieceLayout.blocksIn(layout, piece) - 1) * BLOCK
+      ])
+      const peer = yield* ScriptedPeer.start(swarm, {
+        number: 2,
+        target: 1,
+        v2: true,
+        greeting: (outbox) => outbox.interested(),
+        onFrame: ({ id }, { say }) => {
+          if (id === Message.UNCHOKE) say((outbox) => lasts.forEach((last) => outbox.request(...last, BLOCK)))
+        }
+      })
+      const blocks = () => peer.frames.filter(({ id }) => id === Message.PIECE)
+      yield* Swarm.until(60_000, () => blocks().length === lasts.length)
+      const padded = new Uint8Array(layout.paddedLength)
+      padded.set(torrent.payload)
+      blocks().forEach(({ payload }, i) => {
+        const [piece, begin] = lasts[i]!
+        const at = PieceLayout.pieceOffset(layout, piece) + begin
+        assert.deepStrictEqual([Bytes.readUint32(payload, 0), Bytes.readUint32(payload, 4)], [piece, begin])
+        assert.isTrue(Bytes.equals(payload.subarray(8), padded.subarray(at, at + BLOCK)), `piece ${piece}`)
+      })
+    }))
+})
+
 describe("a hybrid torrent", () => {
   const torrent = PayloadV2.torrent(LENGTHS, PIECE, "hybrid")
   const { metainfo } = torrent
@@ -140,6 +176,8 @@ describe("a hybrid torrent", () => {
       const said = () => swarm.tracker.announces.map(({ event, infoHash, url }) => [infoHash, url, event])
       yield* Swarm.until(5000, () => said().length >= 2)
       assert.deepStrictEqual(said(), [[v1, first, "started"], [v2, first, "started"]])
+      // To the same tracker again, which is no news for the second swarm.
+      yield* Swarm.until(4_000_000, () => said().length >= 4)
       swarm.tracker.refuses = (url) => url === first
       yield* Swarm.until(4_000_000, () => said().some(([infoHash, url]) => infoHash === v2 && url === second))
       assert.deepStrictEqual(said().filter(([infoHash, _url, event]) => infoHash === v2 && event !== undefined), [
@@ -151,17 +189,29 @@ describe("a hybrid torrent", () => {
 
   it.effect("is announced without a word of failure to a tracker that knows one of its hashes only", () =>
     Effect.gen(function*() {
-      for (const known of [v1, v2]) {
+      for (const [known, isPrivate] of [[v1, false], [v2, false], [v1, true], [v2, true]] as const) {
         const swarm = yield* Swarm.make({ torrent, seed: 8 })
         swarm.tracker.refuses = (_url, { infoHash }) => infoHash !== known
-        yield* swarm.start({ number: 1, has: "All" })
-        const leech = yield* swarm.start({ number: 2 })
+        const options = { metainfo: { ...metainfo, private: isPrivate } }
+        yield* swarm.start({ number: 1, has: "All", options })
+        const leech = yield* swarm.start({ number: 2, options })
         yield* Swarm.within(60_000, leech.torrent.completed, [leech])
         assert.strictEqual(swarm.tracker.announces.filter(({ event }) => event === "completed").length, 1)
         const failures = leech.events.filter(({ _tag }) => _tag === "TrackerFailed")
         // Of the first swarm the answer may come before anybody knows of the second.
         assert.isAtMost(failures.length, known === v1 ? 0 : 1)
       }
+    }))
+
+  it.effect("has as many seeds and leeches as the larger of its swarms", () =>
+    Effect.gen(function*() {
+      const swarm = yield* Swarm.make({ torrent, seed: 10 })
+      swarm.tracker.counts = (infoHash) => infoHash === v1 ? { seeders: 5, leechers: 1 } : { seeders: 2, leechers: 3 }
+      const node = yield* swarm.start({ number: 1, has: "All" })
+      const answers = () => node.events.flatMap((event) => event._tag === "TrackerAnswered" ? [event] : [])
+      yield* Swarm.until(5000, () => answers().length >= 2)
+      const { leeches, seeds } = answers().at(-1)!
+      assert.deepStrictEqual([seeds, leeches], [5, 3])
     }))
 
   it.effect("that contradicts itself ends, whoever it is fetched from, and nobody is blamed", () =>

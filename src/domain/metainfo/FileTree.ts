@@ -146,6 +146,7 @@ class Reader {
   }
 }
 
+/** All files in the order of the tree, of which there is one at least; folders without files are passed over. */
 export const read = (tree: Bencode.Value, limits: Limits): Parsed<FileTree> => {
   const reader = new Reader(tree.document, limits)
   Bencode.walk(tree, reader.visit)

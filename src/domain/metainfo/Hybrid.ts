@@ -16,6 +16,15 @@ const hasPath = ({ named }: ListedFile, keys: ReadonlyArray<Uint8Array>): boolea
   return at === keys.length
 }
 
+const listed = (isList: boolean, at: number): string => isList ? `info.files[${at}]` : "info.name"
+
+/** What is wrong with a listed file, as the beginning of a sentence that ends with its twin's name. */
+const difference = (file: ListedFile, twin: TreeFile, isAligned: boolean): string | undefined => {
+  if (!hasPath(file, twin.keys)) return "has another name than"
+  if (file.length !== twin.length) return "has another length than"
+  return isAligned ? undefined : "does not start at the piece of"
+}
+
 /**
  * Pairs the files of version 1 with those of version 2: for each of `list` its file of the tree, and none for padding. They
  * must have the same names, byte for byte, lengths and order, and start at the same pieces; padding behind the last one
@@ -33,21 +42,17 @@ export const pair = (
   let offset = 0
   let end = 0
   for (const [at, file] of list.entries()) {
-    const where = isList ? `info.files[${at}]` : "info.name"
     const start = offset
     offset += file.length
     const twin = file.padding ? undefined : tree.files[next++]
     pairs.push(twin)
     if (file.padding) continue
-    if (twin === undefined) return invalid(`${where} is not in info.file tree, which has ${tree.files.length} files`)
-    const name = shown(twin.path)
-    if (!hasPath(file, twin.keys)) return invalid(`${where} has another name than ${name} of info.file tree`)
-    if (file.length !== twin.length) return invalid(`${where} has another length than ${name} of info.file tree`)
-    if (file.length === 0) continue
-    if (start !== Math.ceil(end / pieceLength) * pieceLength) {
-      return invalid(`${where} does not start at the piece where info.file tree has ${name}`)
+    if (twin === undefined) {
+      return invalid(`${listed(isList, at)} is not in info.file tree, which has ${tree.files.length} files`)
     }
-    end = offset
+    const wrong = difference(file, twin, file.length === 0 || start === Math.ceil(end / pieceLength) * pieceLength)
+    if (wrong !== undefined) return invalid(`${listed(isList, at)} ${wrong} ${shown(twin.path)} of info.file tree`)
+    if (file.length > 0) end = offset
   }
   const missing = tree.files[next]
   if (missing !== undefined) return invalid(`info.files has not ${shown(missing.path)} of info.file tree`)

@@ -49,6 +49,7 @@ export const trackers = (
   return single.length > 0 ? [single] : []
 }
 
+/** DHT nodes: pairs of host and port (BEP 5). */
 export const nodes = (list: Bencode.Value | undefined): Array<Node> => {
   const found: Array<Node> = []
   for (const item of Bencode.items(list)) {

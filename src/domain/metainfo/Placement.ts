@@ -67,12 +67,18 @@ const shortPieces = (files: ReadonlyArray<Placed>, pieceLength: number): Map<num
   return short
 }
 
+/**
+ * The pieces of files in their places, of which one must have data (BEP 3, 52).
+ *
+ * @param limits `maxBytes` for the hashes of all pieces of version 2, at {@link Merkle.HASH} each
+ */
 export const layout = (
   files: ReadonlyArray<Placed>,
   pieceLength: number,
   version: Version,
-  { maxBytes, maxPieces }: { readonly maxBytes: number; readonly maxPieces: number }
+  limits: { readonly maxBytes: number; readonly maxPieces: number }
 ): Parsed<PieceLayout.PieceLayout> => {
+  const { maxBytes, maxPieces } = limits
   const total = endOf(files)
   const where = version === "2" ? "info.file tree" : "info.files"
   if (total === 0) return invalid("info has no data: all its files are empty")

@@ -4,6 +4,7 @@
  */
 import * as Bitfield from "../Bitfield.ts"
 import * as PieceLayout from "../PieceLayout.ts"
+import * as Endgame from "./Endgame.ts"
 import { FREE, OpenPiece, RECEIVED, REQUESTED } from "./OpenPiece.ts"
 import type { Peer } from "./Peer.ts"
 import type { PieceBuffers } from "./PieceBuffers.ts"
@@ -11,12 +12,6 @@ import type { PiecePicker } from "./PiecePicker.ts"
 
 /** A peer that fills a piece within this time (ms) opens one of its own; a slower one joins a piece that is open. */
 const OWN_PIECE_MS = 10_000
-
-/** How much faster a peer must be than the holder of a block to ask for it as well while pieces are left to pick. */
-const FASTER = 2
-
-/** A holder that is through with its blocks sooner (ms) is left to it, and so is one that has just connected. */
-const PATIENCE_MS = 1000
 
 /** What became of a block that arrived. */
 export type Receipt = "Taken" | "Full" | "Unasked" | "Misfit"
@@ -32,11 +27,6 @@ export interface BoardOptions {
   /** Takes a request back. */
   readonly cancel: (peer: Peer, piece: number, begin: number, length: number) => void
 }
-
-/** Two peers that give nothing must not hold a block between them: one that gives takes the place of the second. */
-const mayReplace = (peer: Peer, second: Peer | undefined): boolean =>
-  second === undefined ||
-  (second !== peer && peer.received > 0 && (second.received === 0 || second.window.snubbed))
 
 export class Board {
   readonly #options: BoardOptions
@@ -118,7 +108,7 @@ export class Board {
       if (piece.exclusive !== undefined && piece.exclusive !== peer) return "Taken"
       this.wasted -= length
     }
-    this.#settle(piece, block, peer, begin, length)
+    this.#settle(piece, block, peer)
     piece.bytes.set(bytes.subarray(at, at + length), begin)
     piece.sender[block] = peer.identity
     piece.movedAt = now
@@ -173,8 +163,9 @@ export class Board {
   }
 
   /** Asks for a block that is there: nobody waits for it, and it is used only if it has become free when it comes. */
-  askAgain(peer: Peer, piece: OpenPiece, block: number): void {
+  askAgain(peer: Peer, piece: OpenPiece, block: number, now: number): void {
     peer.forgiven++
+    peer.window.onRequested(peer.outstanding, now)
     const begin = block * PieceLayout.BLOCK
     this.#options.ask(peer, piece.index, begin, PieceLayout.blockSize(this.#layout, piece.index, block))
   }
@@ -197,15 +188,8 @@ export class Board {
     for (let block = 0; block < piece.blocks; block++) {
       for (const peer of [piece.holder[block], piece.second[block]]) {
         if (peer === undefined) continue
-        peer.outstanding--
-        peer.forgiven++
         if (peer.current === piece) this.#leave(peer)
-        this.#options.cancel(
-          peer,
-          piece.index,
-          block * PieceLayout.BLOCK,
-          PieceLayout.blockSize(this.#layout, piece.index, block)
-        )
+        this.#takeBack(peer, piece, block)
       }
       piece.holder[block] = undefined
       piece.second[block] = undefined
@@ -299,67 +283,25 @@ export class Board {
     )
   }
 
-  /**
-   * Endgame, bounded: a peer with nothing to do asks for blocks that the slowest other peer holds, at most two askers a
-   * block, and at most half of what the holder has ahead of it.
-   */
+  /** Endgame: asks for blocks that slower peers hold. */
   #double(peer: Peer, most: number, now: number): number {
     if (peer.outstanding > 0 || this.#open.size === 0) return 0
-    const holder = this.#slowestHolder(peer, now)
-    if (holder === undefined) return 0
-    let left = Math.min(most, Math.max(1, holder.outstanding >>> 1))
-    const limit = left
-    for (const piece of this.#open.values()) {
-      if (left === 0) break
-      if (!this.#mayDouble(peer, piece)) continue
-      for (let block = piece.blocks - 1; block >= 0 && left > 0; block--) {
-        if (piece.holder[block] !== holder || !mayReplace(peer, piece.second[block])) continue
-        this.#dismiss(piece, block)
-        piece.second[block] = peer
-        left--
-        this.#ask(peer, piece, block)
-      }
+    const blocks = Endgame.blocksFor(peer, this.#open, most, this.#picker.left === 0, now)
+    for (const { block, piece } of blocks) {
+      const second = piece.second[block]
+      if (second !== undefined) this.#takeBack(second, piece, block)
+      piece.second[block] = peer
+      this.#ask(peer, piece, block)
     }
-    return limit - left
+    return blocks.length
   }
 
-  /** The holder of a block this peer could fetch as well, for whom it would take longest. */
-  #slowestHolder(peer: Peer, now: number): Peer | undefined {
-    let slowest: Peer | undefined
-    for (const piece of this.#open.values()) {
-      if (!this.#mayDouble(peer, piece)) continue
-      for (let block = 0; block < piece.blocks; block++) {
-        const holder = piece.holder[block]
-        if (holder === undefined || holder === peer || holder === slowest) continue
-        if (!mayReplace(peer, piece.second[block])) continue
-        if (slowest !== undefined && holder.downRate >= slowest.downRate) continue
-        if (this.#isSlow(holder, peer, now)) slowest = holder
-      }
-    }
-    return slowest
-  }
-
-  /** Takes a block back from its second asker. */
-  #dismiss(piece: OpenPiece, block: number): void {
-    const second = piece.second[block]
-    if (second === undefined) return
-    second.outstanding--
-    second.forgiven++
+  /** The peer need not send the block any more, but still may. */
+  #takeBack(peer: Peer, piece: OpenPiece, block: number): void {
+    peer.outstanding--
+    peer.forgiven++
     const begin = block * PieceLayout.BLOCK
-    this.#options.cancel(second, piece.index, begin, PieceLayout.blockSize(this.#layout, piece.index, block))
-  }
-
-  #isSlow(holder: Peer, peer: Peer, now: number): boolean {
-    if (peer.window.snubbed) return false
-    if (holder.window.snubbed) return true
-    if (now - holder.connectedAt < PATIENCE_MS) return false
-    if (holder.received > 0 && peer.downRate <= holder.downRate) return false
-    if (holder.outstanding * PieceLayout.BLOCK * 1000 < holder.downRate * PATIENCE_MS) return false
-    return this.#picker.left === 0 || holder.downRate * FASTER < peer.downRate
-  }
-
-  #mayDouble(peer: Peer, piece: OpenPiece): boolean {
-    return piece.missing > 0 && piece.exclusive === undefined && Bitfield.has(peer.bits, piece.index)
+    this.#options.cancel(peer, piece.index, begin, PieceLayout.blockSize(this.#layout, piece.index, block))
   }
 
   #answers(peer: Peer, piece: OpenPiece, block: number): boolean {
@@ -367,16 +309,12 @@ export class Board {
   }
 
   /** Marks a block as received from `peer`, and takes it back from whoever else was asked. */
-  #settle(piece: OpenPiece, block: number, peer: Peer, begin: number, length: number): void {
+  #settle(piece: OpenPiece, block: number, peer: Peer): void {
     const holder = piece.holder[block]
     const second = piece.second[block]
     if (holder === peer || second === peer) peer.outstanding--
-    for (const other of second === undefined ? [holder] : [holder, second]) {
-      if (other === undefined || other === peer) continue
-      other.outstanding--
-      other.forgiven++
-      this.#options.cancel(other, piece.index, begin, length)
-    }
+    if (holder !== undefined && holder !== peer) this.#takeBack(holder, piece, block)
+    if (second !== undefined && second !== peer) this.#takeBack(second, piece, block)
     piece.holder[block] = undefined
     piece.second[block] = undefined
     if (piece.state[block] === FREE) {

@@ -10,9 +10,6 @@ import type { Peer } from "./Peer.ts"
 /** Time for an answer (ms), before somebody else is asked. */
 const ANSWER_MS = 5000
 
-/** Questions that may be open with one peer, late ones among them. */
-const MOST_OPEN = 128
-
 /** Nodes that are wanted, and the node above them that is known. */
 export interface Question<Subject> {
   /** What the asker wants them for. */
@@ -60,16 +57,20 @@ export const rangeOf = (
 export class HashExchange<Subject> {
   readonly #records = new Map<Peer, Record<Subject>>()
 
-  /** Whether the peer answers such questions and has few open. */
+  /** Whether the peer understands another question and has room for it; late ones count. */
   mayAsk(peer: Peer): boolean {
-    return peer.v2 && (this.#records.get(peer)?.open.length ?? 0) < MOST_OPEN
+    return peer.v2 && (this.#records.get(peer)?.open.length ?? 0) < HashMessage.MOST_OPEN
   }
 
-  /** How little is to be expected of the peer: it refuses, or does not answer at all. Negative when it has answered before. */
+  /** Whether the peer has still to answer something in time, and so may have room for another question by and by. */
+  isAnswering(peer: Peer): boolean {
+    return this.#records.get(peer)?.open.some(({ isLate }) => !isLate) ?? false
+  }
+
+  /** How little is to be expected of the peer: it refuses, or does not answer at all. -1 when it has answered well before. */
   reluctance(peer: Peer): number {
     const record = this.#records.get(peer)
-    if (record === undefined) return 0
-    return record.proven > 0 ? -1 : record.refused + record.open.length
+    return record === undefined ? 0 : Math.max(-1, record.refused + record.open.length - record.proven)
   }
 
   /** Puts the question into the peer's outbox. */

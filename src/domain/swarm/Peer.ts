@@ -70,6 +70,8 @@ export class Peer {
   onParole = false
   /** Proven to have sent what is wrong, and about to be closed: nothing more is asked of it. */
   isLiar = false
+  /** The connection is no more. */
+  isGone = false
 
   /** Blocks the peer asks of us. */
   readonly asked = new AskedBlocks()

@@ -27,8 +27,9 @@ const TRIES_EACH = 3
 /** Before the last try with one peer (ms). */
 const LAST_TRY_MS = 1000
 
-/** However it goes, a piece stands no longer than this (ms). */
+/** However it goes, a piece stands no longer than this (ms), and than the second while others wait for its memory. */
 const DOUBT_MS = 20_000
+const SHORT_DOUBT_MS = 8000
 
 /** Up to {@link HashMessage.MOST_ASKED} leaves of a piece that are still wanted. */
 interface Chunk {
@@ -56,8 +57,11 @@ interface Doubt {
   /** Those of all blocks with data, once `wanted` is empty. */
   readonly leaves: Uint8Array
   readonly wanted: Set<Chunk>
+  /** Blocks that differ from their leaf, of those that are known. */
+  wrong: Array<number>
   readonly senders: ReadonlySet<number>
-  readonly until: number
+  /** Monotonic ms. */
+  readonly since: number
 }
 
 export interface RepairsOptions {
@@ -66,10 +70,12 @@ export interface RepairsOptions {
   /** The pieces root of a file. */
   readonly rootOf: (file: number) => Uint8Array
   readonly peers: ReadonlySet<Peer>
+  /** Whether the memory that pieces in doubt hold is not needed for others. */
+  readonly mayHold: () => boolean
   /** Asks for a block of the piece although it is there. */
-  readonly askAgain: (peer: Peer, piece: OpenPiece, block: number) => void
-  /** The hashes of all blocks of the piece are known. */
-  readonly onKnown: (piece: OpenPiece, now: number) => void
+  readonly askAgain: (peer: Peer, piece: OpenPiece, block: number, now: number) => void
+  /** The hashes of all blocks of the piece are known, and so are its wrong blocks, in order. */
+  readonly onKnown: (piece: OpenPiece, wrong: ReadonlyArray<number>, now: number) => void
   /** Nobody has said which blocks are wrong. */
   readonly onGivenUp: (piece: OpenPiece, now: number) => void
 }
@@ -100,7 +106,8 @@ export class Repairs {
    */
   begin(piece: OpenPiece, now: number): ReadonlyArray<number> | "Asked" | undefined {
     const known = this.#doubts.get(piece.index)
-    if (known !== undefined) return wrongBlocks(known)
+    // Blocks that were right have not changed since.
+    if (known !== undefined) return known.wrong = wrongOf(known, known.wrong)
     if (piece.blocks === 1) return undefined
     const tree = this.#options.treeOf(piece.index)
     const doubt: Doubt = {
@@ -108,18 +115,14 @@ export class Repairs {
       tree,
       leaves: new Uint8Array(tree.leaves * HASH),
       wanted: new Set(),
+      wrong: [],
       senders: new Set(piece.sender),
-      until: now + DOUBT_MS
+      since: now
     }
     for (const chunk of chunksOf(doubt, this.#options.rootOf(tree.file))) doubt.wanted.add(chunk)
     if (!this.#pump(doubt, now)) return undefined
     this.#doubts.set(piece.index, doubt)
     return "Asked"
-  }
-
-  /** The blocks that differ from their hash, all of which are known. */
-  wrongBlocks(piece: OpenPiece): ReadonlyArray<number> {
-    return wrongBlocks(this.#doubts.get(piece.index)!)
   }
 
   /** The piece has left the board. */
@@ -139,9 +142,14 @@ export class Repairs {
     const chunk = answer.subject
     if (!answer.wasLate) close(chunk, peer)
     const { doubt } = chunk
-    if (!doubt.wanted.delete(chunk)) return undefined
-    doubt.leaves.set(answer.nodes.subarray(0, doubt.leaves.length - chunk.block * HASH), chunk.block * HASH)
-    if (doubt.wanted.size === 0 && this.#stands(doubt)) this.#options.onKnown(doubt.piece, now)
+    if (!doubt.wanted.delete(chunk) || !this.#stands(doubt)) return undefined
+    const leaves = answer.nodes.subarray(0, doubt.leaves.length - chunk.block * HASH)
+    doubt.leaves.set(leaves, chunk.block * HASH)
+    // Chunk by chunk, lest a large piece be hashed in one go: 512 blocks take 4 ms.
+    doubt.wrong.push(...wrongOf(doubt, Array.from({ length: leaves.length / HASH }, (_, i) => chunk.block + i)))
+    if (doubt.wanted.size > 0) return undefined
+    doubt.wrong.sort((a, b) => a - b)
+    this.#options.onKnown(doubt.piece, doubt.wrong, now)
     return undefined
   }
 
@@ -167,7 +175,8 @@ export class Repairs {
     for (const [peer, chunk] of this.#exchange.expire(now)) close(chunk, peer).times = TRIES_EACH
     for (const doubt of Array.from(this.#doubts.values())) {
       if (doubt.wanted.size === 0) continue
-      if (now >= doubt.until) this.#giveUp(doubt, now)
+      const most = this.#options.mayHold() ? DOUBT_MS : SHORT_DOUBT_MS
+      if (now - doubt.since >= most) this.#giveUp(doubt, now)
       else this.#goOn(doubt, now)
     }
   }
@@ -206,7 +215,7 @@ export class Repairs {
   #ask(peer: Peer, chunk: Chunk, now: number): void {
     const { piece, tree } = chunk.doubt
     const tried = chunk.tried.get(peer) ?? { times: 0, isOpen: false, notBefore: 0 }
-    if (tried.times === 1) this.#options.askAgain(peer, piece, chunk.block)
+    if (tried.times === 1) this.#options.askAgain(peer, piece, chunk.block, now)
     chunk.tried.set(peer, tried)
     tried.times++
     tried.isOpen = true
@@ -221,7 +230,8 @@ export class Repairs {
     let least = Infinity
     for (const peer of this.#options.peers) {
       const tried = chunk.tried.get(peer)
-      if (!this.#mayTry(peer, chunk) || (tried !== undefined && now < tried.notBefore)) continue
+      if (!this.#mayTry(peer, chunk) || !this.#exchange.mayAsk(peer)) continue
+      if (tried !== undefined && now < tried.notBefore) continue
       const hasPart = chunk.doubt.senders.has(peer.identity) ? 1 : 0
       const weight = (tried?.times ?? 0) * 1e6 + hasPart * 1e5 + this.#exchange.reluctance(peer)
       if (weight >= least) continue
@@ -232,7 +242,7 @@ export class Repairs {
   }
 
   #mayTry(peer: Peer, chunk: Chunk): boolean {
-    if (peer.isLiar || !Bitfield.has(peer.bits, chunk.doubt.piece.index) || !this.#exchange.mayAsk(peer)) return false
+    if (peer.isLiar || !peer.v2 || !Bitfield.has(peer.bits, chunk.doubt.piece.index)) return false
     const tried = chunk.tried.get(peer)
     if (tried === undefined) return true
     return !tried.isOpen && tried.times < TRIES_EACH && (tried.times !== 1 || !peer.peerChoking)
@@ -241,7 +251,10 @@ export class Repairs {
   /** Whether somebody can be asked later. */
   #mayWait(chunk: Chunk): boolean {
     if (chunk.tries >= MOST_TRIES) return false
-    for (const peer of this.#options.peers) if (this.#mayTry(peer, chunk)) return true
+    for (const peer of this.#options.peers) {
+      if (!this.#mayTry(peer, chunk)) continue
+      if (this.#exchange.mayAsk(peer) || this.#exchange.isAnswering(peer)) return true
+    }
     return false
   }
 }
@@ -266,12 +279,9 @@ const close = (chunk: Chunk, peer: Peer): Tried => {
   return tried
 }
 
-/** What lies behind the file's bytes in a piece is padding, which has no leaf. */
-const wrongBlocks = ({ leaves, piece: { bytes }, tree }: Doubt): Array<number> => {
-  const wrong: Array<number> = []
-  for (let block = 0; block < tree.leaves; block++) {
+/** Those of the blocks that differ from their leaf. What lies behind the file's bytes is padding, which has none. */
+const wrongOf = ({ leaves, piece: { bytes }, tree }: Doubt, blocks: ReadonlyArray<number>): Array<number> =>
+  blocks.filter((block) => {
     const own = bytes.subarray(block * BLOCK, Math.min((block + 1) * BLOCK, tree.length))
-    if (!Bytes.equals(Digest.sha256(own), leaves.subarray(block * HASH, (block + 1) * HASH))) wrong.push(block)
-  }
-  return wrong
-}
+    return !Bytes.equals(Digest.sha256(own), leaves.subarray(block * HASH, (block + 1) * HASH))
+  })

@@ -23,6 +23,7 @@ const PEER_ID = INFO_HASH + InfoHash.BYTES
 const V2_AT = INFO_HASH - 1
 const V2_BIT = 0x10
 
+/** @param options `v2`: whether we speak version 2 and have a hash of it for this torrent */
 export const encode = (
   infoHash: InfoHash.InfoHash,
   peerId: PeerId.PeerId,
@@ -40,7 +41,8 @@ export const encode = (
 export const decode = (bytes: Uint8Array, at = 0): Handshake | undefined => {
   for (let i = 0; i < PROTOCOL.length; i++) if (bytes[at + i] !== PROTOCOL[i]) return undefined
   return {
-    reserved: bytes.slice(at + RESERVED, at + INFO_HASH),
+    // Not `slice`, which does not copy where the bytes are a `Buffer`.
+    reserved: Uint8Array.from(bytes.subarray(at + RESERVED, at + INFO_HASH)),
     v2: (bytes[at + V2_AT]! & V2_BIT) !== 0,
     infoHash: InfoHash.fromBytes(bytes.subarray(at + INFO_HASH, at + PEER_ID)),
     peerId: PeerId.fromBytes(bytes.subarray(at + PEER_ID, at + LENGTH))

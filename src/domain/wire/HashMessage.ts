@@ -28,6 +28,11 @@ export const MOST_ASKED = 512
 /** libtorrent asks for all leaves of a piece at once, and calls no more than this valid. */
 export const MOST_SERVED = 8192
 
+/**
+ * Requests that one peer may have open with another; those beyond are rejected, and we never have more. libtorrent has two.
+ */
+export const MOST_OPEN = 64
+
 /** Hashes that a `hashes` message for this range carries. */
 export const count = ({ length, proofLayers }: HashRange): number => length + uncles(length, proofLayers)
 

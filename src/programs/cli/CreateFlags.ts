@@ -3,18 +3,7 @@ import * as Argument from "effect/cli/Argument"
 import * as CliError from "effect/cli/CliError"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
-import * as Glob from "../../domain/Glob.ts"
-import { alsoCalled, making, off, parsed, trackerUrl, type Values, webUrl } from "./Flags.ts"
-
-/** Browsers announce over WebSocket: such a tracker is of no use to us, but to others who read the torrent. */
-const announceUrl = (text: string): string | undefined =>
-  trackerUrl(text) ?? (URL.canParse(text) && /^wss?:$/.test(new URL(text).protocol) ? text : undefined)
-
-/** A tier of BEP 12. */
-const tier = (text: string): ReadonlyArray<string> | undefined => {
-  const urls = text.split(",").map((url) => announceUrl(url.trim()))
-  return urls.every((url) => url !== undefined) ? urls : undefined
-}
+import { alsoCalled, making, off, parsed, tier, type Values, webUrl } from "./Flags.ts"
 
 const output = Flag.String("output").pipe(
   alsoCalled("o", "outfile"),
@@ -61,14 +50,8 @@ export const create = {
   v1: off("v1", "make a version 1 torrent, which every client reads; this is the default"),
   v2: making.v2,
   hybrid: making.hybrid,
-  exclude: parsed("exclude", "GLOB", "a pattern like *.part or cache/**", Glob.compile).pipe(
-    alsoCalled("x"),
-    Flag.withDescription(
-      "leave out files and folders that are called so; with a slash: that lie there; may be repeated"
-    ),
-    Flag.atLeast(0)
-  ),
-  includeHidden: off("include-hidden", "take files and folders whose names begin with a dot"),
+  exclude: making.exclude,
+  includeHidden: making.includeHidden,
   noDate: off("no-date", "say not when it was made (default: $SOURCE_DATE_EPOCH, or the time)"),
   noCreatedBy: off("no-created-by", "say not what it was made with"),
   dryRun: off("dry-run", "only tell what would be made"),

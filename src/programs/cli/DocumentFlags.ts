@@ -3,7 +3,7 @@ import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
 import * as Flags from "./Flags.ts"
 
-const { alsoCalled, maxTorrentSize, off, parsed, quiet, summaryInterval, trackerUrl, webUrl } = Flags
+const { alsoCalled, maxTorrentSize, off, parsed, quiet, summaryInterval, tier, webUrl } = Flags
 
 const torrent = Argument.String("torrent").pipe(
   Argument.withDescription("a .torrent file, - for one on stdin, or its http(s) URL")
@@ -56,9 +56,9 @@ export const edit = {
     Flag.withDescription("where to write the result, - for stdout (default: over the torrent itself)"),
     Flag.optional
   ),
-  addTracker: parsed("add-tracker", "URL", `a URL like ${TRACKER}`, trackerUrl).pipe(
+  addTracker: parsed("add-tracker", "URL[,URL]", `a URL like ${TRACKER}`, tier).pipe(
     alsoCalled("t", "tracker", "announce", "a"),
-    Flag.withDescription("add a tracker, as the last tier; may be repeated"),
+    Flag.withDescription("add a tracker, as the last tier, or a list as one tier; may be repeated"),
     Flag.atLeast(0)
   ),
   removeTracker: url(

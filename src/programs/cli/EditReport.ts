@@ -15,6 +15,8 @@ const Hashes = Schema.Struct({
 /** As `show --json` calls them. */
 const FIELDS = ["announce", "webSeeds", "comment", "source", "private", "name"] as const
 
+export type Field = typeof FIELDS[number]
+
 export const EditReport = Schema.Struct({
   path: documented(text, "The file that was written; null: none was"),
   changed: documented(Schema.Array(Schema.Literals(FIELDS)), "The fields that are others now"),
@@ -26,7 +28,7 @@ export const EditReport = Schema.Struct({
 
 export type EditReport = typeof EditReport.Type
 
-const valuesOf = (metainfo: Metainfo): { readonly [F in typeof FIELDS[number]]: unknown } => ({
+const valuesOf = (metainfo: Metainfo): { readonly [F in Field]: unknown } => ({
   announce: metainfo.trackers,
   webSeeds: metainfo.webSeeds,
   comment: metainfo.comment,

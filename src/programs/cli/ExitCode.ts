@@ -102,7 +102,7 @@ export const TABLE: Table = [
   [2, "nothing came for --stop-timeout seconds"],
   [3, "the torrent was not found"],
   [6, "network problem, or the port is taken"],
-  [7, "stopped before the download was complete"],
+  [7, "stopped before the download was complete or the torrent was made"],
   [9, "the disk is full"],
   [12, "this torrent is running in another process"],
   [13, "a file in the way is not this torrent's"],

@@ -84,8 +84,13 @@ const MAX_ROWS = 200
 const SIZE = 8
 const GAP = 2
 
+/** Longest name or path of a row, in characters. */
+const MOST = 1000
+
 const nameOf = (name: string, entry: Folder | File): string =>
-  Format.printable(isFolder(entry) || entry.symlink === undefined ? name : `${name} -> ${entry.symlink}`)
+  Format.printable(
+    Text.shortened(isFolder(entry) || entry.symlink === undefined ? name : `${name} -> ${entry.symlink}`, MOST)
+  )
 
 /** The lines, as many as a person still reads; the last one says what is left out. */
 export const lines = (files: ReadonlyArray<File>, columns: number, style: Painter.Style): Array<string> => {

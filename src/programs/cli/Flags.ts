@@ -4,6 +4,7 @@ import * as CliError from "effect/cli/CliError"
 import * as Flag from "effect/cli/Flag"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
+import * as Glob from "../../domain/Glob.ts"
 import * as Host from "../../domain/Host.ts"
 import * as PeerAddress from "../../domain/PeerAddress.ts"
 import * as PieceLength from "../../domain/PieceLength.ts"
@@ -75,6 +76,16 @@ export const trackerUrl = (text: string): string | undefined => {
   if (protocol === "udp:") return text
   if (protocol !== "http:" && protocol !== "https:") return undefined
   return pathname === "/" && search === "" ? new URL("/announce", text).href : text
+}
+
+/** Browsers announce over WebSocket: such a tracker is of no use to us, but to others who read the torrent. */
+const announceUrl = (text: string): string | undefined =>
+  trackerUrl(text) ?? (URL.canParse(text) && /^wss?:$/.test(new URL(text).protocol) ? text : undefined)
+
+/** A tier of BEP 12, for those who write a torrent. */
+export const tier = (text: string): ReadonlyArray<string> | undefined => {
+  const urls = text.split(",").map((url) => announceUrl(url.trim()))
+  return urls.every((url) => url !== undefined) ? urls : undefined
 }
 
 /** At most one address for each family. */
@@ -223,6 +234,14 @@ export const leech = {
 
 /** What `seed` and `create` share. */
 export const making = {
+  exclude: parsed("exclude", "GLOB", "a pattern like *.part or cache/**", Glob.compile).pipe(
+    alsoCalled("x"),
+    Flag.withDescription(
+      "leave out files and folders that are called so; with a slash: that lie there; may be repeated"
+    ),
+    Flag.atLeast(0)
+  ),
+  includeHidden: off("include-hidden", "take files and folders whose names begin with a dot"),
   v2: off("v2", "make a version 2 torrent (BEP 52): hashed by 16 KiB, fewer clients read it"),
   hybrid: off("hybrid", "make a torrent of versions 1 and 2 in one"),
   pieceLength: parsed("piece-length", "SIZE", "a multiple of 16K up to 64M", (text) => {

@@ -86,9 +86,19 @@ export const width = (text: string): number => {
   return columns
 }
 
+/** Whether a printable text takes more columns; looks no further than it must. */
+export const isWider = (text: string, columns: number): boolean => {
+  let taken = 0
+  for (const char of text) {
+    taken += widthOf(char)
+    if (taken > columns) return true
+  }
+  return false
+}
+
 /** The text, or as much of its beginning as fits `columns` together with the mark that something is missing. */
 export const cut = (text: string, columns: number, mark: string = "…"): string => {
-  if (width(text) <= columns) return text
+  if (!isWider(text, columns)) return text
   const room = columns - width(mark)
   if (room < 0) return ""
   let kept = ""

@@ -122,16 +122,33 @@ export const parseTorrent = (
       )
   )
 
+/**
+ * A folder with one file in it and that file alone are the same in version 2 (BEP 52, "interpreting paths"): the torrent as
+ * it would be of a folder. `undefined` where there is no such doubt.
+ */
+const asFolder = (metainfo: Metainfo.Metainfo): Metainfo.Metainfo | undefined =>
+  metainfo.version === "2" && !metainfo.multiFile
+    ? { ...metainfo, files: metainfo.files.map((file) => ({ ...file, path: [metainfo.name, ...file.path] })) }
+    : undefined
+
+const hasSamePaths = (one: Metainfo.Metainfo, other: Metainfo.Metainfo): boolean =>
+  one.files.every(({ path }, i) => path.every((name, at) => name === other.files[i]!.path[at]))
+
 /** By the names under which the files are there; by the common ones when there are none. */
-const parseFor = (bytes: Uint8Array, options: LoadOptions) => {
+const parseFor = (bytes: Uint8Array, options: LoadOptions): Result.Result<Metainfo.Metainfo, Failure> => {
   const { dataIn } = options
   if (dataIn === undefined) return parseTorrent(bytes, options)
-  const found = (metainfo: Metainfo.Metainfo) =>
-    metainfo.files.filter((file) => fs.existsSync(path.join(dataIn, ...file.path))).length
-  return Result.flatMap(
-    parseTorrent(bytes, options, "posix"),
-    (posix) => Result.map(parseTorrent(bytes, options), (portable) => found(portable) > found(posix) ? portable : posix)
-  )
+  return Result.gen(function*() {
+    const raw = yield* parseTorrent(bytes, options, "raw")
+    const posix = yield* parseTorrent(bytes, options, "posix")
+    const portable = yield* parseTorrent(bytes, options)
+    const names = hasSamePaths(raw, portable) ? [portable] : [posix, raw, portable]
+    const [first, ...others] = [...names, ...names.flatMap((way) => asFolder(way) ?? [])]
+    if (others.length === 0) return first!
+    const found = (way: Metainfo.Metainfo) =>
+      way.files.filter((file) => fs.existsSync(path.join(dataIn, ...file.path))).length
+    return others.reduce((best, way) => found(way) > found(best) ? way : best, first!)
+  })
 }
 
 export interface Loaded {

@@ -9,6 +9,6 @@ export const of = (source: string): Result.Result<Magnet.Magnet, Failure> | unde
   if (/^\s*magnet:/i.test(source)) {
     return Result.mapError(Magnet.parse(source), ({ message }) => failure(ExitCode.badMagnet, message))
   }
-  const magnet = Magnet.fromHash(source)
+  const magnet = Magnet.fromHash(source.trim())
   return magnet === undefined || fs.existsSync(source) ? undefined : Result.succeed(magnet)
 }

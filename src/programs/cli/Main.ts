@@ -93,23 +93,34 @@ const concludeFailure = (cause: Cause.Cause<unknown>): number => {
   return Runtime.getErrorExitCode(error)
 }
 
+/** What to exit with when stdout has not taken what was written. A reader that has gone away has seen enough. */
+const codeOfLoss = (cause: Error | null): ExitCode | undefined => {
+  const code = SystemCode.of(cause)
+  if (cause === null || code === "EPIPE") return undefined
+  complain(`cannot write to the standard output: ${SystemCode.describe(cause)}`)
+  return code === "ENOSPC" || code === "EDQUOT" ? ExitCode.diskFull : ExitCode.fileError
+}
+
 /** Ends the process once both streams have taken what was written; nothing else that is open may delay it. */
 const leave = (code: number): void => {
-  process.stdout.write("", () => process.stderr.write("", () => process.exit(code)))
+  process.stdout.write("", () => {
+    const loss = codeOfLoss(process.stdout.errored)
+    process.stderr.write("", () => process.exit(loss ?? code))
+  })
 }
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const
 
 /**
- * Waits for the first signal to stop; the second one ends the process at once. A reader of stdout that goes away, like
- * `head`, has seen enough and counts as a signal, a full disk behind it is an error; stderr is not missed.
+ * Waits for the first signal to stop; the second one ends the process at once. A stdout that takes no more, like that of a
+ * reader who has seen enough, counts as a signal; stderr is not missed.
  */
 const stopAsked = Effect.flatMap(Run, (run) =>
-  Effect.callback<ExitCode | undefined>((resume) => {
+  Effect.callback<void>((resume) => {
     let asked = false
-    const ask = (code?: ExitCode) => {
+    const ask = () => {
       asked = true
-      resume(Effect.succeed(code))
+      resume(Effect.void)
     }
     for (const signal of SIGNALS) {
       process.on(signal, () => {
@@ -118,12 +129,7 @@ const stopAsked = Effect.flatMap(Run, (run) =>
         else ask()
       })
     }
-    process.stdout.on("error", (cause) => {
-      const code = SystemCode.of(cause)
-      if (code === "EPIPE") return ask()
-      if (!asked) complain(`cannot write to the standard output (${code ?? cause.message})`)
-      ask(code === "ENOSPC" ? ExitCode.diskFull : ExitCode.fileError)
-    })
+    process.stdout.on("error", ask)
     process.stderr.on("error", () => {})
   }))
 
@@ -155,12 +161,12 @@ const recordFailure = Effect.fnUntraced(function*(cause: Cause.Cause<unknown>) {
 
 /**
  * Runs a command on these arguments to its exit code; fails with what the user has to be told. `stopAsked` ends it, with
- * the code that it gives or else the one that the command has for such an end.
+ * the code that the command has for such an end.
  */
 export const runWith = Effect.fnUntraced(function*<Name extends string, Input, ContextInput, E>(
   command: Command.Command<Name, Input, ContextInput, E, Run | Command.Environment>,
   args: ReadonlyArray<string>,
-  stopAsked: Effect.Effect<ExitCode | undefined, never, Run>
+  stopAsked: Effect.Effect<void, never, Run>
 ) {
   const run = Run.of({
     code: ExitCode.ok,
@@ -173,7 +179,7 @@ export const runWith = Effect.fnUntraced(function*<Name extends string, Input, C
     Effect.tapCause((cause) => args.includes("--json") && !run.toldOfEnd ? recordFailure(cause) : Effect.void),
     Effect.provideService(Run, run)
   )
-  const stopped = Effect.map(Effect.provideService(stopAsked, Run, run), (code) => code ?? run.whenStopped())
+  const stopped = Effect.map(Effect.provideService(stopAsked, Run, run), () => run.whenStopped())
   return yield* Effect.raceFirst(program, stopped)
 }, Effect.provide(CliConfig.layer({ builtIns })))
 

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { spawn } from "node:child_process"
-import type { Metainfo } from "../../domain/Metainfo.ts"
+import * as Metainfo from "../../domain/Metainfo.ts"
 
 /**
  * Splits a command like a shell would, but expands nothing: blanks separate, quotes and backslashes hold together.
@@ -33,7 +33,7 @@ export const localTime = (now: number): string => {
 
 /** What scripts for Transmission expect in their environment. */
 export const environment = (
-  metainfo: Metainfo,
+  metainfo: Metainfo.Metainfo,
   options: {
     readonly dir: string
     readonly downloaded: number
@@ -49,7 +49,7 @@ export const environment = (
   TR_TORRENT_HASH: metainfo.infoHash,
   TR_TORRENT_ID: "1",
   TR_TORRENT_LABELS: "",
-  TR_TORRENT_NAME: metainfo.name,
+  TR_TORRENT_NAME: Metainfo.topOf(metainfo),
   TR_TORRENT_PRIORITY: "0",
   TR_TORRENT_TRACKERS: metainfo.trackers.flat().join(",")
 })

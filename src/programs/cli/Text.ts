@@ -5,9 +5,9 @@ import * as Format from "./Format.ts"
 export const wrap = (text: string, columns: number): Array<string> => {
   const lines: Array<string> = []
   let rest = text
-  while (Format.width(rest) > columns) {
+  while (Format.isWider(rest, columns)) {
     // A character that is wider than the line stands alone all the same.
-    const fits = Format.cut(rest, columns, "") || Array.from(rest)[0]!
+    const fits = Format.cut(rest, columns, "") || String.fromCodePoint(rest.codePointAt(0)!)
     const space = fits.lastIndexOf(" ")
     const end = space > fits.length / 2 ? space : fits.length
     lines.push(rest.slice(0, end))

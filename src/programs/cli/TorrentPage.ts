@@ -96,7 +96,7 @@ const summaryOf = ({ files, pieceCount, pieceLength, totalLength, version }: Sho
 
 const createdOf = ({ createdBy, creationDate }: ShownTorrent): string | undefined => {
   const date = dateOf(creationDate)
-  const when = date === undefined ? [] : [`${date.toISOString().slice(0, 19).replace("T", " ")} UTC`]
+  const when = date === undefined ? [] : [`${date.toISOString().replace("T", " ").replace(/\.\d+Z$/, "")} UTC`]
   const all = [...when, ...createdBy === null ? [] : [`by ${createdBy}`]]
   return all.length === 0 ? undefined : all.join(", ")
 }

@@ -2,20 +2,18 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as fs from "node:fs"
 import * as path from "node:path"
 import * as Magnet from "../../domain/Magnet.ts"
 import type { Metainfo } from "../../domain/Metainfo.ts"
 import * as TorrentLint from "../../domain/TorrentLint.ts"
 import * as Monotonic from "../../services/Monotonic.ts"
-import * as AtomicFile from "../../services/storage/AtomicFile.ts"
-import * as SystemCode from "../../services/SystemCode.ts"
 import { type Plan, TorrentMaker } from "../../services/TorrentMaker.ts"
 import type { CreateOptions } from "./CreateFlags.ts"
 import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 import * as Format from "./Format.ts"
 import { complain, untilStopped } from "./Main.ts"
 import * as Making from "./Making.ts"
+import * as SaveTorrent from "./SaveTorrent.ts"
 
 /** Where the torrent goes: a file, or `-` for stdout. */
 type Target = string
@@ -25,54 +23,25 @@ const STDOUT = "-"
 /** Seconds between progress lines where stderr is no terminal. */
 const SUMMARY_INTERVAL = 10
 
-/** Without links, as far as it is there. */
-const realPath = (file: string): string => {
-  try {
-    return fs.realpathSync(file)
-  } catch {
-    return path.resolve(file)
+/** Less time than that is nobody's concern, and a rate of it says nothing. */
+const SETTLED_MS = 100
+
+/** Refuses what cannot be written before it is hashed, which may take hours; `undefined` for stdout. */
+const placeOf = Effect.fnUntraced(function*(
+  target: Target,
+  plan: Plan,
+  { force, json }: CreateOptions
+): Effect.fn.Return<SaveTorrent.Place | undefined, Failure> {
+  if (target !== STDOUT) {
+    const over = force ? "File" : "Nothing"
+    return yield* SaveTorrent.prepare(target, { over, option: "--output", source: plan.path })
   }
-}
-
-const isBelow = (file: string, folder: string): boolean => `${file}${path.sep}`.startsWith(`${folder}${path.sep}`)
-
-/** Refuses what would cost the user a file, or change what is hashed; the hashing may take hours. */
-const checkTarget = (target: Target, plan: Plan, { force, json }: CreateOptions): Effect.Effect<void, Failure> => {
-  if (target === STDOUT) {
-    if (json) return Effect.fail(failure(ExitCode.usage, "--json and --output - both want stdout"))
-    return process.stdout.isTTY
-      ? Effect.fail(failure(ExitCode.usage, "a torrent is not for a terminal to show; redirect stdout"))
-      : Effect.void
+  if (json) return yield* failure(ExitCode.usage, "--json and --output - both want stdout")
+  if (process.stdout.isTTY) {
+    return yield* failure(ExitCode.usage, "a torrent is not for a terminal to show; redirect stdout")
   }
-  const place = path.join(realPath(path.dirname(target)), path.basename(target))
-  if (isBelow(place, realPath(plan.path))) {
-    return Effect.fail(
-      failure(ExitCode.usage, `${target} would lie in what the torrent is made of; name it with --output`)
-    )
-  }
-  const stats = fs.statSync(target, { throwIfNoEntry: false })
-  if (stats?.isDirectory()) {
-    return Effect.fail(failure(ExitCode.cannotCreate, `${target} is a folder; name a file in it`))
-  }
-  return stats === undefined || force ? Effect.void : Effect.fail(inTheWay(target))
-}
-
-const inTheWay = (target: Target): Failure => failure(ExitCode.fileExists, `${target} exists; --force writes over it`)
-
-const notWritten = (target: Target, cause: unknown): Failure => {
-  const code = SystemCode.of(cause)
-  if (code === "EEXIST") return inTheWay(target)
-  const isFull = code === "ENOSPC" || code === "EDQUOT"
-  return failure(isFull ? ExitCode.diskFull : ExitCode.cannotCreate, `cannot write ${target}: ${code ?? String(cause)}`)
-}
-
-const write = (target: Target, bytes: Uint8Array, { force }: CreateOptions): Effect.Effect<void, Failure> =>
-  target === STDOUT
-    ? Effect.sync(() => void process.stdout.write(bytes))
-    : Effect.tryPromise({
-      try: () => AtomicFile.publish(target, bytes, force),
-      catch: (cause) => notWritten(target, cause)
-    })
+  return undefined
+})
 
 const warningsOf = (plan: Plan, { private: isPrivate, tracker, webSeed }: CreateOptions): ReadonlyArray<string> => [
   ...plan.unshareable === undefined
@@ -101,6 +70,12 @@ interface Result {
 
 const tell = (text: string): void => void process.stderr.write(`${Format.printable(text)}\n`)
 
+/** Of what was left out, and what may not be meant. */
+const tellOf = (plan: Plan, options: CreateOptions): void => {
+  if (!options.quiet) Making.notes(plan.leftOut).forEach(tell)
+  for (const warning of warningsOf(plan, options)) complain(`warning: ${warning}`)
+}
+
 const record = Effect.fnUntraced(function*(plan: Plan, warnings: ReadonlyArray<string>, result: Result | undefined) {
   const { files, leftOut, name, pieceLength, pieces, totalLength: total, version } = plan
   // Most runs need no schema, which takes its time to load.
@@ -125,13 +100,15 @@ const record = Effect.fnUntraced(function*(plan: Plan, warnings: ReadonlyArray<s
 })
 
 const rehearse = Effect.fnUntraced(function*(plan: Plan, target: Target, options: CreateOptions) {
-  const warnings = warningsOf(plan, options)
-  if (options.json) return yield* record(plan, warnings, undefined)
+  if (options.json) return yield* record(plan, warningsOf(plan, options), undefined)
+  tellOf(plan, options)
   process.stdout.write(`${Format.printable(contentOf(plan))}\n`)
   tell(target === STDOUT ? "nothing is written" : `nothing is written; it would be to ${target}`)
 })
 
 const create = Effect.fnUntraced(function*(plan: Plan, target: Target, options: CreateOptions) {
+  const place = yield* placeOf(target, plan, options)
+  if (!options.json) tellOf(plan, options)
   const clock = yield* Clock.Clock
   const startedAt = Monotonic.millis(clock)
   const { bytes, metainfo } = yield* Making.make(plan, {
@@ -144,14 +121,16 @@ const create = Effect.fnUntraced(function*(plan: Plan, target: Target, options: 
     creationDate: options.noDate ? undefined : yield* Making.creationDate
   }, { quiet: options.quiet, summaryInterval: SUMMARY_INTERVAL })
   const ms = Monotonic.millis(clock) - startedAt
-  yield* write(target, bytes, options)
+  if (place !== undefined) yield* SaveTorrent.save(place, bytes)
+  else process.stdout.write(bytes)
   const magnet = Magnet.format(Magnet.fromMetainfo(metainfo))
   if (options.json) return yield* record(plan, warningsOf(plan, options), { metainfo, magnet, target })
   const words = [...Format.hashes(metainfo), ...options.magnet ? [magnet] : []]
   const say = target === STDOUT ? tell : (text: string) => void process.stdout.write(`${text}\n`)
   if (target !== STDOUT || !options.quiet) words.forEach(say)
   if (options.quiet) return
-  tell(`${contentOf(plan)}, made in ${Format.duration(ms)} (${Format.rate(plan.totalLength * 1000 / ms)})`)
+  const time = ms < SETTLED_MS ? "" : `, made in ${Format.duration(ms)} (${Format.rate(plan.totalLength * 1000 / ms)})`
+  tell(`${contentOf(plan)}${time}`)
   if (target !== STDOUT) tell(`written to ${target}`)
 })
 
@@ -166,11 +145,6 @@ export const runCreate = Effect.fnUntraced(function*(options: CreateOptions) {
       includeHidden: options.includeHidden
     })
     const target = Option.getOrElse(options.output, () => `${plan.name}.torrent`)
-    if (!options.dryRun) yield* checkTarget(target, plan, options)
-    if (!options.json) {
-      if (!options.quiet) Making.notes(plan.leftOut).forEach(tell)
-      for (const warning of warningsOf(plan, options)) complain(`warning: ${warning}`)
-    }
     yield* (options.dryRun ? rehearse(plan, target, options) : create(plan, target, options))
     return ExitCode.ok
   })

@@ -31,7 +31,7 @@ const PAYLOAD: ReadonlyArray<readonly [name: string, bytes: number]> = [
   ["extras/stills/002.png", 3 * MIB + 1],
   ["sound.flac", 22 * MIB - 12_345 - 1 - 777],
   ["readme.txt", 777],
-  ["extras/.empty", 0]
+  ["extras/empty", 0]
 ]
 
 /** Between two states of the live line: on a terminal, and where each is a line of its own. */

@@ -4,6 +4,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as MetainfoEditor from "../../domain/MetainfoEditor.ts"
 import type { EditOptions } from "./DocumentFlags.ts"
+import * as EditPage from "./EditPage.ts"
 import * as EditReport from "./EditReport.ts"
 import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 import * as Format from "./Format.ts"
@@ -28,7 +29,7 @@ const textOf = (text: Option.Option<string>, none: boolean): string | null | und
   none ? null : Option.getOrUndefined(text)
 
 const listOf = (
-  add: ReadonlyArray<string>,
+  add: ReadonlyArray<ReadonlyArray<string>>,
   remove: ReadonlyArray<string>,
   clear: boolean
 ): MetainfoEditor.ListEdit | undefined =>
@@ -36,7 +37,7 @@ const listOf = (
 
 const editsOf = (options: EditOptions): MetainfoEditor.Edits => ({
   trackers: listOf(options.addTracker, options.removeTracker, options.noTrackers),
-  webSeeds: listOf(options.addWebseed, options.removeWebseed, options.noWebseeds),
+  webSeeds: listOf(options.addWebseed.map((url) => [url]), options.removeWebseed, options.noWebseeds),
   comment: textOf(options.comment, options.noComment),
   source: textOf(options.source, options.noSource),
   private: options.private ? true : options.public ? false : undefined,
@@ -51,27 +52,9 @@ const targetOf = ({ output, torrent }: EditOptions): Effect.Effect<string | unde
     : Effect.succeed(torrent)
 }
 
-const hashes = ({ infoHash, infoHashV2 }: EditReport.EditReport["before"]): string =>
-  [infoHash, infoHashV2].filter((hash) => hash !== null).join(" and ")
-
-/** What happened, a line for each thing. */
-const lines = (options: EditOptions, report: EditReport.EditReport, isSame: boolean): Array<string> => {
-  const { absent, after, before, changed, infoHashChanged } = report
-  const verb = options.dryRun ? "would change" : "changed"
-  return [
-    ...absent.map((url) => `${options.torrent} has no ${url} to remove`),
-    isSame
-      ? `${options.torrent}: nothing to change`
-      : `${options.torrent}: ${changed.length === 0 ? "what is not shown" : changed.join(", ")} ${verb}`,
-    ...infoHashChanged
-      ? [`the info hash ${verb}, from ${hashes(before)} to ${hashes(after)}: peers of the old torrent are not its own`]
-      : []
-  ]
-}
-
 /** A reader of the document gets nothing else on the standard output. */
 const say = (lines: ReadonlyArray<string>, target: string | undefined): void => {
-  if (target === undefined) { for (const line of lines) complain(line) }
+  if (target === undefined) { for (const line of lines) process.stderr.write(`${Format.printable(line)}\n`) }
   else process.stdout.write(lines.map((line) => `${Format.printable(line)}\n`).join(""))
 }
 
@@ -82,19 +65,29 @@ export const runEdit = Effect.fnUntraced(function*(options: EditOptions) {
     return yield* failure(ExitCode.usage, "nothing is said to be changed; see --help for what can be")
   }
   const target = yield* targetOf(options)
+  const source = options.torrent === STDIO ? "stdin" : options.torrent
   const { bytes: document } = yield* loadDocument({ source: options.torrent, maxBytes: options.maxTorrentSize })
   const edited = yield* Effect.fromResult(Result.mapError(
     MetainfoEditor.edit(document, edits, { maxBytes: Math.max(options.maxTorrentSize, document.length) }),
-    ({ message }) => failure(ExitCode.usage, `${options.torrent} cannot be changed so: ${message}`)
+    ({ message }) => failure(ExitCode.usage, `${source} cannot be changed so: ${message}`)
   ))
   const isSame = edited.bytes === document
   const isWritten = !options.dryRun && (!isSame || Option.isSome(options.output))
-  if (isWritten && target !== undefined) yield* SaveTorrent.save(target, edited.bytes)
+  if (isWritten && target !== undefined) {
+    yield* SaveTorrent.save(
+      yield* SaveTorrent.prepare(target, { over: "Torrent", option: "--output" }),
+      edited.bytes
+    )
+  }
   if (isWritten && target === undefined) process.stdout.write(edited.bytes)
   const report = EditReport.of(edited, isWritten ? target ?? null : null)
   if (options.json) process.stdout.write(`${EditReport.encode(report)}\n`)
-  else say(lines(options, report, isSame), target)
+  else {
+    const isElsewhere = isWritten && target !== undefined && target !== options.torrent
+    const occasion = { source, target: isElsewhere ? target : undefined, isDryRun: options.dryRun }
+    say(EditPage.lines(edited, report, occasion), target)
+  }
   if (edited.after.private && edited.after.trackers.length === 0) {
-    complain(`warning: ${options.torrent}: a private torrent without a tracker: no peer can find another`)
+    complain(`warning: ${source}: a private torrent without a tracker: no peer can find another`)
   }
 })

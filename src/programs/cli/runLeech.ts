@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as path from "node:path"
-import type { Metainfo } from "../../domain/Metainfo.ts"
+import * as Metainfo from "../../domain/Metainfo.ts"
 import type { PeerAddress } from "../../domain/PeerAddress.ts"
 import * as Wanted from "../../domain/Wanted.ts"
 import { Resolver } from "../../services/Resolver.ts"
@@ -42,7 +42,7 @@ export const engineOf = (options: CommonOptions) =>
   })
 
 /** Trackers that a torrent may be announced to besides its own (BEP 27). */
-const allowed = (metainfo: Metainfo, tracker: string | undefined): ReadonlyArray<string> =>
+const allowed = (metainfo: Metainfo.Metainfo, tracker: string | undefined): ReadonlyArray<string> =>
   tracker === undefined || (metainfo.private && metainfo.trackers.length > 0) ||
     metainfo.trackers.flat().includes(tracker)
     ? []
@@ -54,7 +54,7 @@ const allowed = (metainfo: Metainfo, tracker: string | undefined): ReadonlyArray
  * @param lister the tracker that lists the torrent, which the torrent may know by a name that does not lead there from here
  */
 export const trackersOf = (
-  metainfo: Metainfo,
+  metainfo: Metainfo.Metainfo,
   options: CommonOptions,
   lister?: string
 ): Effect.Effect<ReadonlyArray<ReadonlyArray<string>>, Failure> => {
@@ -71,28 +71,30 @@ export const peersOf = ({ peer }: CommonOptions): Effect.Effect<ReadonlyArray<Pe
   Effect.provide(Peers.resolve(peer), Layer.fresh(Resolver.layer))
 
 /** Prints what `--select-file` chooses from. */
-const showFiles = (metainfo: Metainfo): void => {
+const showFiles = (metainfo: Metainfo.Metainfo): void => {
   const files = metainfo.files.map(({ length, padding, path }) => ({ length, path: path.join("/"), pad: padding }))
   process.stdout.write(`${Format.printable(metainfo.name)}  ${Format.bytes(Wanted.sizeOf(metainfo))}\n`)
   process.stdout.write(`info hash ${Format.hashes(metainfo).join(" and ")}\n\n${FileList.table(files)}`)
 }
 
 const checkSelection = (
-  metainfo: Metainfo,
+  metainfo: Metainfo.Metainfo,
   selected: ReadonlySet<number> | undefined
 ): Effect.Effect<void, Failure> => {
   const problem = selected && FileList.unselectable(metainfo.files, selected)
   return problem === undefined ? Effect.void : failure(ExitCode.usage, `${problem}; see --show-files`)
 }
 
-const runHook = Effect.fnUntraced(function*(command: string, metainfo: Metainfo, dir: string, downloaded: number) {
-  const words = OnComplete.split(command)!
-  const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
-  return yield* OnComplete.run(
-    words,
-    OnComplete.environment(metainfo, { dir, downloaded, version: VERSION, now })
-  )
-})
+const runHook = Effect.fnUntraced(
+  function*(command: string, metainfo: Metainfo.Metainfo, dir: string, downloaded: number) {
+    const words = OnComplete.split(command)!
+    const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
+    return yield* OnComplete.run(
+      words,
+      OnComplete.environment(metainfo, { dir, downloaded, version: VERSION, now })
+    )
+  }
+)
 
 /** Fails when nothing arrives for so long. */
 const stall = Effect.fnUntraced(function*({ swarm }: Torrent.Torrent, seconds: number) {
@@ -134,7 +136,7 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
   const stopped = () => isDone ? ExitCode.ok : ExitCode.unfinished
 
   const work = Effect.gen(function*() {
-    const reporter = yield* Reporter.make({ ...options, metainfo, path: path.join(dir, metainfo.name) })
+    const reporter = yield* Reporter.make({ ...options, metainfo, path: path.join(dir, Metainfo.topOf(metainfo)) })
     const run = yield* Run
     yield* Effect.addFinalizer((exit) =>
       Effect.sync(() => {

@@ -1,7 +1,6 @@
 /** `seed`: shares the data of a torrent, or makes a torrent of a file or folder and shares that. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import * as Bitfield from "../../domain/Bitfield.ts"
@@ -9,8 +8,6 @@ import * as Magnet from "../../domain/Magnet.ts"
 import * as Metainfo from "../../domain/Metainfo.ts"
 import * as Runs from "../../domain/Runs.ts"
 import { CatalogueClient } from "../../services/CatalogueClient.ts"
-import * as AtomicFile from "../../services/storage/AtomicFile.ts"
-import * as SystemCode from "../../services/SystemCode.ts"
 import * as Torrent from "../../services/Torrent.ts"
 import type { Incomplete } from "../../services/TorrentError.ts"
 import { TorrentMaker } from "../../services/TorrentMaker.ts"
@@ -23,6 +20,7 @@ import * as Making from "./Making.ts"
 import * as Publish from "./Publish.ts"
 import * as Reporter from "./Reporter.ts"
 import { bindOf, engineOf, peersOf, trackersOf } from "./runLeech.ts"
+import * as SaveTorrent from "./SaveTorrent.ts"
 import * as Sharing from "./Sharing.ts"
 
 interface Source {
@@ -41,32 +39,20 @@ interface Source {
 const isTorrent = (source: string): boolean =>
   source === "-" || /^https?:\/\//i.test(source) || source.toLowerCase().endsWith(".torrent") || !fs.existsSync(source)
 
-/** Refuses what would cost the user a file: the data itself, or anything that is no torrent. */
-const checkSaving = (file: string, source: string): Effect.Effect<void, Failure> => {
-  const target = path.resolve(file)
-  if (`${target}${path.sep}`.startsWith(`${path.resolve(source)}${path.sep}`)) {
-    return failure(ExitCode.usage, `--save-torrent ${file} would write into what is shared; choose another place`)
-  }
-  const isOurs = () => Result.isSuccess(Metainfo.parse(fs.readFileSync(target)))
-  return fs.existsSync(target) && !(fs.statSync(target).isFile() && isOurs())
-    ? failure(ExitCode.fileExists, `${file} exists and is no torrent; choose another name for --save-torrent`)
-    : Effect.void
-}
-
-const saveTorrent = (file: string, bytes: Uint8Array) =>
-  Effect.tryPromise({
-    try: () => AtomicFile.publish(file, bytes, true),
-    catch: (cause) => failure(ExitCode.cannotCreate, `cannot write ${file}: ${SystemCode.describe(cause)}`)
-  })
-
 const makeTorrent = Effect.fnUntraced(function*(options: SeedOptions) {
-  if (Option.isSome(options.saveTorrent)) yield* checkSaving(options.saveTorrent.value, options.source)
+  const place = Option.isNone(options.saveTorrent) ? undefined : yield* SaveTorrent.prepare(options.saveTorrent.value, {
+    over: "Torrent",
+    option: "--save-torrent",
+    source: options.source
+  })
   // A link is followed here, since none is where the files are read: the torrent has the name of what it leads to.
   const source = fs.realpathSync(options.source)
   const plan = yield* Making.plan({
     path: source,
     version: yield* Making.versionOf(options),
-    pieceLength: Option.getOrUndefined(options.pieceLength)
+    pieceLength: Option.getOrUndefined(options.pieceLength),
+    exclude: options.exclude,
+    includeHidden: options.includeHidden
   })
   if (plan.unshareable !== undefined) {
     return yield* failure(ExitCode.usage, `${plan.unshareable} has a name that is not UTF-8; rename it to share it`)
@@ -78,7 +64,7 @@ const makeTorrent = Effect.fnUntraced(function*(options: SeedOptions) {
     createdBy: Making.CREATED_BY,
     creationDate: yield* Making.creationDate
   }, options)
-  if (Option.isSome(options.saveTorrent)) yield* saveTorrent(options.saveTorrent.value, made.bytes)
+  if (place !== undefined) yield* SaveTorrent.save(place, made.bytes)
   if (!options.json) {
     const magnet = Magnet.format(Magnet.fromMetainfo(made.metainfo))
     process.stdout.write([...Format.hashes(made.metainfo), magnet].map((line) => `${line}\n`).join(""))
@@ -114,12 +100,14 @@ const incomplete = (location: string, { have, pieces }: Incomplete): Failure =>
   )
 
 export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
+  let isMade = false
   const work = Effect.gen(function*() {
     const origins = yield* Publish.originsOf(options)
     const peers = yield* peersOf(options)
     const { dir, document, isFresh, metainfo, notes }: Source = yield* sourceOf(options)
+    isMade = true
     const trackers = isFresh && !options.noTracker ? metainfo.trackers : yield* trackersOf(metainfo, options)
-    const location = path.join(dir, metainfo.name)
+    const location = path.join(dir, Metainfo.topOf(metainfo))
     const reporter = yield* Reporter.make({ ...options, metainfo, path: location })
     notes.forEach(reporter.notice)
     const run = yield* Run
@@ -166,6 +154,6 @@ export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
     Effect.scoped(Effect.provide(work, engineOf(options))).pipe(
       Effect.provide([TorrentMaker.layer, CatalogueClient.layer({ localAddress: bindOf(options.bind) })])
     ),
-    () => ExitCode.ok
+    () => isMade ? ExitCode.ok : ExitCode.unfinished
   )
 })

@@ -30,7 +30,8 @@ const MAX_TOKENS = 112 * 1024
 
 /**
  * Of all names together: for 10,000 files a hundred each. Nobody else is served while a torrent is read: with all bounds
- * 10,000 ordinary files take some 50 ms, and the worst that was found, many names outside of ASCII, 130.
+ * 10,000 ordinary files take some 50 ms; the worst that were found, many names outside of ASCII, 130, and the hash trees over
+ * 10,000 files of 17 pieces, 400.
  */
 const MAX_NAME_BYTES = 1024 * 1024
 

@@ -40,8 +40,9 @@ export const make = Effect.fnUntraced(function*(
     return { _tag: "Added" as const, listing }
   })
 
-  const remove = Effect.fnUntraced(function*(infoHash: InfoHash.InfoHash) {
-    if (!listings.has(infoHash)) return false
+  const remove = Effect.fnUntraced(function*(asked: InfoHash.InfoHash) {
+    const infoHash = listings.get(asked)?.infoHash
+    if (infoHash === undefined) return false
     yield* shelf.drop(infoHash)
     forget(infoHash)
     return true

@@ -136,14 +136,18 @@ export const make = Effect.fnUntraced(function*(
     return { _tag: tag, listing: listings.get(listing.infoHash) ?? listing }
   })
 
+  /** The hash that a torrent is kept under: a hybrid may be asked for by its other one. */
+  const kept = (asked: InfoHash.InfoHash) => memory.current().get(asked)?.infoHash ?? asked
+
   return {
     publish,
-    get: (asked) => {
-      const infoHash = memory.current().get(asked)?.infoHash ?? asked
-      return Effect.map(redis.send(["HGET", TORRENTS, infoHash]), (bytes) => Buffer.isBuffer(bytes) ? bytes : undefined)
-    },
-    remove: Effect.fnUntraced(function*(infoHash) {
-      const answer = yield* redis.send(["EVAL", REMOVE, "4", LISTINGS, TORRENTS, BYTES, REMOVALS, infoHash])
+    get: (asked) =>
+      Effect.map(
+        redis.send(["HGET", TORRENTS, kept(asked)]),
+        (bytes) => Buffer.isBuffer(bytes) ? bytes : undefined
+      ),
+    remove: Effect.fnUntraced(function*(asked) {
+      const answer = yield* redis.send(["EVAL", REMOVE, "4", LISTINGS, TORRENTS, BYTES, REMOVALS, kept(asked)])
       yield* memory.refresh
       return answer === 1
     }),

@@ -83,12 +83,15 @@ export class RunHasher {
     const { layout } = this.#task
     const start = PieceLayout.pieceOffset(layout, first)
     const length = PieceLayout.pieceOffset(layout, end - 1) + PieceLayout.pieceSize(layout, end - 1) - start
-    const holes = this.#fill(start, length)
+    const broken = new Set<number>()
+    for (const { from, to } of this.#fill(start, length)) {
+      const last = Math.floor((start + to - 1) / layout.pieceLength)
+      for (let piece = Math.floor((start + from) / layout.pieceLength); piece <= last; piece++) broken.add(piece)
+    }
     for (let piece = first; piece < end; piece++) {
       const at = PieceLayout.pieceOffset(layout, piece) - start
-      const bytes = this.#buffer.subarray(at, at + PieceLayout.pieceSize(layout, piece))
-      if (holes.some((hole) => hole.from < at + bytes.length && hole.to > at)) unread.push(piece)
-      else this.#digest(piece, bytes)
+      if (broken.has(piece)) unread.push(piece)
+      else this.#digest(piece, this.#buffer.subarray(at, at + PieceLayout.pieceSize(layout, piece)))
     }
   }
 

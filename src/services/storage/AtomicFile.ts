@@ -54,6 +54,23 @@ const nameNew = async (temporary: string, file: string): Promise<void> => {
   }
 }
 
+/** A process that was killed may have left a file, and another in a container of its own may have the same id. */
+const MAX_TEMPORARIES = 100
+
+/** Makes a file with a name of its own in the folder. */
+const openTemporary = async (
+  folder: string
+): Promise<{ readonly temporary: string; readonly handle: fs.FileHandle }> => {
+  for (let attempt = 0;; attempt++) {
+    const temporary = path.join(folder, `.freshet-${process.pid}-${attempt}.new`)
+    try {
+      return { temporary, handle: await fs.open(temporary, "wx") }
+    } catch (cause) {
+      if (codeOf(cause) !== "EEXIST" || attempt === MAX_TEMPORARIES) throw cause
+    }
+  }
+}
+
 /**
  * A file for others to read, whole from the moment that it has its name. Where one has that name, it is replaced with
  * `overwrite`, and without it this fails with `EEXIST`.
@@ -62,8 +79,7 @@ const nameNew = async (temporary: string, file: string): Promise<void> => {
  */
 export const publish = async (file: string, bytes: Uint8Array, overwrite: boolean, mode?: number): Promise<void> => {
   const folder = path.dirname(file)
-  const temporary = path.join(folder, `.freshet-${process.pid}.new`)
-  const handle = await fs.open(temporary, "wx")
+  const { handle, temporary } = await openTemporary(folder)
   try {
     try {
       await handle.writeFile(bytes)

@@ -90,7 +90,7 @@ export const start = Effect.fnUntraced(function*(
       onStatus: (status) => tell(index, status)
     }))
 
-  /** Of a private torrent all peers must come from one tracker (BEP 27): the second swarm follows the first. */
+  /** Of a private torrent all peers must come from one tracker (BEP 27): where it has several, the second swarm follows. */
   const follow = Effect.gen(function*() {
     let url = yield* Queue.take(answering)
     while (true) {
@@ -100,6 +100,8 @@ export const start = Effect.fnUntraced(function*(
     }
   })
 
-  const rest = metainfo.swarms.length === 1 ? [] : [metainfo.private ? follow : announce(1, options.trackers)]
-  yield* Effect.forkScoped(Effect.all([announce(0, options.trackers), ...rest], { concurrency: "unbounded" }))
+  const isOne = new Set(options.trackers.flat()).size === 1
+  const second = metainfo.private && !isOne ? follow : announce(1, options.trackers)
+  const all = [announce(0, options.trackers), second].slice(0, metainfo.swarms.length)
+  yield* Effect.forkScoped(Effect.all(all, { concurrency: "unbounded" }))
 })

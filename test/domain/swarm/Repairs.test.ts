@@ -153,9 +153,12 @@ describe("a corrupt piece of version 2", () => {
     { arbitrary: { runs: 100 } }
   )
 
-  /** One piece of four blocks: an honest peer has sent two of them, a liar one wrong and one right one. */
-  const doubtful = (habits: ReadonlyArray<Habit> = []) => {
-    const world = new World(randomOf(1), PayloadV2.torrent([4 * BLOCK], 4 * BLOCK))
+  /** A piece of four blocks: an honest peer has sent two of them, a liar one wrong and one right one. */
+  const doubtful = (habits: ReadonlyArray<Habit> = []) =>
+    doubtfulOf(PayloadV2.torrent([4 * BLOCK], 4 * BLOCK), habits, 1e9)
+
+  const doubtfulOf = (torrent: Torrent, habits: ReadonlyArray<Habit>, memory: number) => {
+    const world = new World(randomOf(1), torrent, memory)
     const { model } = world
     const first = world.seed("Rejects")
     world.blocks(first, 2)
@@ -219,6 +222,44 @@ describe("a corrupt piece of version 2", () => {
     assert.strictEqual(swarm.board.open.get(0)!.missing, 0)
   })
 
+  it("does not take the time since a peer was last asked for the time that it takes to answer", () => {
+    const { first, liar, model, others: [other], swarm } = doubtful(["Rejects"])
+    model.now = 50_000
+    for (let rounds = 0; other!.requests.length === 0; rounds++) {
+      assert.isBelow(rounds, 5)
+      for (const member of [first, liar, other!]) {
+        for (const range of member.hashRequests.splice(0)) swarm.hashReject(member.peer, range, model.now)
+        model.hear(member)
+      }
+    }
+    model.now += 10
+    model.answer(other!)
+    assert.isBelow(other!.peer.window.timeout(), 3000)
+  })
+
+  it.prop("comes right in the end where everybody lied", [seed], ([seed]) => {
+    const random = randomOf(seed)
+    const torrent = randomTorrent(random)
+    const world = new World(random, torrent, 2 * torrent.metainfo.layout.pieceLength)
+    const { model } = world
+    for (let i = 0; i < 2 + below(random, 3); i++) world.seed(HABITS[below(random, 5)]!, true, random() < 0.7)
+    for (let rounds = 0; model.members.length > 0; rounds++) {
+      assert.isBelow(rounds, 3000, "a liar stays")
+      model.tick(1000)
+      for (const member of model.members.slice()) {
+        if (member.isOpen) world.blocks(member, 1 + below(random, 4))
+        if (member.isOpen) world.hashes(member)
+      }
+      while (model.settle());
+      model.check()
+    }
+    assert.strictEqual(model.swarm.haveCount, 0)
+    const honest = world.seed("Serves")
+    world.finish()
+    assert.strictEqual(model.buffers.used, 0)
+    assert.isFalse(model.liars.has(honest.peer.identity))
+  }, { arbitrary: { runs: 40 } })
+
   it("is fetched again as a whole when nobody knows, and its senders are watched", () => {
     const { first, liar, model, others: [other], swarm, world } = doubtful(["Rejects"])
     for (let i = 0; i < 20 && swarm.board.open.get(0)?.missing === 0; i++) {
@@ -254,6 +295,48 @@ describe("a corrupt piece of version 2", () => {
       for (let waited = 4000; waited < 20_000; waited += 1000) model.tick(1000)
       assert.strictEqual(swarm.suspects.size, 1)
     }
+  })
+
+  it("gives way sooner while its memory is wanted for others", () => {
+    for (const [pieces, waits] of [[1, 8000], [3, 20_000]] as const) {
+      const mute = Array.from({ length: 12 }, () => "Mute" as const)
+      const torrent = PayloadV2.torrent([8 * BLOCK], 4 * BLOCK)
+      const { model, swarm } = doubtfulOf(torrent, mute, pieces * 4 * BLOCK)
+      const doubted = Array.from(swarm.board.open.values()).find(({ missing }) => missing === 0)!
+      const stands = () => swarm.board.open.get(doubted.index) === doubted && doubted.missing === 0
+      while (model.now < waits - 1000) {
+        assert.isTrue(stands())
+        model.tick(1000)
+      }
+      assert.isTrue(stands())
+      model.tick(1000)
+      assert.isFalse(stands())
+      assert.strictEqual(swarm.suspects.size, 1)
+    }
+  })
+
+  it("is one of many that one peer knows about: it is asked no more than it takes, and for all of them", () => {
+    const pieces = 150
+    const world = new World(randomOf(1), PayloadV2.torrent([pieces * 2 * BLOCK], 2 * BLOCK))
+    const { model } = world
+    const knows = world.seed("Serves")
+    model.swarm.choke(knows.peer, model.now)
+    knows.requests.length = 0
+    const liar = world.seed("Mute", true)
+    while (model.full.length < pieces) world.blocks(liar, 50)
+    while (model.settle());
+    assert.isFalse(liar.isOpen)
+    for (let answers = 0; answers < pieces; answers++) {
+      model.hear(knows)
+      assert.isAtMost(knows.hashRequests.length, HashMessage.MOST_OPEN)
+      if (knows.hashRequests.length === 0) model.tick(1000)
+      world.hashes(knows)
+    }
+    assert.lengthOf(model.wrong, pieces)
+    assert.strictEqual(model.swarm.suspects.size, 0)
+    model.swarm.unchoke(knows.peer)
+    world.finish()
+    assert.deepStrictEqual(model.liars, new Set([liar.peer.identity]))
   })
 
   it("goes on with others when a peer leaves, lies or talks of what nobody asked", () => {

@@ -63,7 +63,7 @@ export class SwarmModel {
   readonly liars = new Set<number>()
   readonly hashesAsked: Array<Peer> = []
   readonly wrong: Array<Wrong> = []
-  /** Why peers were convicted otherwise than by a whole piece. */
+  /** Why peers were convicted. */
   readonly reasons: Array<string> = []
   /** Blocks of spilled pieces, as the disk would keep them. */
   readonly disk: Uint8Array
@@ -196,7 +196,8 @@ export class SwarmModel {
       }
       if (message.id === Message.REQUEST) {
         assert.isTrue(member.interested, "a request without interest")
-        assert.isFalse(peer.peerChoking, "a request while choked")
+        // Whoever was convicted is taken for choking, and had been asked before.
+        assert.isFalse(peer.peerChoking && !peer.isLiar, "a request while choked")
       }
     }
   }
@@ -226,10 +227,9 @@ export class SwarmModel {
     const right = this.payload.subarray(offset, offset + piece.bytes.length)
     if (Buffer.compare(piece.bytes, right) === 0) {
       this.swarm.landed(piece, this.now)
-      for (const liar of this.swarm.takeLiars()) this.liars.add(liar)
     } else {
       this.corrupted++
-      for (const liar of this.swarm.corrupt(piece, this.now)) this.liars.add(liar)
+      this.swarm.corrupt(piece, this.now)
     }
     this.expel()
     for (const other of this.members) this.hear(other)

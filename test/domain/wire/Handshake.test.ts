@@ -21,12 +21,14 @@ describe("Handshake", () => {
   })
 
   it("reads back what it wrote, anywhere in a buffer, with extension bits kept and copied", () => {
-    const bytes = new Uint8Array(100)
-    bytes.set(Handshake.encode(infoHash, peerId), 7)
-    bytes.set([0, 0, 0, 0, 0, 0x10, 0, 5], 27)
-    const read = Handshake.decode(bytes, 7)
-    bytes.fill(0xee)
-    assert.deepStrictEqual(read, { infoHash, peerId, v2: false, reserved: Uint8Array.of(0, 0, 0, 0, 0, 0x10, 0, 5) })
+    const reserved = Uint8Array.of(0, 0, 0, 0, 0, 0x10, 0, 5)
+    for (const bytes of [new Uint8Array(100), Buffer.alloc(100)]) {
+      bytes.set(Handshake.encode(infoHash, peerId), 7)
+      bytes.set(reserved, 27)
+      const read = Handshake.decode(bytes, 7)
+      bytes.fill(0xee)
+      assert.deepStrictEqual(read, { infoHash, peerId, v2: false, reserved })
+    }
   })
 
   it("says by one bit, the fourth of the last reserved byte, that it speaks version 2", () => {

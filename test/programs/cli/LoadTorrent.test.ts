@@ -7,6 +7,7 @@ import * as os from "node:os"
 import * as path from "node:path"
 import { gzipSync } from "node:zlib"
 import * as Bytes from "../../../src/domain/Bytes.ts"
+import * as MetainfoWriter from "../../../src/domain/MetainfoWriter.ts"
 import { ExitCode } from "../../../src/programs/cli/ExitCode.ts"
 import { loadTorrent } from "../../../src/programs/cli/LoadTorrent.ts"
 
@@ -31,6 +32,37 @@ const file = Effect.fnUntraced(function*(bytes: Uint8Array) {
   const name = path.join(yield* folder, "a.torrent")
   fs.writeFileSync(name, bytes)
   return name
+})
+
+describe("the names of files", () => {
+  it.live("are those by which the data is there", () =>
+    Effect.gen(function*() {
+      const names = ["Makefile", "makefile", "a\\b", "tab\t", "aux"]
+      const source = yield* file(MetainfoWriter.encode({
+        version: "1",
+        name: "top",
+        pieceLength: 16_384,
+        pieceHashes: new Uint8Array(20),
+        files: names.map((name) => ({ path: [name], length: 1 }))
+      }))
+      const namesIn = Effect.fnUntraced(function*(present: ReadonlyArray<string>) {
+        const dir = yield* folder
+        fs.mkdirSync(path.join(dir, "top"))
+        for (const name of present) fs.writeFileSync(path.join(dir, "top", name), "x")
+        const { files } = yield* loadTorrent({ source, maxBytes: MAX, dataIn: dir })
+        return files.map(({ path }) => path.slice(1).join("/"))
+      })
+      const portable = ["Makefile", "makefile.1", "a_b", "tab_", "_aux"]
+      assert.deepStrictEqual(yield* namesIn(names), names)
+      assert.deepStrictEqual(yield* namesIn(portable), portable)
+      assert.deepStrictEqual(yield* namesIn(["Makefile", "aux", "a_b"]), [
+        "Makefile",
+        "makefile.1",
+        "a_b",
+        "tab_",
+        "aux"
+      ])
+    }))
 })
 
 describe("a file", () => {

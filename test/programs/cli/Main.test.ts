@@ -16,7 +16,7 @@ const silent = Layer.merge(
 
 const start = <E>(
   work: Effect.Effect<void, E, Run>,
-  stopAsked: Effect.Effect<ExitCode | undefined>,
+  stopAsked: Effect.Effect<void>,
   ...args: ReadonlyArray<string>
 ) => runWith(Command.make("work", {}, () => work), args, stopAsked).pipe(Effect.provide(silent))
 
@@ -43,10 +43,10 @@ describe("the exit code", () => {
 
 describe("a signal", () => {
   /** Runs until the work has begun, then asks it to stop; what happened, in order, and the exit code. */
-  const stopped = (known: boolean, trouble?: ExitCode) =>
+  const stopped = (known: boolean) =>
     Effect.gen(function*() {
       const begun = yield* Deferred.make<void>()
-      const stop = yield* Deferred.make<ExitCode | undefined>()
+      const stop = yield* Deferred.make<void>()
       const seen: Array<string> = []
       const work = Effect.scoped(Effect.gen(function*() {
         yield* Effect.addFinalizer(() => Effect.andThen(Effect.yieldNow, Effect.sync(() => seen.push("closed"))))
@@ -57,7 +57,7 @@ describe("a signal", () => {
         start(known ? untilStopped(work, () => ExitCode.ok) : work, Deferred.await(stop))
       )
       yield* Deferred.await(begun)
-      yield* Deferred.succeed(stop, trouble)
+      yield* Deferred.succeed(stop, undefined)
       const code = yield* Fiber.join(running)
       seen.push("ended")
       return [...seen, code]
@@ -66,11 +66,6 @@ describe("a signal", () => {
   it.effect("closes what is open before the end, and the command says with what code", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* stopped(true), ["closed", "ended", ExitCode.ok])
-    }))
-
-  it.effect("that comes from trouble ends with its code", () =>
-    Effect.gen(function*() {
-      assert.deepStrictEqual(yield* stopped(true, ExitCode.diskFull), ["closed", "ended", ExitCode.diskFull])
     }))
 
   it.effect("before anything has begun leaves it unfinished", () =>

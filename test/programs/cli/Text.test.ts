@@ -28,6 +28,10 @@ describe("Text", () => {
     assert.deepStrictEqual(Text.hanging("short", 8, 2), ["short"])
   })
 
+  it("wraps what is long in a time that grows with it and not with its square", () => {
+    assert.strictEqual(Text.wrap("x".repeat(3_000_000), 60).length, 50_000)
+  })
+
   it.prop("breaks paragraphs at spaces alone", [hostileText, int(2, 40), int(0, 20)], ([text, columns, indent]) => {
     const printable = Format.printable(text)
     const hang = "#".repeat(Math.min(indent, columns - 2))

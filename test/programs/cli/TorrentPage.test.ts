@@ -88,6 +88,22 @@ describe("the page", () => {
     )
   })
 
+  it("stays short, however deep a file lies", () => {
+    const files = [{ path: `top/${"deep/".repeat(1_000_000)}file`, length: 5, pad: false }]
+    const page = TorrentPage.render({ ...BASE, files }, TorrentPage.NO_HINTS, 60, { color: false, unicode: true })
+    assert.isBelow(page.split("\n").length, 60)
+    assert.include(page.replace(/\s/g, ""), "morecharacters)")
+  })
+
+  it("tells the time of any year", () => {
+    const created = (creationDate: number) =>
+      /created +(.*)/.exec(
+        TorrentPage.render({ ...BASE, creationDate }, TorrentPage.NO_HINTS, 80, { color: false, unicode: true })
+      )?.[1]
+    assert.strictEqual(created(1_700_000_000), "2023-11-14 22:13:20 UTC")
+    assert.strictEqual(created(253_402_300_800), "+010000-01-01 00:00:00 UTC")
+  })
+
   it("stays short, however much there is, and says so", () => {
     const files = Array.from({ length: 100_000 }, (_, i) => ({ path: `top/d${i % 300}/f${i}`, length: 1, pad: false }))
     const comment = "line\n".repeat(10_000)

@@ -74,4 +74,14 @@ describe("AtomicFile", () => {
         assert.deepStrictEqual(fs.readdirSync(folder), ["file"])
       }
     }).pipe(Effect.scoped))
+
+  it.live("publishes beside what a killed process with its id has left", () =>
+    Effect.gen(function*() {
+      const folder = yield* temporary
+      const left = [0, 1].map((n) => `.freshet-${process.pid}-${n}.new`)
+      for (const name of left) fs.writeFileSync(path.join(folder, name), "half")
+      yield* Effect.promise(() => AtomicFile.publish(path.join(folder, "file"), Bytes.fromUtf8("x"), false))
+      assert.deepStrictEqual(fs.readdirSync(folder).sort(), [...left, "file"])
+      for (const name of left) assert.strictEqual(fs.readFileSync(path.join(folder, name), "utf8"), "half")
+    }).pipe(Effect.scoped))
 })
