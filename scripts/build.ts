@@ -5,14 +5,17 @@ import { readdirSync, readFileSync, rmSync } from "node:fs"
 
 const root = new URL("..", import.meta.url).pathname
 const { version } = JSON.parse(readFileSync(`${root}/package.json`, "utf8")) as { version: string }
-/** The one file besides the programs that Node starts by itself. */
-const WORKER = "src/services/hashing/HashWorker.ts"
+/** The files besides the programs that Node starts by itself. */
+const HASH_WORKER = "src/services/hashing/HashWorker.ts"
+const SMALL_FILES_WORKER = "src/services/storage/SmallFilesWorker.ts"
+/** As seen from a program and from a shared chunk, which both lie one folder deep. */
+const builtAs = (worker: string) => JSON.stringify(`../${worker.replace(/^src\/(.*)\.ts$/, "$1.js")}`)
 const programs = readdirSync(`${root}/src/programs`).filter((name) => name.endsWith(".ts"))
 
 rmSync(`${root}/dist`, { recursive: true, force: true })
 await build({
   absWorkingDir: root,
-  entryPoints: [...programs.map((name) => `src/programs/${name}`), WORKER],
+  entryPoints: [...programs.map((name) => `src/programs/${name}`), HASH_WORKER, SMALL_FILES_WORKER],
   outbase: "src",
   outdir: "dist",
   chunkNames: "chunks/[name]-[hash]",
@@ -27,8 +30,8 @@ await build({
   sourcesContent: false,
   define: {
     __FRESHET_VERSION__: JSON.stringify(version),
-    // As seen from a program and from a shared chunk, which both lie one folder deep.
-    __FRESHET_HASH_WORKER__: JSON.stringify(`../${WORKER.replace(/^src\/(.*)\.ts$/, "$1.js")}`)
+    __FRESHET_HASH_WORKER__: builtAs(HASH_WORKER),
+    __FRESHET_SMALL_FILES_WORKER__: builtAs(SMALL_FILES_WORKER)
   },
   banner: {
     js: `import{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);`

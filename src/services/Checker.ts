@@ -99,7 +99,7 @@ const cutToLength = Effect.fnUntraced(function*({ allowOverwrite, metainfo, stor
     if (!allowOverwrite) return yield* notOurs(storage, file, "TooLong")
     if (storage.readOnly) continue
     yield* storage.trim(file)
-    out[file] = yield* storage.statFile(file)
+    out[file] = (yield* storage.statFiles([file]))[0]
   }
   return out
 })

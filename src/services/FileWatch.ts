@@ -17,7 +17,7 @@ const LOOK_MS = 1000
 
 export interface Options {
   readonly metainfo: Metainfo.Metainfo
-  readonly storage: Pick<Storage, "statFile" | "path">
+  readonly storage: Pick<Storage, "statFiles" | "path">
   /** The files that are complete, with the times of their last change by us; may grow and shrink. */
   readonly closed: Resume.Closed
   /** The file is not the one that was verified; told once. */
@@ -35,27 +35,27 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   const lookedAt = new Float64Array(metainfo.files.length).fill(-Infinity)
   const changed = new Set<number>()
 
-  const look = Effect.fnUntraced(function*(file: number) {
-    const stat = yield* storage.statFile(file)
-    // Asked after the look: a file that lost a piece meanwhile is written to again, by us.
-    if (!Bitfield.has(closed.files, file)) return
-    if (stat === undefined) {
-      return yield* FileStoreError.make(FileStoreError.Reason.Missing({ path: storage.path(file) }))
+  const look = Effect.fnUntraced(function*(files: ReadonlyArray<number>) {
+    const stats = yield* storage.statFiles(files)
+    for (const [i, file] of files.entries()) {
+      // Asked after the look: a file that lost a piece meanwhile is written to again, by us.
+      if (!Bitfield.has(closed.files, file)) continue
+      const stat = stats[i]
+      if (stat === undefined) {
+        return yield* FileStoreError.make(FileStoreError.Reason.Missing({ path: storage.path(file) }))
+      }
+      if (stat.length === metainfo.files[file]!.length && stat.mtimeNs === closed.mtimes[file]) continue
+      changed.add(file)
+      onChanged(file)
     }
-    if (stat.length === metainfo.files[file]!.length && stat.mtimeNs === closed.mtimes[file]) return
-    changed.add(file)
-    onChanged(file)
   })
 
-  const confirmFile = (file: number): Effect.Effect<void, FileStoreError.FileStoreError> =>
-    Effect.andThen(
-      changed.has(file) ? Effect.void : look(file),
-      Effect.suspend(() =>
-        changed.has(file)
-          ? Effect.fail(FileStoreError.make(FileStoreError.Reason.Changed({ path: storage.path(file) })))
-          : Effect.void
-      )
-    )
+  const confirmFiles = Effect.fnUntraced(function*(files: ReadonlyArray<number>) {
+    yield* look(files.filter((file) => !changed.has(file)))
+    const other = files.find((file) => changed.has(file))
+    if (other === undefined) return
+    return yield* FileStoreError.make(FileStoreError.Reason.Changed({ path: storage.path(other) }))
+  })
 
   return {
     confirm: (offset, length) => {
@@ -65,7 +65,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
       )
       if (due.length === 0) return Effect.void
       for (const { file } of due) lookedAt[file] = now
-      return Effect.forEach(due, ({ file }) => confirmFile(file), { discard: true })
+      return confirmFiles(due.map(({ file }) => file))
     }
   }
 })

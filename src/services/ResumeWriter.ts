@@ -95,10 +95,11 @@ export const make = Effect.fnUntraced(function*(
 const saveOnce = Effect.fnUntraced(function*({ handle, metainfo, onWarning, storage }: Options, changes: Changes) {
   const { finished, record } = changes.capture()
   yield* storage.sync
-  for (const file of finished) {
-    const stat = yield* storage.statFile(file)
+  const stats = yield* storage.statFiles(finished)
+  finished.forEach((file, i) => {
+    const stat = stats[i]
     if (stat !== undefined) changes.close(file, stat)
-  }
+  })
   const warning = yield* handle.save(metainfo, { ...record, closed: changes.closed })
   if (warning !== undefined && changes.retryLater()) onWarning(warning)
   if (warning === undefined) changes.saved()

@@ -90,10 +90,16 @@ const behavesLikeBytes = Effect.fnUntraced(function*(scenario: Scenario, dir: st
 const reasonOf = (effect: Effect.Effect<unknown, FileStoreError, FileStore | Scope.Scope>) =>
   Effect.map(Effect.flip(effect), (error) => error.reason._tag)
 
-const onDisk = <A, E>(effect: Effect.Effect<A, E, FileStore | Scope.Scope>, maxOpenFiles = 64) =>
-  Effect.scoped(effect).pipe(Effect.provide(FileStore.layerDisk({ maxOpenFiles })))
+/** @param many from how many files on the small ones are dealt with in a thread */
+const onDiskWith = (many: number) => <A, E>(effect: Effect.Effect<A, E, FileStore | Scope.Scope>, maxOpenFiles = 64) =>
+  Effect.scoped(effect).pipe(Effect.provide(FileStore.layerDisk({ maxOpenFiles, many })))
 
-describe("FileStore", () => {
+describe.each([
+  { name: "FileStore, file by file", many: Infinity },
+  { name: "FileStore, small files in one go", many: 1 }
+])("$name", ({ many }) => {
+  const onDisk = onDiskWith(many)
+
   it.live.prop("on disk behaves like one run of bytes", scenario, (input) =>
     Effect.scoped(Effect.gen(function*() {
       const dir = yield* Support.temporary
@@ -113,18 +119,7 @@ describe("FileStore", () => {
           assert.strictEqual(stats[index]?.length, file.length)
         }
       })
-    })), { arbitrary: { runs: 60 } })
-
-  it.effect.prop("in memory behaves like one run of bytes", scenario, (input) => {
-    const disk = MemoryDisk.make()
-    return Effect.gen(function*() {
-      const { metainfo, model, storage } = yield* behavesLikeBytes(input, "/downloads")
-      metainfo.files.forEach((file, index) => {
-        const found = MemoryDisk.contentOf(disk, storage.path(index))
-        if (found !== undefined) assert.deepStrictEqual(found, model.subarray(file.offset, file.offset + file.length))
-      })
-    }).pipe(Effect.provide(FileStore.layerMemory(disk)))
-  }, { arbitrary: { runs: 200 } })
+    })), { arbitrary: { runs: many === 1 ? 15 : 60 } })
 
   it.live("never follows a link, in the place of a file or of a folder", () =>
     Effect.gen(function*() {
@@ -148,7 +143,7 @@ describe("FileStore", () => {
           const bytes = payload.slice(file * 8, file * 8 + 8)
           assert.strictEqual(yield* reasonOf(storage.write(file * 8, bytes)), "Link")
           assert.strictEqual(yield* reasonOf(storage.read(file * 8, bytes)), "Link")
-          assert.strictEqual(yield* reasonOf(storage.statFile(file)), "Link")
+          assert.strictEqual(yield* reasonOf(storage.statFiles([file])), "Link")
         }
         yield* storage.write(24, payload.slice(24))
       }))
@@ -179,41 +174,6 @@ describe("FileStore", () => {
         Effect.flatMap(store.open({ metainfo, dir: path.join(dir, "link") }), (storage) =>
           storage.write(0, payload))))
       assert.deepStrictEqual(new Uint8Array(fs.readFileSync(path.join(dir, "real", "file"))), payload)
-    }))
-
-  it.live("keeps to its bound of open files, and closes them all", () =>
-    Effect.gen(function*() {
-      const dir = yield* Support.temporary
-      const torrent = Support.torrent(Array.from({ length: 500 }, () => ({ length: 10 })), 64)
-      const { layout } = torrent.metainfo
-      const openIn = () =>
-        fs.readdirSync("/proc/self/fd").filter((fd) => {
-          try {
-            return fs.readlinkSync(`/proc/self/fd/${fd}`).startsWith(dir)
-          } catch {
-            return false
-          }
-        }).length
-      const seen: Array<number> = []
-      yield* onDisk(
-        Effect.gen(function*() {
-          const storage = yield* (yield* FileStore).open({ metainfo: torrent.metainfo, dir })
-          const pieces = Array.from({ length: layout.pieces }, (_, piece) => piece)
-          yield* Effect.forEach(pieces, (piece) =>
-            Effect.andThen(
-              storage.write(piece * 64, Support.piece(torrent, piece)),
-              Effect.sync(() => seen.push(openIn()))
-            ), { concurrency: 40 })
-          yield* storage.sync
-          const all = new Uint8Array(layout.totalLength)
-          yield* storage.read(0, all)
-          assert.deepStrictEqual(all, torrent.payload)
-        }),
-        8
-      )
-      assert.isAtMost(Math.max(...seen), 8)
-      assert.isAtLeast(Math.max(...seen), 4)
-      assert.strictEqual(openIn(), 0)
     }))
 
   it.live("a file that was cut, deleted or never there has a name for it", () =>
@@ -321,6 +281,72 @@ describe("FileStore", () => {
       yield* Effect.addFinalizer(() => Effect.sync(() => spawnSync("umount", [path.join(dir, "mount")])))
       assert.strictEqual(yield* write(path.join(dir, "mount")), "ReadOnly")
       assert.strictEqual(yield* write(path.join(dir, "mount", "below")), "ReadOnly")
+    }))
+})
+
+describe("FileStore", () => {
+  it.effect.prop("in memory behaves like one run of bytes", scenario, (input) => {
+    const disk = MemoryDisk.make()
+    return Effect.gen(function*() {
+      const { metainfo, model, storage } = yield* behavesLikeBytes(input, "/downloads")
+      metainfo.files.forEach((file, index) => {
+        const found = MemoryDisk.contentOf(disk, storage.path(index))
+        if (found !== undefined) assert.deepStrictEqual(found, model.subarray(file.offset, file.offset + file.length))
+      })
+    }).pipe(Effect.provide(FileStore.layerMemory(disk)))
+  }, { arbitrary: { runs: 200 } })
+
+  it.live("keeps to its bound of open files, and closes them all", () =>
+    Effect.gen(function*() {
+      const dir = yield* Support.temporary
+      const torrent = Support.torrent(Array.from({ length: 500 }, () => ({ length: 10 })), 64)
+      const { layout } = torrent.metainfo
+      const openIn = () =>
+        fs.readdirSync("/proc/self/fd").filter((fd) => {
+          try {
+            return fs.readlinkSync(`/proc/self/fd/${fd}`).startsWith(dir)
+          } catch {
+            return false
+          }
+        }).length
+      const seen: Array<number> = []
+      yield* onDiskWith(Infinity)(
+        Effect.gen(function*() {
+          const storage = yield* (yield* FileStore).open({ metainfo: torrent.metainfo, dir })
+          const pieces = Array.from({ length: layout.pieces }, (_, piece) => piece)
+          yield* Effect.forEach(pieces, (piece) =>
+            Effect.andThen(
+              storage.write(piece * 64, Support.piece(torrent, piece)),
+              Effect.sync(() => seen.push(openIn()))
+            ), { concurrency: 40 })
+          yield* storage.sync
+          const all = new Uint8Array(layout.totalLength)
+          yield* storage.read(0, all)
+          assert.deepStrictEqual(all, torrent.payload)
+        }),
+        8
+      )
+      assert.isAtMost(Math.max(...seen), 8)
+      assert.isAtLeast(Math.max(...seen), 4)
+      assert.strictEqual(openIn(), 0)
+    }))
+
+  it.live("looks at a folder anew each time: one that became a link is not followed", () =>
+    Effect.gen(function*() {
+      const dir = yield* Support.temporary
+      const outside = yield* Support.temporary
+      const torrent = Support.torrent([{ length: 8, path: ["f", "a"] }, { length: 8, path: ["f", "b"] }], 8)
+      yield* onDiskWith(1)(Effect.gen(function*() {
+        const storage = yield* (yield* FileStore).open({ metainfo: torrent.metainfo, dir })
+        yield* storage.write(0, Support.piece(torrent, 0))
+        fs.renameSync(path.join(dir, "f"), path.join(outside, "f"))
+        fs.symlinkSync(path.join(outside, "f"), path.join(dir, "f"))
+        assert.strictEqual(yield* reasonOf(storage.write(8, Support.piece(torrent, 1))), "Link")
+        assert.strictEqual(yield* reasonOf(storage.read(0, new Uint8Array(8))), "Link")
+        assert.strictEqual(yield* reasonOf(storage.stat), "Link")
+        assert.strictEqual(yield* reasonOf(storage.sync), "Link")
+      }))
+      assert.deepStrictEqual(fs.readdirSync(path.join(outside, "f")), ["a"])
     }))
 
   it.effect("the memory layer fills up and empties again", () => {

@@ -148,7 +148,7 @@ describe("ResumeWriter", () => {
       yield* writer.flush
       assert.deepStrictEqual(saved[1]!.closed.files, Uint8Array.of(0))
       yield* writer.flush
-      const stat = yield* storage.statFile(0)
+      const [stat] = yield* storage.statFiles([0])
       assert.deepStrictEqual(saved[2]!.closed.files, Uint8Array.of(0b1000_0000))
       assert.strictEqual(saved[2]!.closed.mtimes[0], stat?.mtimeNs)
       writer.noteLost(1)

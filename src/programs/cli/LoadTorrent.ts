@@ -139,10 +139,11 @@ const parseFor = (bytes: Uint8Array, options: LoadOptions): Result.Result<Metain
   const { dataIn } = options
   if (dataIn === undefined) return parseTorrent(bytes, options)
   return Result.gen(function*() {
-    const raw = yield* parseTorrent(bytes, options, "raw")
-    const posix = yield* parseTorrent(bytes, options, "posix")
     const portable = yield* parseTorrent(bytes, options)
-    const names = hasSamePaths(raw, portable) ? [portable] : [posix, raw, portable]
+    const raw = yield* parseTorrent(bytes, options, "raw")
+    const names = hasSamePaths(raw, portable)
+      ? [portable]
+      : [yield* parseTorrent(bytes, options, "posix"), raw, portable]
     const [first, ...others] = [...names, ...names.flatMap((way) => asFolder(way) ?? [])]
     if (others.length === 0) return first!
     const found = (way: Metainfo.Metainfo) =>

@@ -223,7 +223,10 @@ export const make = Effect.fnUntraced(function*(
       const downloadMs = (finishedAt ?? endedAt) - startedAt
       const elapsedMs = endedAt - startedAt
       if (failure !== undefined) write((head) => ({ type: "error", ...head, message: failure, exitCode }))
-      if (torrent === undefined) return
+      if (torrent === undefined) {
+        if (failure === undefined) notice(`${Format.printable(metainfo.name)}: stopped while its files were checked`)
+        return
+      }
       write((head) => ({
         type: "summary",
         ...head,

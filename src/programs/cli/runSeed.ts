@@ -114,7 +114,8 @@ export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
     let isSharing = false
     yield* Effect.addFinalizer((exit) =>
       Effect.sync(() => {
-        if (!isSharing) return
+        // What fails before is told by who runs the program.
+        if (!isSharing && messageOf(exit) !== undefined) return
         run.toldOfEnd = true
         reporter.summary(codeOf(exit, ExitCode.ok), messageOf(exit))
       })

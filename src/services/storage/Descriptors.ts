@@ -48,7 +48,8 @@ export interface Descriptors {
 
 export const make = (maxOpenFiles: number): Descriptors => new Pool(Math.max(1, maxOpenFiles))
 
-const isExhausted = ({ reason }: FileStoreError.FileStoreError): boolean =>
+/** Whether the process may open no more files. */
+export const isExhausted = ({ reason }: FileStoreError.FileStoreError): boolean =>
   reason._tag === "Io" && (reason.code === "EMFILE" || reason.code === "ENFILE")
 
 class Pool implements Descriptors {

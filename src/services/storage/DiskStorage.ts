@@ -4,8 +4,11 @@ import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as fs from "node:fs"
 import * as path from "node:path"
+import type * as Resume from "../../domain/Resume.ts"
+import type { Clerk } from "./Clerk.ts"
 import * as Descriptors from "./Descriptors.ts"
 import * as FileStoreError from "./FileStoreError.ts"
+import * as InGoes from "./InGoes.ts"
 import * as Places from "./Places.ts"
 import * as SafePlace from "./SafePlace.ts"
 import type { OpenOptions, Storage } from "./Storage.ts"
@@ -23,6 +26,9 @@ type Operate = (
 ) => void
 
 const { Reason } = FileStoreError
+
+/** Bytes of the largest file that is opened, moved and closed in one go: with more, what is moved costs more than the rest. */
+const SMALL = 128 * 1024
 
 /** How many files are looked at, or created, at a time: libuv has four threads, and the network's DNS wants one. */
 const SWEEP = 3
@@ -42,14 +48,29 @@ const makeRoot = (root: string): Effect.Effect<ReadonlyArray<string>, Error> =>
 
 const isInTheWay = ({ reason }: Error): boolean => reason._tag === "Link" || reason._tag === "NotAFile"
 
+/** What all torrents of a store share. */
+export interface Shared {
+  readonly descriptors: Descriptors.Descriptors
+  readonly clerk: Clerk
+  /** From how many files on a torrent has its small ones dealt with by the clerk. */
+  readonly many: number
+}
+
+/** A run of bytes of small files. */
+interface Batch {
+  readonly spans: ReadonlyArray<InGoes.Span>
+  /** Where it ends in the bytes that are moved. */
+  readonly end: number
+}
+
 export const make = Effect.fnUntraced(function*(
-  descriptors: Descriptors.Descriptors,
+  shared: Shared,
   options: OpenOptions
 ): Effect.fn.Return<Storage, Error, Scope.Scope> {
   const root = path.resolve(options.dir)
   const parents = options.readOnly === true ? [] : yield* makeRoot(root)
   const disk = yield* Effect.acquireRelease(
-    Effect.sync(() => new Disk(descriptors, options, root)),
+    Effect.sync(() => new Disk(shared, options, root)),
     (disk) => disk.close
   )
   parents.forEach((parent) => disk.created.add(parent))
@@ -63,6 +84,8 @@ class Disk implements Storage {
   readonly #options: OpenOptions
   readonly #root: string
   readonly #descriptors: Descriptors.Descriptors
+  /** For the small files of a torrent that has many. */
+  readonly #inGoes: InGoes.InGoes | undefined
   readonly #slots: ReadonlyArray<Descriptors.Slot>
   readonly #part: Descriptors.Slot | undefined
   #places: Places.Places
@@ -74,11 +97,15 @@ class Disk implements Storage {
   #broken: Error | undefined
   readonly #syncing = Semaphore.makeUnsafe(1)
 
-  constructor(descriptors: Descriptors.Descriptors, options: OpenOptions, root: string) {
+  constructor({ clerk, descriptors, many }: Shared, options: OpenOptions, root: string) {
     this.#options = options
     this.#root = root
     this.readOnly = options.readOnly === true
     this.#descriptors = descriptors
+    const { files } = options.metainfo
+    this.#inGoes = files.length < many
+      ? undefined
+      : new InGoes.InGoes(clerk, root, files, (folder) => this.created.add(folder))
     this.#slots = options.metainfo.files.map((file) => this.#slot(root, file.path))
     const part = options.partFile
     this.#part = part === undefined ? undefined : this.#slot(path.dirname(part), [path.basename(part)])
@@ -96,8 +123,12 @@ class Disk implements Storage {
       const opened = await SafePlace.openFile(root, components, mode, (parent) => this.created.add(parent))
       if (!this.#closed) return opened
       fs.closeSync(opened.fd)
-      throw FileStoreError.make(Reason.Io({ path: place, code: "EBADF", operation: "opening" }))
+      throw this.#isClosed(place)
     })
+  }
+
+  #isClosed(place: string): Error {
+    return FileStoreError.make(Reason.Io({ path: place, code: "EBADF", operation: "opening" }))
   }
 
   get findPlaces(): Effect.Effect<void, Error> {
@@ -107,20 +138,14 @@ class Disk implements Storage {
       _,
       index
     ) => (this.#places.of(index) === "None" || selected(index) ? [] : [index]))
-    const there = new Set<number>()
-    const known = new Set<string>()
-    return Effect.forEach(
-      unwanted,
-      (file) =>
-        this.#look(file, known).pipe(
-          // A link or a folder in the place of an unwanted file is left alone: its bytes go to the part file.
-          Effect.catchIf(isInTheWay, () => Effect.undefined),
-          Effect.map((stat) => stat && there.add(file))
-        ),
-      { concurrency: SWEEP, discard: true }
-    ).pipe(Effect.andThen(Effect.sync(() => {
+    return Effect.flatMap(this.#looks(unwanted), (looks) => {
+      const error = looks.filter(InGoes.isError).find((error) => !isInTheWay(error))
+      if (error !== undefined) return Effect.fail(error)
+      // A link or a folder in the place of an unwanted file is left alone: its bytes go to the part file.
+      const there = new Set(unwanted.filter((_, i) => looks[i] !== undefined && !InGoes.isError(looks[i])))
       this.#places = this.#placesWith((file) => there.has(file))
-    })))
+      return Effect.void
+    })
   }
 
   /** Files without bytes are never written to, so they are made here. */
@@ -129,6 +154,7 @@ class Disk implements Storage {
     const empty = Array.from(files.keys()).filter((file) =>
       files[file]!.length === 0 && this.#places.of(file) !== "None" && (selected?.(file) ?? true)
     )
+    if (this.#inGoes !== undefined) return this.#inGoes.create(empty)
     const known = new Set<string>()
     const create = (file: number) => this.#with(this.#slots[file]!, true, (_descriptor, done) => done())
     return Effect.forEach(
@@ -153,14 +179,41 @@ class Disk implements Storage {
         return resume(Effect.die(new RangeError(`bytes ${offset} to ${offset + bytes.length} are not in the payload`)))
       }
       if (write && this.readOnly) return resume(Effect.fail(FileStoreError.make(Reason.ReadOnly({ path: this.#root }))))
-      this.#run(offset, bytes, 0, write, (error) => resume(error === undefined ? Effect.void : Effect.fail(error)))
+      this.#run(
+        offset,
+        bytes,
+        0,
+        write,
+        this.#inGoes,
+        (error) => resume(error === undefined ? Effect.void : Effect.fail(error))
+      )
     }))
   }
 
-  /** Moves what is left of `bytes` from `at` on, one file at a time. */
-  #run(offset: number, bytes: Uint8Array, at: number, write: boolean, done: (error?: Error) => void): void {
+  /**
+   * Moves what is left of `bytes` from `at` on, one file or many small ones at a time. Without `inGoes` all files go through
+   * the pool, which knows what to do when the process may open no more of them.
+   */
+  #run(
+    offset: number,
+    bytes: Uint8Array,
+    at: number,
+    write: boolean,
+    inGoes: InGoes.InGoes | undefined,
+    done: (error?: Error) => void
+  ): void {
     const { files } = this.#options.metainfo
     while (at < bytes.length) {
+      const batch = inGoes && this.#batch(offset, bytes, at, write)
+      if (batch !== undefined) {
+        if (this.#closed) return done(this.#isClosed(this.#root))
+        const onWritten = (file: number) => this.#dirty.add(this.#slots[file]!)
+        return inGoes!.move(batch.spans, write, onWritten, (error) => {
+          if (error === undefined) this.#run(offset, bytes, batch.end, write, inGoes, done)
+          else if (Descriptors.isExhausted(error)) this.#run(offset, bytes, at, write, undefined, done)
+          else done(error)
+        })
+      }
       const start = offset + at
       const index = this.#places.fileAt(start)
       const end = Math.min(bytes.length, this.#places.endAt(start) - offset)
@@ -170,7 +223,7 @@ class Disk implements Storage {
         const slot = inPart ? this.#part! : this.#slots[index]!
         const position = inPart ? start : start - files[index]!.offset
         return this.#span(slot, bytes, at, end, position, write, (error) => {
-          if (error === undefined && end < bytes.length) this.#run(offset, bytes, end, write, done)
+          if (error === undefined && end < bytes.length) this.#run(offset, bytes, end, write, inGoes, done)
           else done(error)
         })
       }
@@ -178,6 +231,28 @@ class Disk implements Storage {
       at = end
     }
     done()
+  }
+
+  #isSmall(file: number): boolean {
+    return this.#places.of(file) === "Own" && this.#options.metainfo.files[file]!.length <= SMALL
+  }
+
+  /** What `bytes` has of small files from `at` on, up to the first that is none; what is read of gaps is zero. */
+  #batch(offset: number, bytes: Uint8Array, at: number, write: boolean): Batch | undefined {
+    const spans: Array<Batch["spans"][number]> = []
+    let end = at
+    while (end < bytes.length) {
+      const start = offset + end
+      const file = this.#places.fileAt(start)
+      const next = Math.min(bytes.length, this.#places.endAt(start) - offset)
+      if (file !== undefined && this.#places.of(file) !== "None") {
+        if (!this.#isSmall(file)) break
+        const position = start - this.#options.metainfo.files[file]!.offset
+        spans.push({ file, position, bytes: bytes.subarray(end, next) })
+      } else if (!write) bytes.fill(0, end, next)
+      end = next
+    }
+    return spans.length === 0 ? undefined : { spans, end }
   }
 
   /** Moves `bytes[at, end)` to or from one file, however few bytes the system takes at a time. */
@@ -235,7 +310,13 @@ class Disk implements Storage {
       if (this.#broken !== undefined) return Effect.fail(this.#broken)
       const dirty = this.#dirty
       this.#dirty = new Set()
-      return Effect.forEach(dirty, (slot) => this.#syncFile(slot), { concurrency: 2, discard: true }).pipe(
+      const small = this.#inGoes === undefined
+        ? []
+        : this.#slots.flatMap((slot, i) => dirty.has(slot) && this.#isSmall(i) ? [i] : [])
+      for (const file of small) dirty.delete(this.#slots[file]!)
+      return this.#syncEach(dirty).pipe(
+        Effect.andThen(this.#inGoes?.sync(small) ?? Effect.void),
+        Effect.catchIf(Descriptors.isExhausted, () => this.#syncEach(small.map((file) => this.#slots[file]!))),
         Effect.andThen(Effect.suspend(() => this.#syncFolders())),
         Effect.tapError((error) =>
           Effect.sync(() => {
@@ -244,6 +325,10 @@ class Disk implements Storage {
         )
       )
     })))
+  }
+
+  #syncEach(slots: Iterable<Descriptors.Slot>): Effect.Effect<void, Error> {
+    return Effect.forEach(slots, (slot) => this.#syncFile(slot), { concurrency: 2, discard: true })
   }
 
   /** `fsync`, not `fdatasync`: the resume record goes by the modification time, so that must survive too. */
@@ -269,22 +354,45 @@ class Disk implements Storage {
     return attempt(place, () => SafePlace.stat(this.#root, this.#options.metainfo.files[file]!.path, known))
   }
 
-  get stat() {
+  /** What is in the place of each of these files. */
+  #looks(files: ReadonlyArray<number>): Effect.Effect<ReadonlyArray<InGoes.Look>> {
+    if (this.#inGoes !== undefined) return this.#inGoes.looks(files)
     const known = new Set<string>()
-    return Effect.forEach(this.#slots, (_, file) => this.#statFile(file, known), { concurrency: SWEEP })
+    const look = (file: number): Effect.Effect<InGoes.Look> =>
+      Effect.match(this.#look(file, known), { onFailure: (error) => error, onSuccess: (stat) => stat })
+    return Effect.forEach(files, look, { concurrency: SWEEP })
   }
 
-  readonly statFile = (file: number) => this.#statFile(file, new Set())
+  get stat() {
+    return this.statFiles(Array.from(this.#slots.keys()))
+  }
 
-  #statFile(file: number, known: Set<string>) {
-    if (this.#places.of(file) === "None") return Effect.undefined
-    if (this.#places.of(file) === "Own") return this.#look(file, known)
+  readonly statFiles = (files: ReadonlyArray<number>) => this.#statFiles(files)
+
+  readonly #statFiles = Effect.fnUntraced(
+    function*(
+      this: Disk,
+      files: ReadonlyArray<number>
+    ): Effect.fn.Return<ReadonlyArray<Resume.FileStat | undefined>, Error> {
+      const own = files.filter((file) => this.#places.of(file) === "Own")
+      const looks = yield* this.#looks(own)
+      const stats = new Map<number, Resume.FileStat | undefined>()
+      for (const [i, look] of looks.entries()) {
+        if (InGoes.isError(look)) return yield* look
+        stats.set(own[i]!, look)
+      }
+      const part = files.some(this.inPart) ? yield* this.#lookAtPart() : undefined
+      return files.map((file) => {
+        if (part === undefined || !this.inPart(file)) return stats.get(file)
+        const { length, offset } = this.#options.metainfo.files[file]!
+        return { ...part, length: Math.min(length, Math.max(0, part.length - offset)) }
+      })
+    }.bind(this)
+  )
+
+  #lookAtPart() {
     const place = this.#part!.path
-    const { length, offset } = this.#options.metainfo.files[file]!
-    return Effect.map(
-      attempt(place, () => SafePlace.stat(path.dirname(place), [path.basename(place)])),
-      (part) => part && { ...part, length: Math.min(length, Math.max(0, part.length - offset)) }
-    )
+    return attempt(place, () => SafePlace.stat(path.dirname(place), [path.basename(place)]))
   }
 
   readonly trim = (file: number): Effect.Effect<void, Error> => {

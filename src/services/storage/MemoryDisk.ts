@@ -144,7 +144,7 @@ export const open = (disk: MemoryDisk, options: OpenOptions): Storage => {
       disk.syncs++
     }),
     stat: Effect.sync(() => files.map((_, file) => statFile(file))),
-    statFile: (file) => Effect.sync(() => statFile(file)),
+    statFiles: (files) => Effect.sync(() => files.map(statFile)),
     trim: (file) =>
       Effect.sync(() => {
         const found = disk.files.get(paths[file]!)

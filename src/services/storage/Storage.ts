@@ -36,7 +36,10 @@ export interface Storage {
    * how far that reaches into it. Fails with `Link` or `NotAFile` when something else stands in its place.
    */
   readonly stat: Effect.Effect<ReadonlyArray<Resume.FileStat | undefined>, FileStoreError>
-  readonly statFile: (file: number) => Effect.Effect<Resume.FileStat | undefined, FileStoreError>
+  /** The same of these files alone, in their order. */
+  readonly statFiles: (
+    files: ReadonlyArray<number>
+  ) => Effect.Effect<ReadonlyArray<Resume.FileStat | undefined>, FileStoreError>
   /** Cuts a file that is longer than the torrent says. */
   readonly trim: (file: number) => Effect.Effect<void, FileStoreError>
   /** Whether the bytes of this file go to the part file. */
