@@ -30,12 +30,18 @@ export const replace = async (file: string, chunks: Iterable<Uint8Array>): Promi
   const temporary = `${file}.new`
   const handle = await fs.open(temporary, "w", 0o600)
   try {
-    for (const chunk of chunks) await handle.writeFile(chunk)
-    await handle.sync()
-  } finally {
-    await handle.close()
+    try {
+      for (const chunk of chunks) await handle.writeFile(chunk)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await fs.rename(temporary, file)
+  } catch (cause) {
+    // On a full disk it would stand in the way of all others.
+    await fs.rm(temporary, { force: true })
+    throw cause
   }
-  await fs.rename(temporary, file)
   await SafePlace.syncFolder(path.dirname(file))
 }
 

@@ -145,5 +145,6 @@ describe("SwarmStore in memory, with a snapshot", () => {
       assert.strictEqual(lines.length, 2)
       assert.match(lines[0]!, /cannot read .*EISDIR/)
       assert.match(lines[1]!, /cannot write .*EISDIR/)
+      assert.isFalse(fs.existsSync(`${dir}.new`))
     }))
 })
