@@ -58,6 +58,12 @@ export const root = (nodes: Uint8Array, width: number, layer = 0): Uint8Array =>
 /** The smallest power of two that is no less. */
 export const powerOfTwo = (least: number): number => 2 ** Math.ceil(Math.log2(least))
 
+export const isPowerOfTwo = (number: number): boolean => Number.isInteger(Math.log2(number))
+
+/** The root of a file that is longer than a piece, from the roots of its pieces: its entry in `piece layers` (BEP 52). */
+export const rootOfPieces = (layer: Uint8Array, pieceLength: number): Uint8Array =>
+  root(layer, powerOfTwo(layer.length / HASH), Math.log2(pieceLength / BLOCK))
+
 /**
  * Leaves under the root of one piece of a file: the blocks of a full piece, or all leaves of a file that is no longer than
  * a piece. An empty file has no tree.

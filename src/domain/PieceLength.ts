@@ -1,4 +1,5 @@
 /** How long the pieces of a new torrent are. */
+import * as Merkle from "./Merkle.ts"
 import { BLOCK } from "./PieceLayout.ts"
 
 /** What other clients accept without complaint. */
@@ -28,8 +29,6 @@ export const choose = (totalLength: number): number => {
   return MIN * 2 ** (step === -1 ? STEPS.length : step)
 }
 
-export const isPowerOfTwo = (number: number): boolean => Number.isInteger(Math.log2(number))
-
 /** Whether pieces may be so long: a multiple of 16 KiB, and a power of two where there is a hash tree (BEP 52). */
 export const isPossible = (pieceLength: number, hasTree: boolean): boolean =>
-  pieceLength >= MIN && pieceLength <= MAX && pieceLength % MIN === 0 && (!hasTree || isPowerOfTwo(pieceLength))
+  pieceLength >= MIN && pieceLength <= MAX && pieceLength % MIN === 0 && (!hasTree || Merkle.isPowerOfTwo(pieceLength))

@@ -1,6 +1,6 @@
 /** What is allowed in a torrent, but seldom meant. */
+import * as Merkle from "./Merkle.ts"
 import type { Version } from "./Metainfo.ts"
-import * as PieceLength from "./PieceLength.ts"
 import * as SafePath from "./SafePath.ts"
 
 export interface Subject {
@@ -23,7 +23,7 @@ const MANY_PIECES = 52_428
 
 const ofPieces = ({ pieceLength, pieces }: Subject): ReadonlyArray<string> => {
   const found: Array<string> = []
-  if (!PieceLength.isPowerOfTwo(pieceLength)) {
+  if (!Merkle.isPowerOfTwo(pieceLength)) {
     found.push(`pieces of ${pieceLength} bytes are no power of two: some clients refuse such a torrent`)
   }
   if (pieceLength > LONG_PIECE) {

@@ -176,16 +176,8 @@ const partsOf = (
     const layer = roots.slice(pieces.first * Merkle.HASH, (pieces.last + 1) * Merkle.HASH)
     return length <= layout.pieceLength
       ? { ...part, piecesRoot: layer }
-      : { ...part, piecesRoot: rootOver(layer, layout.pieceLength), pieceLayer: layer }
+      : { ...part, piecesRoot: Merkle.rootOfPieces(layer, layout.pieceLength), pieceLayer: layer }
   })
-
-/** The root of a file's tree, from the roots of its pieces. */
-const rootOver = (layer: Uint8Array, pieceLength: number): Uint8Array =>
-  Merkle.root(
-    layer,
-    2 ** Math.ceil(Math.log2(layer.length / Merkle.HASH)),
-    Math.log2(pieceLength / PieceLayout.BLOCK)
-  )
 
 /**
  * With the names that the files have: two of them may be one on another system, or hold what is not safe to take from a

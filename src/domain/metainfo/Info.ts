@@ -70,7 +70,7 @@ const readPieceLength = (value: Bencode.Value | undefined, version: Version): Pa
       ? Result.succeed(pieceLength)
       : invalid(`info.piece length is not an integer from 1 to ${MAX_PIECE_LENGTH}`)
   }
-  return isPossible && pieceLength >= PieceLayout.BLOCK && Merkle.powerOfTwo(pieceLength) === pieceLength
+  return isPossible && pieceLength >= PieceLayout.BLOCK && Merkle.isPowerOfTwo(pieceLength)
     ? Result.succeed(pieceLength)
     : invalid(`info.piece length is not a power of two from ${PieceLayout.BLOCK} to ${MAX_PIECE_LENGTH}`)
 }

@@ -3,7 +3,7 @@ import * as Result from "effect/Result"
 import * as Bencode from "../Bencode.ts"
 import * as Bytes from "../Bytes.ts"
 import * as Merkle from "../Merkle.ts"
-import * as PieceLayout from "../PieceLayout.ts"
+import type * as PieceLayout from "../PieceLayout.ts"
 import { invalid, type Parsed, shown } from "./MetainfoError.ts"
 
 /** A file of the torrent, as far as its hashes go. */
@@ -49,7 +49,6 @@ export const read = (
   const { pieceLength } = layout
   const found = readLayers(layers, files, pieceLength)
   if (Result.isFailure(found)) return Result.fail(found.failure)
-  const bottom = Math.log2(pieceLength / PieceLayout.BLOCK)
   const checked = new Set<Uint8Array>()
   const roots = new Uint8Array(layout.pieces * Merkle.HASH)
   for (const { length, offset, path, piecesRoot } of files) {
@@ -66,7 +65,7 @@ export const read = (
       return invalid(`piece layers has not ${pieces} hashes of ${Merkle.HASH} bytes for ${shown(path)}`)
     }
     if (!checked.has(layer)) {
-      if (!Bytes.equals(Merkle.root(layer, Merkle.powerOfTwo(pieces), bottom), piecesRoot)) {
+      if (!Bytes.equals(Merkle.rootOfPieces(layer, pieceLength), piecesRoot)) {
         return invalid(`piece layers has hashes that do not make the pieces root of ${shown(path)}`)
       }
       checked.add(layer)

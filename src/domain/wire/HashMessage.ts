@@ -3,7 +3,7 @@
  * run of nodes; `hashes` has them behind it, and then the uncles that prove them, lowest first.
  */
 import * as Bytes from "../Bytes.ts"
-import { HASH, uncles } from "../Merkle.ts"
+import { HASH, isPowerOfTwo, uncles } from "../Merkle.ts"
 
 /** A run of nodes in one layer of a file's tree, with so much of its proof. */
 export interface HashRange {
@@ -75,5 +75,3 @@ export const isInside = (range: HashRange, leaves: number, most: number): boolea
 export const same = (a: HashRange, b: HashRange): boolean =>
   a.index === b.index && a.base === b.base && a.length === b.length && a.proofLayers === b.proofLayers &&
   Bytes.equals(a.root, b.root)
-
-const isPowerOfTwo = (value: number): boolean => value > 0 && Number.isInteger(Math.log2(value))
