@@ -112,6 +112,8 @@ export class Peer {
   /** Pieces that we give the peer though it is choked (BEP 6), once it was told; and bytes that it may still have so. */
   given: ReadonlySet<number> | undefined = undefined
   givenBytes = 0
+  /** Pieces that we have suggested to it, the last first. */
+  hinted: ReadonlyArray<number> = NONE
   /** Requests refused since it was choked. */
   askedInVain = 0
   readonly up = new Rate()
