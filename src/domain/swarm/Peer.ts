@@ -67,6 +67,10 @@ export class Peer {
   readonly bits: Bitfield.Bitfield
   has = 0
   isSeed = false
+  /** It is one of the seeds of the availability, in place of a count for each piece. */
+  countsAsSeed = false
+  /** It had a piece that it has no more, or does not give. */
+  hasLost = false
   /** Pieces of this peer that we want and lack. */
   wants = 0
 
