@@ -28,6 +28,7 @@ import { explain } from "./ResumeStore.ts"
 import * as ResumeWriter from "./ResumeWriter.ts"
 import { Session } from "./Session.ts"
 import * as Announces from "./torrent/Announces.ts"
+import * as Extending from "./torrent/Extending.ts"
 import * as Inventory from "./torrent/Inventory.ts"
 import { MAX_PEERS, type TorrentOptions } from "./torrent/TorrentOptions.ts"
 import * as TorrentShelf from "./torrent/TorrentShelf.ts"
@@ -98,6 +99,8 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     order: options.order ?? "Rarest",
     buffers: session.buffers,
     limit: session.downloadLimit,
+    infoHash: metainfo.infoHash,
+    extensions: Extending.make({ session, swarm: () => swarm, pool: () => pool }),
     trees: metainfo.pieceRoots && {
       treeOf: (piece) => PieceTrees.of(metainfo, piece)!,
       rootOf: (file) => metainfo.files[file]!.piecesRoot!
@@ -164,7 +167,9 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     done += Bitfield.has(wanted.pieces, piece.index) ? wanted.bytesIn(piece.index) : 0
     writer.noteWritten(piece.index, piece.bytes.length)
     onEvent({ _tag: "PieceLanded", piece: piece.index })
-    if (swarm.isDone) Queue.endUnsafe(ready)
+    if (!swarm.isDone) return
+    Extending.finished(swarm)
+    Queue.endUnsafe(ready)
   }
   if (swarm.isDone) Queue.endUnsafe(ready)
   const pieces = download.pieces({

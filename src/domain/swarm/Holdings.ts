@@ -70,6 +70,7 @@ export class Holdings {
     peer.has = Bitfield.count(bits)
     peer.wants = Bitfield.countBoth(bits, this.#missing)
     peer.isSeed = peer.has === this.#pieces
+    peer.countsAsSeed = peer.isSeed
     if (peer.isSeed) this.picker.availability.addSeed()
     else this.picker.availability.addAll(bits)
   }
@@ -84,14 +85,35 @@ export class Holdings {
     if (Bitfield.has(this.#missing, piece)) peer.wants++
     if (peer.has < this.#pieces) return true
     peer.isSeed = true
+    // Counting anew looks at every piece, which nobody can make us do again and again.
+    if (peer.hasLost) return true
+    peer.countsAsSeed = true
     availability.removeAll(peer.bits)
     availability.addSeed()
     return true
   }
 
+  /** A peer has one piece less, or will not give it; returns whether that is new. */
+  remove(peer: Peer, piece: number): boolean {
+    const { availability } = this.picker
+    if (!Bitfield.has(peer.bits, piece)) return false
+    peer.isSeed = false
+    peer.hasLost = true
+    if (peer.countsAsSeed) {
+      peer.countsAsSeed = false
+      availability.removeSeed()
+      availability.addAll(peer.bits)
+    }
+    Bitfield.clear(peer.bits, piece)
+    peer.has--
+    availability.remove(piece)
+    if (Bitfield.has(this.#missing, piece)) peer.wants--
+    return true
+  }
+
   /** A peer is gone. */
   left(peer: Peer): void {
-    if (peer.isSeed) this.picker.availability.removeSeed()
+    if (peer.countsAsSeed) this.picker.availability.removeSeed()
     else this.picker.availability.removeAll(peer.bits)
   }
 }

@@ -2,6 +2,7 @@
 import type * as Bitfield from "../Bitfield.ts"
 import type * as PeerAddress from "../PeerAddress.ts"
 import type * as PeerId from "../PeerId.ts"
+import type { ExtensionHandshake } from "../wire/ExtensionHandshake.ts"
 import type { HashRange } from "../wire/HashMessage.ts"
 import type * as Message from "../wire/Message.ts"
 import { AskedBlocks } from "./AskedBlocks.ts"
@@ -15,6 +16,14 @@ export interface Wire {
   readonly close: (reason: string) => void
 }
 
+/** See {@link Peer.refused}. */
+export interface Refused {
+  times: number
+  until: number
+}
+
+const NONE: ReadonlyArray<number> = []
+
 export interface PeerOptions {
   /** Unique among the connections of a session. */
   readonly key: number
@@ -25,6 +34,10 @@ export interface PeerOptions {
   readonly inbound: boolean
   /** The connection speaks version 2 (BEP 52): both ends shook hands on its hash. */
   readonly v2: boolean
+  /** Both ends speak the fast extension (BEP 6). */
+  readonly fast?: boolean | undefined
+  /** Both ends speak extension messages (BEP 10). */
+  readonly extended?: boolean | undefined
   readonly bits: Bitfield.Bitfield
   readonly outbox: Message.Outbox
   readonly wire: Wire
@@ -39,6 +52,8 @@ export class Peer {
   readonly address: PeerAddress.PeerAddress
   readonly inbound: boolean
   readonly v2: boolean
+  readonly fast: boolean
+  readonly extended: boolean
   readonly outbox: Message.Outbox
   readonly wire: Wire
   readonly connectedAt: number
@@ -52,8 +67,21 @@ export class Peer {
   readonly bits: Bitfield.Bitfield
   has = 0
   isSeed = false
+  /** It is one of the seeds of the availability, in place of a count for each piece. */
+  countsAsSeed = false
+  /** It had a piece that it has no more, or does not give. */
+  hasLost = false
   /** Pieces of this peer that we want and lack. */
   wants = 0
+
+  /** We have said which pieces we have: with the fast extension that is first, and once. */
+  isIntroduced = false
+  /** Our extension handshake is in the outbox or was sent. */
+  isGreeted = false
+  /** What the peer has said in its extension handshakes, the later over the earlier. */
+  theirs: ExtensionHandshake | undefined = undefined
+  /** Wants nothing more, whether it has all or not (BEP 21). */
+  isUploadOnly = false
 
   /** Blocks we have asked for and not received. */
   outstanding = 0
@@ -66,6 +94,14 @@ export class Peer {
   readonly window = new RequestWindow()
   /** What the peer gives (bytes/s), as of its last batch or the last tick. */
   downRate = 0
+  /** Pieces that the peer gives us though it chokes us (BEP 6). */
+  allowed: Set<number> | undefined = undefined
+  /** Pieces that the peer would have us fetch, the newest first (BEP 6). */
+  suggested: ReadonlyArray<number> = NONE
+  /** Pieces of which the peer has refused blocks, with how often and until when that counts as once. */
+  refused: Map<number, Refused> | undefined = undefined
+  /** Nothing is asked of the peer before this (ms), since it has refused something. */
+  restsUntil = 0
   /** Sent a block of a piece that failed its hash; gets whole pieces to itself until it is cleared or found out. */
   onParole = false
   /** Proven to have sent what is wrong, and about to be closed: nothing more is asked of it. */
@@ -77,6 +113,13 @@ export class Peer {
   readonly asked = new AskedBlocks()
   /** Hashes the peer asks of us, first come first served. */
   readonly askedHashes: Array<HashRange> = []
+  /** Pieces that we give the peer though it is choked (BEP 6), once it was told; and bytes that it may still have so. */
+  given: ReadonlySet<number> | undefined = undefined
+  givenBytes = 0
+  /** Pieces that we have suggested to it, the last first. */
+  hinted: ReadonlyArray<number> = NONE
+  /** Requests refused since it was choked. */
+  askedInVain = 0
   readonly up = new Rate()
   unchokedAt = 0
   uploadedSinceUnchoke = 0
@@ -96,6 +139,8 @@ export class Peer {
     this.address = options.address
     this.inbound = options.inbound
     this.v2 = options.v2
+    this.fast = options.fast === true
+    this.extended = options.extended === true
     this.bits = options.bits
     this.outbox = options.outbox
     this.wire = options.wire

@@ -15,6 +15,8 @@ export interface Far {
   readonly inbox: Array<Support.Message>
   /** Requests that stand, in order, as `[piece, begin, length]`. */
   readonly requests: Array<readonly [number, number, number]>
+  /** Requests that we took back, to which a peer that speaks the fast extension owes an answer. */
+  readonly takenBack: Array<readonly [number, number, number]>
   readonly closed: Array<string>
   /** Reads what was flushed since the last call into `requests` and returns it. */
   readonly read: () => Array<Support.Message>
@@ -26,6 +28,8 @@ export interface FarOptions {
   readonly identity?: number
   readonly now?: number
   readonly v2?: boolean
+  readonly fast?: boolean
+  readonly extended?: boolean
 }
 
 export const bitsOf = (pieces: number, set: Iterable<number>): Bitfield.Bitfield => {
@@ -59,10 +63,11 @@ export const peerIdOf = (key: number): PeerId.PeerId => {
 }
 
 /** A peer whose wire only notes what it is told to do. */
-export const far = ({ identity, key, now = 0, pieces, v2 = false }: FarOptions): Far => {
+export const far = ({ extended, fast, identity, key, now = 0, pieces, v2 = false }: FarOptions): Far => {
   const closed: Array<string> = []
   const inbox: Array<Support.Message> = []
   const requests: Array<readonly [number, number, number]> = []
+  const takenBack: Array<readonly [number, number, number]> = []
   let readTo = 0
   const outbox = new Message.Outbox()
   const peer = new Peer({
@@ -72,6 +77,8 @@ export const far = ({ identity, key, now = 0, pieces, v2 = false }: FarOptions):
     address: PeerAddress.make(`10.0.${key >> 8 & 255}.${key & 255}`, 6881)!,
     inbound: false,
     v2,
+    fast,
+    extended,
     bits: Bitfield.make(pieces),
     outbox,
     wire: {
@@ -92,9 +99,9 @@ export const far = ({ identity, key, now = 0, pieces, v2 = false }: FarOptions):
       if (message.id === Message.REQUEST) requests.push([piece, begin, length])
       if (message.id !== Message.CANCEL) continue
       const at = requests.findIndex((request) => request[0] === piece && request[1] === begin)
-      if (at >= 0) requests.splice(at, 1)
+      if (at >= 0) takenBack.push(...requests.splice(at, 1))
     }
     return fresh
   }
-  return { peer, inbox, requests, closed, read }
+  return { peer, inbox, requests, takenBack, closed, read }
 }
