@@ -152,6 +152,14 @@ export class Swarm {
     if (this.haveCount > 0) peer.outbox.bitfield(this.have)
   }
 
+  /** A peer goes on with us that has heard already, before the metadata was there, that we have nothing. */
+  resumed(peer: Peer): void {
+    this.#peers.add(peer)
+    this.#bad.opened(peer)
+    this.extensions.greet(peer)
+    if (this.haveCount > 0) peer.outbox.bitfield(this.have)
+  }
+
   /** A peer is gone; what it was asked for is free again. */
   closed(peer: Peer, now: number): void {
     if (!this.#peers.delete(peer)) return
