@@ -135,8 +135,11 @@ export class MetadataFetch<P extends Giver> {
     const owed = record?.owes.get(piece)
     if (record === undefined || owed === undefined) return this.#unasked(record)
     record.owes.delete(piece)
-    if (totalSize !== undefined && totalSize !== record.size) return "changes the size of its metadata"
-    if (data.length !== MetadataMessage.lengthOf(record.size, piece)) return "sent metadata of the wrong length"
+    const isWhole = data.length === MetadataMessage.lengthOf(record.size, piece)
+    if (!isWhole || (totalSize ?? record.size) !== record.size) {
+      record.attempt?.release(peer, piece)
+      return isWhole ? "changes the size of its metadata" : "sent metadata of the wrong length"
+    }
     record.failures = 0
     record.notBefore = now
     const attempt = record.attempt ?? this.#sharedOf(record)

@@ -1,25 +1,21 @@
 /**
- * Gives the metadata of a torrent to whoever asks (BEP 9). Each peer may have it a few times over, and all of them together
- * within a rate: it is sent whether they are choked or not.
+ * Gives the metadata of a torrent to whoever asks (BEP 9). It is sent whether they are choked or not, hence within rates:
+ * one for each peer, and one for all of them together.
  */
 import * as MetadataMessage from "../wire/MetadataMessage.ts"
 import type { Extension } from "./Extension.ts"
 import type { Peer } from "./Peer.ts"
 import { TokenBucket } from "./TokenBucket.ts"
 
-/** How often a peer may have all parts: it may have lost some on the way. */
-const TIMES = 3
-
-/** Parts that every peer may have, however few there are. */
-const LEAST = 16
-
 /** Parts that may wait for one peer, and for all: what comes beyond is rejected. */
 const MOST_WAITING = 256
 const MOST_WAITING_IN_ALL = 8192
 
-/** Bytes/s, of one torrent to all its peers; and what may leave at once. */
+/** Bytes/s, of one torrent to all its peers and to one; and what may leave at once. */
 const RATE = 4 << 20
 const BURST = 8 << 20
+const PEER_RATE = 1 << 20
+const PEER_BURST = 4 << 20
 
 export interface MetadataServeOptions {
   /** The `info` dictionary. */
@@ -33,13 +29,12 @@ export interface MetadataServeOptions {
 interface Line {
   /** Parts that it asks for, first come first served. */
   readonly waiting: Array<number>
-  served: number
+  readonly bucket: TokenBucket
 }
 
 export const make = ({ info, now, send }: MetadataServeOptions): Extension => {
   const parts = MetadataMessage.partsOf(info.length)
-  const most = Math.max(LEAST, TIMES * parts)
-  const bucket = new TokenBucket(RATE, now, BURST)
+  const all = new TokenBucket(RATE, now, BURST)
   const lines = new Map<Peer, Line>()
   let inAll = 0
 
@@ -48,12 +43,14 @@ export const make = ({ info, now, send }: MetadataServeOptions): Extension => {
   }
 
   const give = (peer: Peer, line: Line, at: number): void => {
-    while (line.waiting.length > 0 && bucket.waitFor(MetadataMessage.PART, at) === 0) {
+    const mayGive = () => [all, line.bucket].every((bucket) => bucket.waitFor(MetadataMessage.PART, at) === 0)
+    while (line.waiting.length > 0 && mayGive()) {
       const piece = line.waiting.shift()!
       inAll--
       const from = piece * MetadataMessage.PART
       const length = MetadataMessage.lengthOf(info.length, piece)
-      bucket.charge(length, at)
+      all.charge(length, at)
+      line.bucket.charge(length, at)
       const part = info.subarray(from, from + length)
       send(peer, MetadataMessage.NAME, MetadataMessage.data(piece, info.length, part))
     }
@@ -61,11 +58,10 @@ export const make = ({ info, now, send }: MetadataServeOptions): Extension => {
   }
 
   const asked = (peer: Peer, piece: number, at: number): void => {
-    const line = lines.get(peer) ?? { waiting: [], served: 0 }
+    const line = lines.get(peer) ?? { waiting: [], bucket: new TokenBucket(PEER_RATE, at, PEER_BURST) }
     lines.set(peer, line)
-    const isFull = line.waiting.length >= MOST_WAITING || inAll >= MOST_WAITING_IN_ALL || line.served >= most
+    const isFull = line.waiting.length >= MOST_WAITING || inAll >= MOST_WAITING_IN_ALL
     if (piece >= parts || isFull) return sayNo(peer, piece)
-    line.served++
     line.waiting.push(piece)
     inAll++
     give(peer, line, at)
