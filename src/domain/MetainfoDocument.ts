@@ -1,6 +1,22 @@
 /** A .torrent around an `info` dictionary that came from peers: byte for byte as it came, since its hash is the torrent's. */
 import * as Bencode from "./Bencode.ts"
 import * as Bytes from "./Bytes.ts"
+import { HASH } from "./Merkle.ts"
+import type { Metainfo } from "./Metainfo.ts"
+
+/** The piece layers of a torrent, as {@link compose} takes them. */
+export const layersOf = (
+  { files, layout, pieceRoots }: Pick<Metainfo, "files" | "layout" | "pieceRoots">
+): ReadonlyMap<string, Uint8Array> => {
+  const layers = new Map<string, Uint8Array>()
+  for (const { length, offset, piecesRoot } of files) {
+    if (pieceRoots === undefined || piecesRoot === undefined || length <= layout.pieceLength) continue
+    const first = offset / layout.pieceLength
+    const layer = pieceRoots.subarray(first * HASH, (first + Math.ceil(length / layout.pieceLength)) * HASH)
+    layers.set(Bytes.toLatin1(piecesRoot), layer)
+  }
+  return layers
+}
 
 export interface Sources {
   readonly info: Uint8Array

@@ -9,10 +9,8 @@ import * as Exit from "effect/Exit"
 import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
-import * as Digest from "../domain/Digest.ts"
-import * as InfoHash from "../domain/InfoHash.ts"
-import * as InfoHashV2 from "../domain/InfoHashV2.ts"
-import type { Magnet } from "../domain/Magnet.ts"
+import type { InfoHash } from "../domain/InfoHash.ts"
+import * as MagnetMatch from "../domain/MagnetMatch.ts"
 import { MAX_PIECES } from "../domain/Metainfo.ts"
 import * as LayeredFiles from "../domain/metainfo/LayeredFiles.ts"
 import type { PeerAddress } from "../domain/PeerAddress.ts"
@@ -35,7 +33,7 @@ import type { TorrentEvent } from "./TorrentEvent.ts"
 export { MetadataError } from "./metadata/MetadataError.ts"
 
 export interface MetadataOptions {
-  readonly magnet: Pick<Magnet, "infoHashV1" | "infoHashV2">
+  readonly magnet: MagnetMatch.Hashes
   /** Tiers of trackers. */
   readonly trackers: ReadonlyArray<ReadonlyArray<string>>
   /** Peers to dial besides those that trackers name. */
@@ -101,15 +99,6 @@ const LAYERS_MS = 10_000
 
 const NO_LAYERS: ReadonlyMap<string, Uint8Array> = new Map()
 
-const swarmsOf = ({ infoHashV1, infoHashV2 }: MetadataOptions["magnet"]): ReadonlyArray<InfoHash.InfoHash> =>
-  [infoHashV1, infoHashV2 && InfoHash.truncate(infoHashV2)].filter((hash) => hash !== undefined)
-
-/** Which of the link's hashes the bytes have. */
-const rightOf = ({ infoHashV1, infoHashV2 }: MetadataOptions["magnet"], info: Uint8Array): Array<boolean> => [
-  ...infoHashV1 === undefined ? [] : [InfoHash.fromBytes(Digest.sha1(info)) === infoHashV1],
-  ...infoHashV2 === undefined ? [] : [InfoHashV2.fromBytes(Digest.sha256(info)) === infoHashV2]
-]
-
 /** Begins in the scope, in which the connections stay. */
 export const start = Effect.fnUntraced(function*(options: MetadataOptions) {
   const { magnet } = options
@@ -120,7 +109,7 @@ export const start = Effect.fnUntraced(function*(options: MetadataOptions) {
   const done = yield* Deferred.make<Pick<Found, "info" | "layers">, MetadataError>()
   /** Of all that ends when the torrent takes over. */
   const phase = yield* Scope.fork(yield* Effect.scope)
-  const swarms = swarmsOf(magnet)
+  const swarms = MagnetMatch.swarmsOf(magnet)
   let isTaken = false
   let found: { readonly info: Uint8Array; readonly at: number; readonly mayDoWithout: boolean } | undefined
 
@@ -147,9 +136,9 @@ export const start = Effect.fnUntraced(function*(options: MetadataOptions) {
   const fetch: MetadataFetch<Peer> = new MetadataFetch({
     maxSize: options.maxSize,
     isRight: (info) => {
-      const right = rightOf(magnet, info)
-      if (right.includes(true) && right.includes(false)) fail({ _tag: "Contradiction" })
-      return right.every((is) => is)
+      const match = MagnetMatch.of(magnet, info)
+      if (match === "Half") fail({ _tag: "Contradiction" })
+      return match === "Whole"
     },
     ask: (peer, piece) => {
       extensions.send(peer, MetadataMessage.NAME, MetadataMessage.request(piece))
@@ -233,7 +222,7 @@ export const start = Effect.fnUntraced(function*(options: MetadataOptions) {
 /** Asks the trackers of the link for peers, in every swarm, until the scope closes. */
 const announce = Effect.fnUntraced(function*(
   options: MetadataOptions,
-  swarms: ReadonlyArray<InfoHash.InfoHash>,
+  swarms: ReadonlyArray<InfoHash>,
   pool: PeerPool.PeerPool,
   goesOn: () => boolean
 ) {

@@ -20,9 +20,7 @@ export const make = ({ metainfo, now, session, swarm }: ExtendingOptions): Exten
   // As in libtorrent: of a private torrent the metadata comes from its tracker, with the right to join.
   const isMagnetic = !metainfo.private
   const extensions: Extensions = new Extensions(
-    [
-      ...isMagnetic ? [MetadataServe.make({ info: metainfo.info, send, now })] : []
-    ],
+    isMagnetic ? [MetadataServe.make({ info: metainfo.info, send, now })] : [],
     (peer) => ({
       ...session.introduce(peer),
       metadataSize: isMagnetic ? metainfo.info.length : undefined,
