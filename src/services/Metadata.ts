@@ -121,8 +121,8 @@ export const start = Effect.fnUntraced(function*(options: MetadataOptions) {
     const read = LayeredFiles.read(info, options.maxSize - info.length)
     if (Result.isFailure(read)) return void fail({ _tag: "NoTorrent", error: read.failure })
     const { files, pieceLength, version } = read.success
-    if (files.length === 0) return void succeed(info, NO_LAYERS)
     found = { info, at: now(), mayDoWithout: version === "hybrid" && !options.needsLayers }
+    if (files.length === 0) return void succeed(info, NO_LAYERS)
     port.layers = new LayerFetch({
       pieceLength,
       files,
@@ -174,7 +174,7 @@ export const start = Effect.fnUntraced(function*(options: MetadataOptions) {
     const at = now()
     extensions.tick(at)
     port.layers?.tick(at)
-    if (found?.mayDoWithout === true && at - Math.max(found.at, port.layers!.movedAt) > LAYERS_MS) {
+    if (found?.mayDoWithout === true && at - Math.max(found.at, port.layers?.movedAt ?? -Infinity) > LAYERS_MS) {
       succeed(found.info, undefined)
     }
     makeRoom(at)
@@ -213,7 +213,7 @@ export const start = Effect.fnUntraced(function*(options: MetadataOptions) {
       ...found === undefined
         ? { received: 0, size: undefined, ...fetch.progress }
         : { received: found.info.length, size: found.info.length },
-      isLayers: found !== undefined,
+      isLayers: port.layers !== undefined,
       tooLarge: fetch.tooLarge
     })
   } satisfies Fetching

@@ -52,8 +52,8 @@ export class LayerFetch {
   #left: number
   /** Hashes that are there. */
   received = 0
-  /** When the last of them came; Infinity before. */
-  movedAt = Infinity
+  /** When the last of them came; -Infinity before. */
+  movedAt = -Infinity
 
   constructor(options: LayerFetchOptions) {
     this.#options = options
