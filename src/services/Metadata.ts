@@ -149,12 +149,13 @@ export const start = Effect.fnUntraced(function*(options: MetadataOptions) {
   })
   const extensions: Extensions = new Extensions(
     [MetadataWish.make(fetch, (peer, name, payload) => extensions.send(peer, name, payload))],
-    session.introduce
+    { own: session.introduce, onMet: (peer, theirs) => pool.introduced(peer, theirs) }
   )
   const port = new MetadataPort(extensions)
   const maxPeers = Math.min(MAX_PEERS, options.maxPeers)
   const pool = yield* PeerPool.make({
-    metainfo: { swarms, infoHashV2: magnet.infoHashV2, layout: { pieces: 0 } },
+    // It may be private (BEP 27): until that is known, nobody is remembered who was not named by a tracker or the user.
+    metainfo: { swarms, infoHashV2: magnet.infoHashV2, private: true, layout: { pieces: 0 } },
     mostPieces: MAX_PIECES,
     swarm: port,
     maxPeers,
@@ -199,7 +200,10 @@ export const start = Effect.fnUntraced(function*(options: MetadataOptions) {
         // BEP 27: all peers of a private torrent come from one tracker.
         if (isPrivate && options.trackers.length > 1) pool.forgetAll("came before the torrent was known to be private")
         pool.become(next, {
-          meet: (peer) => swarm.resumed(peer),
+          meet: (peer) => {
+            peer.isIntroduced = true
+            swarm.opened(peer)
+          },
           tell: (peer, before, at) => port.said.get(before)?.tell(peer, before.theirs, swarm, at)
         })
       })))

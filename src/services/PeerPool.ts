@@ -13,6 +13,7 @@ import * as PeerAddress from "../domain/PeerAddress.ts"
 import type * as PeerId from "../domain/PeerId.ts"
 import { DialQueue, type Source } from "../domain/swarm/DialQueue.ts"
 import type { Peer } from "../domain/swarm/Peer.ts"
+import type { ExtensionHandshake } from "../domain/wire/ExtensionHandshake.ts"
 import type { Handshake } from "../domain/wire/Handshake.ts"
 import type { Port } from "./connection/Port.ts"
 import * as Monotonic from "./Monotonic.ts"
@@ -23,7 +24,9 @@ import type { Link } from "./Transport.ts"
 import { type Shelf, UploadServer } from "./UploadServer.ts"
 
 export interface PeerPoolOptions {
-  readonly metainfo: Pick<Metainfo, "infoHashV2" | "swarms"> & { readonly layout: Pick<Metainfo["layout"], "pieces"> }
+  readonly metainfo: Pick<Metainfo, "infoHashV2" | "private" | "swarms"> & {
+    readonly layout: Pick<Metainfo["layout"], "pieces">
+  }
   /** See {@link Admission}. */
   readonly mostPieces?: number | undefined
   readonly swarm: Port & { readonly isDone: boolean }
@@ -50,6 +53,8 @@ export interface PeerPool {
    * @param meet how the torrent meets a peer that it has in the place of `before`; a text is the reason to drop it
    */
   readonly become: (next: PeerPoolOptions, meet: Meeting) => void
+  /** The peer has said more of itself, perhaps again. */
+  readonly introduced: (peer: Peer, theirs: ExtensionHandshake) => void
   /** Serves what the peer has asked for. */
   readonly serve: (peer: Peer) => void
   /** Answers the peer's questions for hashes. */
@@ -102,6 +107,10 @@ export const make = Effect.fnUntraced(function*(
   const queue = new DialQueue(() => random.nextDoubleUnsafe())
   const links = new Map<Peer, Link>()
   const moves = new Map<Peer, Move>()
+  /** What peers call themselves, as was told. */
+  const clients = new WeakMap<Peer, string>()
+  /** Where callers say that they can be called. */
+  const listening = new Map<Peer, PeerAddress.PeerAddress>()
   const byId = new Map<PeerId.PeerId, Peer>()
   /** By identity, in the order in which they left. */
   const gone = new Map<number, Gone>()
@@ -120,6 +129,23 @@ export const make = Effect.fnUntraced(function*(
     byId.set(peer.id, peer)
     gone.delete(peer.identity)
     onEvent({ _tag: "PeerConnected", address: peer.address, peerId: peer.id })
+  }
+
+  /** Of a private torrent only trackers may name peers (BEP 27). */
+  const rememberListener = (peer: Peer, port: number) => {
+    const address = PeerAddress.make(peer.address.host, port)
+    if (address === undefined || !peer.inbound || metainfo.private || listening.has(peer)) return
+    listening.set(peer, address)
+    queue.add(address, "incoming", Monotonic.millis(clock))
+    queue.connected(address)
+  }
+
+  const forgetListener = (peer: Peer) => {
+    const address = listening.get(peer)
+    listening.delete(peer)
+    // The other of two connections with one peer goes on.
+    if (address === undefined || byId.has(peer.id)) return
+    queue.disconnected(address, Monotonic.millis(clock), peer.received > 0 || peer.up.total > 0, links.size === 0)
   }
 
   const remember = ({ address, id, identity, inbound }: Peer) => {
@@ -141,6 +167,7 @@ export const make = Effect.fnUntraced(function*(
     links.delete(peer)
     moves.delete(peer)
     if (byId.get(peer.id) === peer) byId.delete(peer.id)
+    forgetListener(peer)
     if (peer.received > 0) remember(peer)
     onEvent({ _tag: "PeerDisconnected", address: peer.address, reason })
   }
@@ -277,12 +304,20 @@ export const make = Effect.fnUntraced(function*(
       for (const [before, move] of Array.from(moves)) {
         links.delete(before)
         moves.delete(before)
+        listening.delete(before)
         const peer = move({ ...admissionOf(before.id), meet })
         const verdict = tell(peer, before, now)
         if (verdict !== undefined) peer.wire.close(verdict)
         else swarm.batchEnded(peer, now)
       }
       dialMore()
+    },
+    introduced: (peer, { port, version }) => {
+      if (!links.has(peer)) return
+      if (port !== undefined) rememberListener(peer, port)
+      if (version === undefined || version === clients.get(peer)) return
+      clients.set(peer, version)
+      onEvent({ _tag: "PeerIntroduced", address: peer.address, client: version })
     },
     serve: (peer) => {
       const link = links.get(peer)
