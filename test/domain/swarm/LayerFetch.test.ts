@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Bytes from "../../../src/domain/Bytes.ts"
 import * as Merkle from "../../../src/domain/Merkle.ts"
-import * as LayeredFiles from "../../../src/domain/metainfo/LayeredFiles.ts"
+import type * as LayeredFiles from "../../../src/domain/metainfo/LayeredFiles.ts"
 import { BLOCK } from "../../../src/domain/PieceLayout.ts"
 import { LayerFetch } from "../../../src/domain/swarm/LayerFetch.ts"
 import type { Peer } from "../../../src/domain/swarm/Peer.ts"
