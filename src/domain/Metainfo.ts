@@ -109,6 +109,8 @@ export interface ParseOptions {
   readonly maxNameBytes?: number | undefined
   /** Files that may need a number, since another has their name on some file system. */
   readonly maxNumbered?: number | undefined
+  /** Reads a hybrid as what version 1 says of it: where its piece layers cannot be had. */
+  readonly version1?: boolean | undefined
   /** What to change in file names; `posix` finds data that lies on a POSIX disk already. */
   readonly names?: SafePath.Rules | undefined
 }
@@ -143,7 +145,8 @@ export const parse = (bytes: Uint8Array, options: ParseOptions = {}): Parsed<Met
     const payload = yield* Info.read(fields.info, fields["piece layers"], options.names ?? "portable", {
       ...limits,
       maxNameBytes: options.maxNameBytes ?? Infinity,
-      maxNumbered: options.maxNumbered ?? Infinity
+      maxNumbered: options.maxNumbered ?? Infinity,
+      version1: options.version1 ?? false
     })
     const info = Bencode.raw(fields.info)
     return {

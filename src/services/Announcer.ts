@@ -52,6 +52,8 @@ export interface AnnouncerOptions {
   readonly onSwitch?: (() => void) | undefined
   /** Ends when the download does; counts only if nothing is left then, and if it was not complete from the start. */
   readonly completed: Effect.Effect<void>
+  /** Asked at the end: `true` when somebody else goes on with these trackers, who are then not told that we go. */
+  readonly goesOn?: (() => boolean) | undefined
   /**
    * Ends when more peers are wanted than are known; run anew after every announce. The next one then comes as soon as
    * the tracker allows.
@@ -284,7 +286,7 @@ export const run = Effect.fnUntraced(
       current: undefined
     }
     // Before the forks, so that at the end they are stopped first and nobody announces after the farewell.
-    yield* Effect.addFinalizer(() => farewell(context))
+    yield* Effect.addFinalizer(() => options.goesOn?.() === true ? Effect.void : farewell(context))
     yield* options.completed.pipe(
       Effect.andThen(Effect.suspend(() => {
         // A part of the files, or an end in failure, makes no seed.

@@ -10,7 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Bitfield from "../domain/Bitfield.ts"
 import type * as InfoHash from "../domain/InfoHash.ts"
 import type * as PeerId from "../domain/PeerId.ts"
-import { Peer } from "../domain/swarm/Peer.ts"
+import { Peer, type PeerOptions } from "../domain/swarm/Peer.ts"
 import { MAX_REQUEST } from "../domain/swarm/Swarm.ts"
 import { FrameReader } from "../domain/wire/FrameReader.ts"
 import * as Handshake from "../domain/wire/Handshake.ts"
@@ -26,15 +26,25 @@ export type { Port } from "./connection/Port.ts"
 export interface Admission {
   readonly port: Port
   readonly pieces: number
+  /** Pieces that the torrent may prove to have, where that is not known yet. */
+  readonly mostPieces?: number | undefined
+  /** How the port meets a peer, if not by `opened`. */
+  readonly meet?: ((peer: Peer) => void) | undefined
   /** See {@link Hello}. */
   readonly v2?: InfoHash.InfoHash | undefined
   /** See {@link Peer}. */
   readonly key: number
   readonly identity: number
   /** The connection is up; `link` serves what the peer asks for. */
-  readonly onOpen: (peer: Peer, link: Link) => void
+  readonly onOpen: (peer: Peer, link: Link, move: Move) => void
   readonly onClosed: (peer: Peer, reason: string) => void
 }
+
+/**
+ * Takes a connection that is up to another port, as when a magnet link becomes a torrent. The peer is a new one there, of
+ * whom nothing is known but what the handshake said.
+ */
+export type Move = (admission: Admission) => Peer
 
 export interface Hello {
   readonly ourId: PeerId.PeerId
@@ -137,9 +147,7 @@ class Connection {
     if (typeof admission === "string") return this.#drop(admission)
     const agreed = asked === undefined && handshake.v2 ? admission.v2 ?? handshake.infoHash : handshake.infoHash
     if (asked === undefined) this.#greet(agreed, admission.v2)
-    this.#admission = admission
-    this.#reader.maxFrame = Math.max(MAX_FRAME, 1 + Bitfield.byteLength(admission.pieces))
-    this.#peer = new Peer({
+    this.#open(admission, {
       key: admission.key,
       identity: admission.identity,
       id: handshake.peerId,
@@ -153,8 +161,6 @@ class Connection {
       wire: this,
       now: this.#now
     })
-    admission.port.opened(this.#peer)
-    admission.onOpen(this.#peer, this.#link)
     return true
   }
 
@@ -184,6 +190,36 @@ class Connection {
     if (this.#peer === undefined) return
     this.#admission!.port.closed(this.#peer, Monotonic.millis(this.#clock))
     this.#admission!.onClosed(this.#peer, this.#ended!)
+  }
+
+  /** See {@link Move}. */
+  readonly #move: Move = (admission) => {
+    const before = this.#peer!
+    return this.#open(admission, {
+      key: admission.key,
+      identity: admission.identity,
+      id: before.id,
+      address: before.address,
+      inbound: before.inbound,
+      v2: before.v2,
+      fast: before.fast,
+      extended: before.extended,
+      bits: Bitfield.make(admission.pieces),
+      outbox: this.#outbox,
+      wire: this,
+      now: before.connectedAt
+    })
+  }
+
+  #open(admission: Admission, options: PeerOptions): Peer {
+    const peer = new Peer(options)
+    this.#admission = admission
+    this.#reader.maxFrame = Math.max(MAX_FRAME, 1 + Bitfield.byteLength(admission.mostPieces ?? admission.pieces))
+    this.#peer = peer
+    if (admission.meet === undefined) admission.port.opened(peer)
+    else admission.meet(peer)
+    admission.onOpen(peer, this.#link, this.#move)
+    return peer
   }
 
   #greet(infoHash: InfoHash.InfoHash, v2: InfoHash.InfoHash | undefined): void {

@@ -13,21 +13,25 @@ import * as PeerAddress from "../domain/PeerAddress.ts"
 import type * as PeerId from "../domain/PeerId.ts"
 import { DialQueue, type Source } from "../domain/swarm/DialQueue.ts"
 import type { Peer } from "../domain/swarm/Peer.ts"
-import type { Swarm } from "../domain/swarm/Swarm.ts"
 import type { ExtensionHandshake } from "../domain/wire/ExtensionHandshake.ts"
 import type { Handshake } from "../domain/wire/Handshake.ts"
+import type { Port } from "./connection/Port.ts"
 import * as Monotonic from "./Monotonic.ts"
-import { type Admission, PeerConnection } from "./PeerConnection.ts"
+import { type Admission, type Move, PeerConnection } from "./PeerConnection.ts"
 import { Session } from "./Session.ts"
 import type { TorrentEvent } from "./TorrentEvent.ts"
 import type { Link } from "./Transport.ts"
 import { type Shelf, UploadServer } from "./UploadServer.ts"
 
 export interface PeerPoolOptions {
-  readonly metainfo: Metainfo
-  readonly swarm: Swarm
-  /** What peers are served from. */
-  readonly shelf: Shelf
+  readonly metainfo: Pick<Metainfo, "infoHashV2" | "private" | "swarms"> & {
+    readonly layout: Pick<Metainfo["layout"], "pieces">
+  }
+  /** See {@link Admission}. */
+  readonly mostPieces?: number | undefined
+  readonly swarm: Port & { readonly isDone: boolean }
+  /** What peers are served from; absent while there is nothing to give. */
+  readonly shelf?: Shelf | undefined
   readonly maxPeers: number
   readonly onEvent: (event: TorrentEvent) => void
 }
@@ -43,6 +47,12 @@ export interface PeerPool {
   readonly dialMore: () => void
   /** Decides about a peer that called us; a text is the reason to refuse. */
   readonly admit: (handshake: Handshake, link: Link) => Admission | string
+  /**
+   * The magnet link has become this torrent: all connections go on for it.
+   *
+   * @param meet how the torrent meets a peer that it has in the place of `before`; a text is the reason to drop it
+   */
+  readonly become: (next: PeerPoolOptions, meet: Meeting) => void
   /** The peer has said more of itself, perhaps again. */
   readonly introduced: (peer: Peer, theirs: ExtensionHandshake) => void
   /** Serves what the peer has asked for. */
@@ -57,6 +67,13 @@ export interface PeerPool {
   readonly forgetAll: (reason: string) => void
   /** Closes all, and neither dials nor lets in anybody any more. */
   readonly shut: (reason: string) => void
+}
+
+/** How connections go over from a magnet link to its torrent. */
+export interface Meeting {
+  readonly meet: (peer: Peer) => void
+  /** Afterwards, with what the peer has said before. */
+  readonly tell: (peer: Peer, before: Peer, now: number) => string | undefined
 }
 
 /**
@@ -79,11 +96,11 @@ type Gone = Pick<Peer, "id" | "address" | "identity" | "inbound">
 export const make = Effect.fnUntraced(function*(
   options: PeerPoolOptions
 ): Effect.fn.Return<PeerPool, never, Session | PeerConnection | UploadServer | Scope.Scope> {
-  const { metainfo, onEvent, shelf, swarm } = options
+  let { maxPeers, metainfo, mostPieces, onEvent, shelf, swarm } = options
   const session = yield* Session
   const connection = yield* PeerConnection
   const uploads = yield* UploadServer
-  yield* Effect.addFinalizer(() => Effect.sync(() => uploads.drop(shelf)))
+  yield* Effect.addFinalizer(() => Effect.sync(() => shelf && uploads.drop(shelf)))
   const clock = yield* Clock.Clock
   const random = yield* Random.Random
   const run = yield* FiberSet.makeRuntime<never>()
@@ -91,6 +108,7 @@ export const make = Effect.fnUntraced(function*(
   const links = new Map<Peer, Link>()
   /** Peers of which was told what they call themselves. */
   const named = new WeakSet<Peer>()
+  const moves = new Map<Peer, Move>()
   /** Where callers say that they can be called. */
   const listening = new Map<Peer, PeerAddress.PeerAddress>()
   const byId = new Map<PeerId.PeerId, Peer>()
@@ -98,14 +116,16 @@ export const make = Effect.fnUntraced(function*(
   const gone = new Map<number, Gone>()
   /** Identities whose ban was told. */
   const banned = new Set<number>()
-  const v2 = metainfo.infoHashV2 === undefined ? undefined : InfoHash.truncate(metainfo.infoHashV2)
+  const truncated = () => metainfo.infoHashV2 === undefined ? undefined : InfoHash.truncate(metainfo.infoHashV2)
+  let v2 = truncated()
   let dialling = 0
   /** Grows when everybody is forgotten: a dial from before comes to nothing. */
   let era = 0
   let shutReason: string | undefined
 
-  const onOpen = (peer: Peer, link: Link) => {
+  const onOpen = (peer: Peer, link: Link, move: Move) => {
     links.set(peer, link)
+    moves.set(peer, move)
     byId.set(peer.id, peer)
     gone.delete(peer.identity)
     onEvent({ _tag: "PeerConnected", address: peer.address, peerId: peer.id })
@@ -145,6 +165,7 @@ export const make = Effect.fnUntraced(function*(
 
   const onClosed = (peer: Peer, reason: string) => {
     links.delete(peer)
+    moves.delete(peer)
     if (byId.get(peer.id) === peer) byId.delete(peer.id)
     forgetListener(peer)
     if (peer.received > 0) remember(peer)
@@ -160,11 +181,11 @@ export const make = Effect.fnUntraced(function*(
 
   /** A leech keeps places for peers of its own choice. */
   const hasRoom = (inbound: boolean): boolean => {
-    if (links.size >= options.maxPeers) return false
+    if (links.size >= maxPeers) return false
     if (!inbound || swarm.isDone) return true
     let callers = 0
     for (const peer of links.keys()) if (peer.inbound) callers++
-    return callers < Math.ceil(CALLERS * options.maxPeers)
+    return callers < Math.ceil(CALLERS * maxPeers)
   }
 
   /** Closes the peer that has idled longest, so that nobody can fill a torrent with connections that do nothing. */
@@ -190,16 +211,19 @@ export const make = Effect.fnUntraced(function*(
       if (!isBetter(existing, inbound)) return "is connected already"
       existing.wire.close("is connected twice")
     }
-    return {
-      port: swarm,
-      pieces: metainfo.layout.pieces,
-      v2,
-      key: session.nextKey(),
-      identity: session.identityOf(handshake.peerId),
-      onOpen,
-      onClosed
-    }
+    return admissionOf(handshake.peerId)
   }
+
+  const admissionOf = (peerId: PeerId.PeerId): Admission => ({
+    port: swarm,
+    pieces: metainfo.layout.pieces,
+    mostPieces,
+    v2,
+    key: session.nextKey(),
+    identity: session.identityOf(peerId),
+    onOpen,
+    onClosed
+  })
 
   const dial = (address: PeerAddress.PeerAddress) => {
     let opened: Peer | undefined
@@ -215,11 +239,11 @@ export const make = Effect.fnUntraced(function*(
       if (typeof admission === "string") return admission
       return {
         ...admission,
-        onOpen: (peer: Peer, link: Link) => {
+        onOpen: (peer: Peer, link: Link, move: Move) => {
           opened = peer
           dialling--
           queue.connected(address)
-          onOpen(peer, link)
+          onOpen(peer, link, (next) => opened = move(next))
         }
       }
     }
@@ -251,7 +275,7 @@ export const make = Effect.fnUntraced(function*(
   const dialMore = () => {
     if (shutReason !== undefined) return
     const now = Monotonic.millis(clock)
-    while (dialling < DIALLING && links.size + dialling < options.maxPeers) {
+    while (dialling < DIALLING && links.size + dialling < maxPeers) {
       const address = queue.next(now)
       if (address === undefined) return
       if (session.bans.isBanned(undefined, address)) {
@@ -271,6 +295,23 @@ export const make = Effect.fnUntraced(function*(
       dialMore()
     },
     admit: (handshake, link) => letIn(handshake, link, true),
+    become: (next, { meet, tell }) => {
+      const { swarms } = metainfo
+      ;({ maxPeers, metainfo, mostPieces, onEvent, shelf, swarm } = next)
+      v2 = truncated()
+      queue.renumber((swarm) => Math.max(0, metainfo.swarms.indexOf(swarms[swarm]!)))
+      const now = Monotonic.millis(clock)
+      for (const [before, move] of Array.from(moves)) {
+        links.delete(before)
+        moves.delete(before)
+        listening.delete(before)
+        const peer = move({ ...admissionOf(before.id), meet })
+        const verdict = tell(peer, before, now)
+        if (verdict !== undefined) peer.wire.close(verdict)
+        else swarm.batchEnded(peer, now)
+      }
+      dialMore()
+    },
     introduced: (peer, { port, version }) => {
       if (!links.has(peer)) return
       if (port !== undefined) rememberListener(peer, port)
@@ -280,11 +321,11 @@ export const make = Effect.fnUntraced(function*(
     },
     serve: (peer) => {
       const link = links.get(peer)
-      if (link !== undefined) uploads.serve(peer, link, shelf)
+      if (link !== undefined && shelf !== undefined) uploads.serve(peer, link, shelf)
     },
     serveHashes: (peer) => {
       const link = links.get(peer)
-      if (link !== undefined) uploads.serveHashes(peer, link, shelf)
+      if (link !== undefined && shelf !== undefined) uploads.serveHashes(peer, link, shelf)
     },
     ban: (identities, reason) => {
       for (const identity of identities) {

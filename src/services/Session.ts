@@ -63,7 +63,8 @@ export interface SessionOptions {
 export interface Member {
   /** The hashes that peers may call it by: both of a hybrid. */
   readonly swarms: ReadonlyArray<InfoHash.InfoHash>
-  readonly swarm: Swarm
+  /** Absent while there is no more than a magnet link: then nobody is unchoked. */
+  readonly swarm?: Swarm | undefined
   /** Decides about a peer that has called us; a text is the reason to refuse. */
   readonly admit: (handshake: Handshake, link: Link) => Admission | string
 }

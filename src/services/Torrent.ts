@@ -100,7 +100,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     buffers: session.buffers,
     limit: session.downloadLimit,
     infoHash: metainfo.infoHash,
-    extensions: Extending.make({ session, swarm: () => swarm, pool: () => pool }),
+    extensions: Extending.make({ session, metainfo, swarm: () => swarm, pool: () => pool, now: now() }),
     trees: metainfo.pieceRoots && {
       treeOf: (piece) => PieceTrees.of(metainfo, piece)!,
       rootOf: (file) => metainfo.files[file]!.piecesRoot!
@@ -154,13 +154,14 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     )
   )
 
-  const pool: PeerPool.PeerPool = yield* PeerPool.make({
+  const serving: PeerPool.PeerPoolOptions = {
     metainfo,
     swarm,
     shelf: yield* TorrentShelf.make(metainfo, swarm, storage, writer, onEvent),
     maxPeers: options.maxPeers ?? MAX_PEERS,
     onEvent
-  })
+  }
+  const pool: PeerPool.PeerPool = options.begun?.pool ?? (yield* PeerPool.make(serving))
   yield* Effect.addFinalizer(() => Effect.sync(() => pool.shut("is not served any more")))
 
   const onLanded = (piece: OpenPiece) => {
@@ -200,6 +201,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     Effect.forkScoped
   )
 
+  if (options.begun !== undefined) yield* options.begun.takeOver(serving, swarm, metainfo.private)
   yield* session.enroll({ swarms: metainfo.swarms, swarm, admit: pool.admit })
   yield* tick(TICK, () => {
     swarm.tick(now())

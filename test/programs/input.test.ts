@@ -89,7 +89,13 @@ describe("a torrent that is none", () => {
       assertRefused(yield* run(`${file}.not`), 3, `${file}.not`)
       assertRefused(yield* run(dir), 17, dir)
       assertRefused(yield* run(path.join(file, "below")), 17, file)
-      assertRefused(yield* run("magnet:?xt=urn:btih:0123456789012345678901234567890123456789"), 28, "magnet")
+      const hash = "0123456789012345678901234567890123456789"
+      for (const link of [`magnet:?xt=urn:btih:${hash}`, hash, "a".repeat(32), "b".repeat(64)]) {
+        assertRefused(yield* run(link), 3, "--tracker", "--peer")
+      }
+      assertRefused(yield* run(`magnet:?xt=urn:btih:${hash}&tr=http://a.test/`, "--no-tracker"), 3, "--no-tracker")
+      assertRefused(yield* run(file, "--metadata-only"), 28, "--metadata-only")
+      assertRefused(yield* run(file, "--save-metadata=x"), 28, "--save-metadata")
       assertRefused(yield* run("magnet:?xt=urn:btih:0123456789"), 27, "magnet")
     }))
 })

@@ -102,7 +102,7 @@ const run = (network: Network, link: Link, hello: Hello): Effect.Effect<string> 
       now: Monotonic.millis(clock)
     })
     admission.port.opened(peer)
-    admission.onOpen(peer, link)
+    admission.onOpen(peer, link, () => peer)
     network.connected.push({ peer, inbox, hangUp: () => close("hung up") })
     return Deferred.await(end).pipe(
       Effect.tap((reason) =>

@@ -9,12 +9,17 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
+import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import * as path from "node:path"
+import type { Magnet } from "../../src/domain/Magnet.ts"
+import * as Metainfo from "../../src/domain/Metainfo.ts"
+import * as MetainfoDocument from "../../src/domain/MetainfoDocument.ts"
 import * as PeerAddress from "../../src/domain/PeerAddress.ts"
 import { Download } from "../../src/services/Download.ts"
 import { FileStore } from "../../src/services/FileStore.ts"
+import * as Metadata from "../../src/services/Metadata.ts"
 import { PeerConnection } from "../../src/services/PeerConnection.ts"
 import { PieceVerifier } from "../../src/services/PieceVerifier.ts"
 import { ResumeStore } from "../../src/services/ResumeStore.ts"
@@ -50,6 +55,8 @@ export interface NodeOptions {
   readonly plain?: boolean | undefined
   readonly session?: SessionOptions | undefined
   readonly options?: Partial<Torrent.TorrentOptions> | undefined
+  /** All that it knows of the torrent: it fetches the metadata first. */
+  readonly magnet?: Pick<Magnet, "infoHashV1" | "infoHashV2"> | undefined
   /** What an earlier run left. */
   readonly disk?: MemoryDisk.MemoryDisk | undefined
   readonly records?: Map<string, Uint8Array> | undefined
@@ -76,6 +83,9 @@ export interface Swarm {
 const PORT = 6881
 
 const DIR = "/downloads"
+
+/** The largest metadata that nodes fetch (bytes). */
+export const MAX_METADATA = 1 << 20
 
 export const host = (number: number): string => `10.0.${number >>> 8}.${number & 255}`
 
@@ -131,13 +141,20 @@ const startNode = Effect.fnUntraced(function*(
   const events: Array<TorrentEvent> = []
   const scope = yield* Scope.fork(yield* Effect.scope, "sequential")
   const context = yield* Layer.buildWithScope(layerOf(world, options, disk, records), scope)
-  const torrent = yield* Torrent.start({
-    metainfo: payload.metainfo,
-    dir: DIR,
-    trackers: options.peers === undefined ? [[MemoryTracker.URL]] : [],
-    peers: options.peers?.map(address),
-    onEvent: (event) => events.push(event),
-    ...options.options
+  const onEvent = (event: TorrentEvent) => void events.push(event)
+  const trackers = options.peers === undefined ? [[MemoryTracker.URL]] : []
+  const peers = (options.peers ?? []).map(address)
+  const torrent = yield* Effect.gen(function*() {
+    const found = options.magnet && (yield* metadataOf({ trackers, peers, onEvent, magnet: options.magnet }))
+    return yield* Torrent.start({
+      metainfo: found?.metainfo ?? payload.metainfo,
+      begun: found?.begun,
+      dir: DIR,
+      trackers,
+      peers,
+      onEvent,
+      ...options.options
+    })
   }).pipe(Effect.provide(context), Scope.provide(scope))
   return {
     number: options.number,
@@ -149,6 +166,16 @@ const startNode = Effect.fnUntraced(function*(
     stop: Scope.close(scope, Exit.void)
   }
 })
+
+/** As `leech` gets them of a magnet link. */
+const metadataOf = Effect.fnUntraced(
+  function*(options: Pick<Metadata.MetadataOptions, "magnet" | "trackers" | "peers" | "onEvent">) {
+    const fetching = yield* Metadata.start({ ...options, maxPeers: 50, maxSize: MAX_METADATA, needsLayers: false })
+    const { begun, info, layers } = yield* fetching.found
+    const document = MetainfoDocument.compose({ info, layers, trackers: [], webSeeds: [] })
+    return { begun, metainfo: Result.getOrThrow(Metainfo.parse(document, { version1: layers === undefined })) }
+  }
+)
 
 /** Where a file of the torrent lies on every node's disk. */
 export const placeOf = ({ metainfo }: Payload.Torrent, file: number): string =>

@@ -44,6 +44,7 @@ export interface Limits {
   readonly maxTokens: number
   readonly maxNameBytes: number
   readonly maxNumbered: number
+  readonly version1: boolean
 }
 
 type InfoFields = { readonly [Name in (typeof FIELDS)[number]]?: Bencode.Value }
@@ -154,7 +155,8 @@ export const read = (
 ): Parsed<Payload> =>
   Result.gen(function*() {
     const fields = Bencode.pick(info, FIELDS)
-    const version = yield* readVersion(fields)
+    const declared = yield* readVersion(fields)
+    const version = declared === "hybrid" && limits.version1 ? "1" : declared
     const maxNameBytes = limits.maxNameBytes - Fields.span(fields["name.utf-8"]) - Fields.span(fields.name)
     if (maxNameBytes < 0) return yield* tooManyNames(limits.maxNameBytes)
     const name = Bencode.text(fields["name.utf-8"]) ?? Bencode.text(fields.name)

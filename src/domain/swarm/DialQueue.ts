@@ -97,6 +97,11 @@ export class DialQueue {
     return this.#table.get(PeerAddress.format(address))?.swarm ?? 0
   }
 
+  /** The torrent's swarms have other numbers, as when more is known of it than its magnet link said. */
+  renumber(to: (swarm: number) => number): void {
+    for (const entry of this.#table.values()) entry.swarm = to(entry.swarm)
+  }
+
   /** When {@link DialQueue.next} gives something if nothing is added: negative for at once, Infinity for never. */
   dueAt(): number {
     return this.#idle.first?.dueAt ?? Infinity

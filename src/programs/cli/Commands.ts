@@ -30,6 +30,7 @@ export const leech = Command.make(
     example("big.torrent --select-file 1-3,7 --sequential", "some files, in order"),
     example("big.torrent --seed-ratio 1", "stay until as much was given as taken"),
     example("http://example.org/big.torrent --json | jq .type", "records for a program"),
+    example("'magnet:?xt=urn:btih:...'", "by a link; quote it, for the sake of its &"),
     example("--from http://host:6969 photos", "what a tracker lists under that name")
   )
 )

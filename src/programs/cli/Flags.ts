@@ -201,7 +201,9 @@ const common = {
 
 export const leech = {
   torrent: Argument.String("torrent").pipe(
-    Argument.withDescription("a .torrent file, - for one on stdin, or its http(s) URL; with --from its name")
+    Argument.withDescription(
+      "a .torrent file, - for one on stdin, its http(s) URL, a magnet link or an info hash; with --from its name"
+    )
   ),
   ...common,
   from: parsed("from", "URL", "a tracker's address like http://host:6969", webUrl).pipe(
@@ -211,6 +213,14 @@ export const leech = {
   selectFile: parsed("select-file", "LIST", "a list of file numbers like 1-3,7", parseSelection).pipe(
     alsoCalled("s", "select"),
     Flag.withDescription("fetch these files only, by the numbers of --show-files, like 1-3,7"),
+    Flag.optional
+  ),
+  metadataOnly: off("metadata-only", "of a magnet link, write the .torrent into --dir and exit").pipe(
+    alsoCalled("bt-metadata-only")
+  ),
+  saveMetadata: Flag.String("save-metadata").pipe(
+    Flag.withMetavar("FILE"),
+    Flag.withDescription("where to write the .torrent of a magnet link"),
     Flag.optional
   ),
   showFiles: off("show-files", "list the files of the torrent and exit").pipe(alsoCalled("S", "l", "list")),

@@ -101,7 +101,7 @@ const readBytes = Effect.fnUntraced(function*(options: LoadOptions): Effect.fn.R
       ExitCode.usage,
       `${
         magnet.infoHashV1 ?? magnet.infoHashV2
-      }: a torrent cannot be had by its magnet link or hash yet; give a .torrent file or its URL`
+      }: only leech takes magnet links and hashes; give a .torrent file or its URL`
     )
   }
   return yield* fromStream(fs.createReadStream(source), source, maxBytes)

@@ -50,6 +50,25 @@ const Metadata = Schema.Struct({
   files: documented(Schema.Array(File), "In the order of the torrent, from which --select-file counts")
 })
 
+const Magnet = Schema.Struct({
+  type: Schema.tag("magnet"),
+  time,
+  infoHash: documented(Schema.String, "The link's hash of version 1, or the first 40 digits of that of version 2"),
+  infoHashV2: documented(
+    Schema.NullOr(Schema.String),
+    "The link's hash of version 2, 64 hex digits; null: it has none"
+  ),
+  name: documented(Schema.NullOr(Schema.String), "What the link calls the torrent; null: nothing"),
+  state: documented(
+    Schema.Literals(["metadata", "layers"]),
+    "metadata: the info dictionary is fetched; layers: it is there, and piece hashes of version 2 are fetched"
+  ),
+  received: documented(Schema.Natural, "Bytes of the metadata that are there, of the attempt that has come furthest"),
+  size: documented(Schema.NullOr(Schema.Natural), "Bytes that peers say the metadata has; null: nobody has told"),
+  peers: documented(Schema.Natural, "Connected peers"),
+  givers: documented(Schema.Natural, "Connected peers that say they have the metadata")
+})
+
 const Checking = Schema.Struct({
   type: Schema.tag("checking"),
   time,
@@ -237,6 +256,7 @@ const Created = Schema.Struct({
 
 export const Record = Schema.Union([
   Created,
+  Magnet,
   Metadata,
   Checking,
   Progress,

@@ -73,6 +73,19 @@ const noticeOf = (event: TorrentEvent): string | undefined => {
   }
 }
 
+/** What is said of events. Trackers fail again and again; once in a row is enough to be told. */
+export const makeTeller = (): (event: TorrentEvent) => string | undefined => {
+  const failing = new Set<string>()
+  return (event) => {
+    if (event._tag === "TrackerAnswered") failing.delete(event.url)
+    if (event._tag === "TrackerFailed") {
+      if (failing.has(event.url)) return undefined
+      failing.add(event.url)
+    }
+    return noticeOf(event)
+  }
+}
+
 /** Starts to report; the line is finished with the scope. */
 export const make = Effect.fnUntraced(function*(
   options: ReporterOptions
@@ -89,8 +102,7 @@ export const make = Effect.fnUntraced(function*(
   let checking = 0
   let lastLine = startedAt
   let lastRecord = startedAt
-  /** Trackers fail again and again; once in a row is enough to be told. */
-  const failing = new Set<string>()
+  const teller = makeTeller()
 
   const write = (record: (head: Head) => Records.Record | undefined) => {
     if (!options.json) return
@@ -167,7 +179,6 @@ export const make = Effect.fnUntraced(function*(
   }))
 
   const onEvent = (event: TorrentEvent) => {
-    if (event._tag === "TrackerAnswered") failing.delete(event.url)
     write((head) => recordOf(event, head))
     if (event._tag === "Completed") {
       finishedAt ??= Monotonic.millis(clock)
@@ -175,11 +186,7 @@ export const make = Effect.fnUntraced(function*(
       const elapsed = Math.round(finishedAt - startedAt)
       write((head) => ({ type: "complete", ...head, path: options.path, total, elapsed }))
     }
-    if (event._tag === "TrackerFailed") {
-      if (failing.has(event.url)) return
-      failing.add(event.url)
-    }
-    const text = noticeOf(event)
+    const text = teller(event)
     if (text !== undefined) notice(text)
   }
 
@@ -248,7 +255,7 @@ export const make = Effect.fnUntraced(function*(
 })
 
 /** What every record begins with. */
-interface Head {
+export interface Head {
   readonly time: number
   readonly infoHash: string
 }
@@ -267,7 +274,7 @@ const peerRecord = (
 })
 
 /** The record of an event, for those that are not told in another way. */
-const recordOf = (event: TorrentEvent, head: Head): Records.Record | undefined => {
+export const recordOf = (event: TorrentEvent, head: Head): Records.Record | undefined => {
   switch (event._tag) {
     case "PieceLanded":
       return { type: "piece", ...head, index: event.piece, state: "landed" }

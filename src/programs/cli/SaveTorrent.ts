@@ -4,6 +4,7 @@ import * as Result from "effect/Result"
 import * as fs from "node:fs/promises"
 import * as path from "node:path"
 import * as Bencode from "../../domain/Bencode.ts"
+import * as Bytes from "../../domain/Bytes.ts"
 import * as Metainfo from "../../domain/Metainfo.ts"
 import * as AtomicFile from "../../services/storage/AtomicFile.ts"
 import * as SystemCode from "../../services/SystemCode.ts"
@@ -14,6 +15,8 @@ export interface Rules {
   readonly over: "Nothing" | "Torrent" | "File"
   /** The option that names the place. */
   readonly option: string
+  /** The option that lets it be written over; `--force` when absent. */
+  readonly force?: string | undefined
   /** What the torrent is made of, a file or a folder: nothing may be written there. */
   readonly source?: string | undefined
 }
@@ -70,11 +73,11 @@ const isTorrent = async (file: string): Promise<boolean> => {
 const isBelow = (file: string, folder: string): boolean => `${file}${path.sep}`.startsWith(`${folder}${path.sep}`)
 
 /** Why a file that is there must stay. */
-const whyKept = async (name: string, { isFile, path }: Present, { option, over }: Rules) => {
+const whyKept = async (name: string, { isFile, path }: Present, { force = "--force", option, over }: Rules) => {
   if (!isFile) {
     return failure(ExitCode.cannotCreate, `${name} is no file to be written over; choose another with ${option}`)
   }
-  if (over === "Nothing") return failure(ExitCode.fileExists, `${name} exists; --force writes over it`)
+  if (over === "Nothing") return failure(ExitCode.fileExists, `${name} exists; ${force} writes over it`)
   return over === "File" || await isTorrent(path)
     ? undefined
     : failure(ExitCode.fileExists, `${name} exists and is no torrent; choose another name with ${option}`)
@@ -104,4 +107,13 @@ export const save = ({ mode, name, path }: Place, document: Uint8Array): Effect.
       try: () => AtomicFile.publish(path, document, mode !== undefined, mode),
       catch: cannotWrite(name)
     })
+  )
+
+/** Whether exactly this lies there already. */
+export const isThere = (file: string, document: Uint8Array): Effect.Effect<boolean> =>
+  Effect.promise(() =>
+    AtomicFile.read(file, document.length).then(
+      (bytes) => bytes !== undefined && Bytes.equals(bytes, document),
+      () => false
+    )
   )

@@ -6,6 +6,7 @@ import * as path from "node:path"
 import * as Metainfo from "../../domain/Metainfo.ts"
 import type { PeerAddress } from "../../domain/PeerAddress.ts"
 import * as Wanted from "../../domain/Wanted.ts"
+import type { Begun } from "../../services/Metadata.ts"
 import { Resolver } from "../../services/Resolver.ts"
 import { defaultStateDir } from "../../services/ResumeStore.ts"
 import * as Torrent from "../../services/Torrent.ts"
@@ -16,6 +17,7 @@ import { findByName, type Found, scarcityNow } from "./FindByName.ts"
 import type { CommonOptions, LeechOptions } from "./Flags.ts"
 import * as Format from "./Format.ts"
 import { loadTorrent } from "./LoadTorrent.ts"
+import * as MagnetLink from "./MagnetLink.ts"
 import { codeOf, complain, messageOf, Run, untilStopped, VERSION } from "./Main.ts"
 import * as OnComplete from "./OnComplete.ts"
 import * as Peers from "./Peers.ts"
@@ -71,7 +73,7 @@ export const peersOf = ({ peer }: CommonOptions): Effect.Effect<ReadonlyArray<Pe
   Effect.provide(Peers.resolve(peer), Layer.fresh(Resolver.layer))
 
 /** Prints what `--select-file` chooses from. */
-const showFiles = (metainfo: Metainfo.Metainfo): void => {
+export const showFiles = (metainfo: Metainfo.Metainfo): void => {
   const files = metainfo.files.map(({ length, padding, path }) => ({ length, path: path.join("/"), pad: padding }))
   process.stdout.write(`${Format.printable(metainfo.name)}  ${Format.bytes(Wanted.sizeOf(metainfo))}\n`)
   process.stdout.write(`info hash ${Format.hashes(metainfo).join(" and ")}\n\n${FileList.table(files)}`)
@@ -117,66 +119,110 @@ const load = (options: LeechOptions): Effect.Effect<Pick<Found, "metainfo"> & Pa
   })
 }
 
+/** What is to be fetched. */
+export interface Plan extends Pick<Found, "metainfo">, Partial<Pick<Found, "note" | "offer">> {
+  readonly selected: ReadonlySet<number> | undefined
+  readonly trackers: ReadonlyArray<ReadonlyArray<string>>
+  readonly peers: ReadonlyArray<PeerAddress>
+  /** See `TorrentOptions`. */
+  readonly begun?: Begun | undefined
+  /** Told when all is there. */
+  readonly onDone: () => void
+  /** With what a signal ends the program now. */
+  readonly stopped: () => ExitCode
+}
+
+/** Checks what can be checked before anything is fetched: the files chosen, and the command for the end. */
+export const check = Effect.fnUntraced(
+  function*(metainfo: Metainfo.Metainfo, selected: ReadonlySet<number> | undefined, options: LeechOptions) {
+    yield* checkSelection(metainfo, selected)
+    const hook = Option.getOrUndefined(options.onComplete)
+    if (hook !== undefined && OnComplete.split(hook) === undefined) {
+      return yield* failure(ExitCode.usage, `--on-complete ${hook} has no program, or a quote that is not closed`)
+    }
+  }
+)
+
+/** Fetches it, and stays as long as the user wants. */
+export const leechTorrent = Effect.fnUntraced(function*(options: LeechOptions, plan: Plan) {
+  const { metainfo, note, offer, peers, selected, stopped, trackers } = plan
+  const dir = path.resolve(options.dir)
+  const hook = Option.getOrUndefined(options.onComplete)
+  const reporter = yield* Reporter.make({ ...options, metainfo, path: path.join(dir, Metainfo.topOf(metainfo)) })
+  const run = yield* Run
+  yield* Effect.addFinalizer((exit) =>
+    Effect.sync(() => {
+      run.toldOfEnd = true
+      reporter.summary(codeOf(exit, stopped()), messageOf(exit))
+    })
+  )
+  if (note !== undefined) reporter.notice(note)
+  const torrent = yield* Torrent.start({
+    metainfo,
+    begun: plan.begun,
+    dir,
+    selected,
+    trackers,
+    order: options.sequential ? "Sequential" : "Rarest",
+    peers,
+    maxPeers: options.maxPeers,
+    checkIntegrity: options.checkIntegrity,
+    allowOverwrite: options.allowOverwrite,
+    onCheck: reporter.onCheck,
+    onEvent: reporter.onEvent
+  })
+  reporter.follow(torrent)
+  yield* Effect.addFinalizer(() => Effect.sync(reporter.stopping))
+  if (trackers.length === 0 && peers.length === 0 && !torrent.swarm.isDone) {
+    reporter.notice(
+      `nobody to ask: name a tracker with --tracker, or a peer with --peer; port ${torrent.port} takes calls`
+    )
+  }
+  const scarce = offer === undefined || torrent.swarm.isDone ? undefined : yield* scarcityNow(offer)
+  if (scarce !== undefined) reporter.onEvent({ _tag: "Warning", message: scarce })
+  const timeout = Option.getOrUndefined(options.stopTimeout)
+  yield* timeout === undefined ? torrent.completed : Effect.raceFirst(torrent.completed, stall(torrent, timeout))
+  plan.onDone()
+  if (hook !== undefined) {
+    reporter.makeRoom()
+    const trouble = yield* runHook(hook, metainfo, dir, torrent.swarm.down.total)
+    if (trouble !== undefined) reporter.onEvent({ _tag: "Warning", message: trouble })
+  }
+  yield* Sharing.share(torrent, Sharing.policyOf(options, options.keepSeeding))
+  return ExitCode.ok
+})
+
 export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
-  const { metainfo, note, offer, tracker } = yield* load(options)
+  const link = Option.isNone(options.from) ? MagnetLink.of(options.torrent) : undefined
+  if (link !== undefined) {
+    const { runMagnet } = yield* Effect.promise(() => import("./runMagnet.ts"))
+    return yield* runMagnet(options, yield* Effect.fromResult(link))
+  }
+  if (options.metadataOnly || Option.isSome(options.saveMetadata)) {
+    const flag = options.metadataOnly ? "--metadata-only" : "--save-metadata"
+    return yield* failure(ExitCode.usage, `${flag} is for magnet links and info hashes: ${options.torrent} is none`)
+  }
+  const found = yield* load(options)
+  const { metainfo, note, tracker } = found
   if (options.showFiles) {
     if (note !== undefined) complain(note)
     return showFiles(metainfo)
   }
   const selected = Option.getOrUndefined(options.selectFile)
-  yield* checkSelection(metainfo, selected)
-  const hook = Option.getOrUndefined(options.onComplete)
-  if (hook !== undefined && OnComplete.split(hook) === undefined) {
-    return yield* failure(ExitCode.usage, `--on-complete ${hook} has no program, or a quote that is not closed`)
-  }
+  yield* check(metainfo, selected, options)
   const trackers = yield* trackersOf(metainfo, options, tracker)
   const peers = yield* peersOf(options)
-  const dir = path.resolve(options.dir)
   let isDone = false
   const stopped = () => isDone ? ExitCode.ok : ExitCode.unfinished
-
-  const work = Effect.gen(function*() {
-    const reporter = yield* Reporter.make({ ...options, metainfo, path: path.join(dir, Metainfo.topOf(metainfo)) })
-    const run = yield* Run
-    yield* Effect.addFinalizer((exit) =>
-      Effect.sync(() => {
-        run.toldOfEnd = true
-        reporter.summary(codeOf(exit, stopped()), messageOf(exit))
-      })
-    )
-    if (note !== undefined) reporter.notice(note)
-    const torrent = yield* Torrent.start({
-      metainfo,
-      dir,
-      selected,
-      trackers,
-      order: options.sequential ? "Sequential" : "Rarest",
-      peers,
-      maxPeers: options.maxPeers,
-      checkIntegrity: options.checkIntegrity,
-      allowOverwrite: options.allowOverwrite,
-      onCheck: reporter.onCheck,
-      onEvent: reporter.onEvent
-    })
-    reporter.follow(torrent)
-    yield* Effect.addFinalizer(() => Effect.sync(reporter.stopping))
-    if (trackers.length === 0 && peers.length === 0 && !torrent.swarm.isDone) {
-      reporter.notice(
-        `nobody to ask: name a tracker with --tracker, or a peer with --peer; port ${torrent.port} takes calls`
-      )
+  const work = leechTorrent(options, {
+    ...found,
+    selected,
+    trackers,
+    peers,
+    stopped,
+    onDone: () => {
+      isDone = true
     }
-    const scarce = offer === undefined || torrent.swarm.isDone ? undefined : yield* scarcityNow(offer)
-    if (scarce !== undefined) reporter.onEvent({ _tag: "Warning", message: scarce })
-    const timeout = Option.getOrUndefined(options.stopTimeout)
-    yield* timeout === undefined ? torrent.completed : Effect.raceFirst(torrent.completed, stall(torrent, timeout))
-    isDone = true
-    if (hook !== undefined) {
-      reporter.makeRoom()
-      const trouble = yield* runHook(hook, metainfo, dir, torrent.swarm.down.total)
-      if (trouble !== undefined) reporter.onEvent({ _tag: "Warning", message: trouble })
-    }
-    yield* Sharing.share(torrent, Sharing.policyOf(options, options.keepSeeding))
-    return ExitCode.ok
   })
   yield* untilStopped(Effect.scoped(Effect.provide(work, engineOf(options))), stopped)
 })

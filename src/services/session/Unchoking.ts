@@ -5,7 +5,7 @@ import type { Swarm } from "../../domain/swarm/Swarm.ts"
 
 /** A torrent, as far as its slots go. */
 interface Member {
-  readonly swarm: Swarm
+  readonly swarm?: Swarm | undefined
 }
 
 export interface UnchokingOptions {
@@ -47,6 +47,7 @@ export const make = (
     const rows: Array<Choker.Row> = []
     const owners = new Map<number, readonly [Swarm, Peer]>()
     for (const { swarm } of members) {
+      if (swarm === undefined) continue
       for (const peer of swarm.peers) {
         rows.push(rowOf(swarm, peer, now))
         owners.set(peer.key, [swarm, peer])

@@ -27,7 +27,7 @@ const most = (a: number | undefined, b: number | undefined): number | undefined 
  * What is told of the trackers. Many know one of a hybrid's hashes only: that they refuse the other is no news. Whoever is in
  * both swarms is counted once.
  */
-const makeTeller = (onEvent: (event: TorrentEvent) => void) => {
+export const makeTeller = (onEvent: (event: TorrentEvent) => void) => {
   /** Per tracker what it last answered for each swarm, if that was no error. */
   const answers = new Map<string, Array<Announcer.AnnounceStatus | undefined>>()
   return (swarm: number, status: Announcer.AnnounceStatus): void => {

@@ -2,6 +2,7 @@
 import type { Metainfo } from "../../domain/Metainfo.ts"
 import type { PeerAddress } from "../../domain/PeerAddress.ts"
 import type { Order } from "../../domain/swarm/PiecePicker.ts"
+import type { Begun } from "../Metadata.ts"
 import type { TorrentEvent } from "../TorrentEvent.ts"
 
 /** Connections of one torrent, unless its options say otherwise. */
@@ -19,6 +20,8 @@ export interface TorrentOptions {
   /** Peers to dial besides those that trackers name. */
   readonly peers?: ReadonlyArray<PeerAddress> | undefined
   readonly maxPeers?: number | undefined
+  /** What the magnet link that led here has begun. */
+  readonly begun?: Begun | undefined
   /** Hash everything, whatever the record says. */
   readonly checkIntegrity?: boolean | undefined
   /** Files that do not look like this torrent's may be written over. */

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """libtorrent as a peer and as a maker of torrents.
 
-libtorrent_peer.py seed|leech TORRENT DIR IP:PORT [PEER_IP:PORT ...]   prints "ready", "uploading", "done"; a leech exits when done
+libtorrent_peer.py seed|leech TORRENT|MAGNET DIR IP:PORT [PEER_IP:PORT ...]   prints "ready", "uploading", "done"; a leech exits when done
 libtorrent_peer.py make SPEC.json     {"out", "root", "files": [[path, length], ...], "pieceLength", "version", "tracker"}
 
 In the environment: LIBTORRENT_HASHES prints what is said about hashes (BEP 52), and calls peers in plain text;
@@ -53,8 +53,12 @@ def alerts(s):
 
 def run(mode, torrent, save, listen, peers):
     s = session(listen)
-    wanted = lt.add_torrent_params()
-    wanted.ti, wanted.save_path = lt.torrent_info(torrent), save
+    if torrent.startswith("magnet:"):
+        wanted = lt.parse_magnet_uri(torrent)
+    else:
+        wanted = lt.add_torrent_params()
+        wanted.ti = lt.torrent_info(torrent)
+    wanted.save_path = save
     wanted.flags = lt.torrent_flags.default_flags & ~lt.torrent_flags.paused & ~lt.torrent_flags.auto_managed
     if "LIBTORRENT_UNCHECKED" in os.environ:
         wanted.flags |= lt.torrent_flags.seed_mode

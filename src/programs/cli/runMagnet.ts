@@ -1,0 +1,93 @@
+/** `leech` with a magnet link or an info hash. */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as path from "node:path"
+import type { Magnet } from "../../domain/Magnet.ts"
+import type { Metainfo } from "../../domain/Metainfo.ts"
+import * as Folder from "../../services/Folder.ts"
+import { defaultStateDir } from "../../services/ResumeStore.ts"
+import * as SystemCode from "../../services/SystemCode.ts"
+import { ExitCode, failure } from "./ExitCode.ts"
+import type { LeechOptions } from "./Flags.ts"
+import * as MagnetPhase from "./MagnetPhase.ts"
+import { complain, untilStopped } from "./Main.ts"
+import { check, engineOf, leechTorrent, peersOf, showFiles, trackersOf } from "./runLeech.ts"
+import * as SaveTorrent from "./SaveTorrent.ts"
+
+/** The files of the user's choice, or else of the link's (BEP 53). */
+const selectedBy = ({ selected }: Magnet, { selectFile }: LeechOptions): ReadonlySet<number> | undefined =>
+  Option.getOrElse(selectFile, () => {
+    if (selected === undefined) return undefined
+    const chosen = new Set<number>()
+    for (const { first, last } of selected) for (let file = first; file <= last; file++) chosen.add(file)
+    return chosen
+  })
+
+const rulesOf = ({ allowOverwrite }: LeechOptions): SaveTorrent.Rules => ({
+  over: allowOverwrite ? "File" : "Nothing",
+  option: "--save-metadata",
+  force: "--allow-overwrite"
+})
+
+/** Writes the .torrent, unless it is there already byte for byte. */
+const write = Effect.fnUntraced(function*(file: string, document: Uint8Array, options: LeechOptions) {
+  if (yield* SaveTorrent.isThere(file, document)) return
+  yield* SaveTorrent.save(yield* SaveTorrent.prepare(file, rulesOf(options)), document)
+})
+
+const makeFolder = (dir: string) =>
+  Effect.tryPromise({
+    try: () => Folder.make(dir),
+    catch: (cause) => failure(ExitCode.cannotCreateFolder, `cannot make ${dir}: ${SystemCode.describe(cause)}`)
+  })
+
+/** To where the user wants it; with `--metadata-only` and no other wish, into the download folder. */
+const saveMetadata = Effect.fnUntraced(
+  function*({ document, metainfo }: Pick<MagnetPhase.Gained, "document" | "metainfo">, options: LeechOptions) {
+    const named = Option.getOrUndefined(options.saveMetadata)
+    if (named === undefined && !options.metadataOnly) return
+    const file = named ?? path.join(options.dir, `${metainfo.name}.torrent`)
+    if (document === undefined) {
+      return complain(`warning: ${file} is not written: no peer gives the piece hashes of version 2`)
+    }
+    if (named === undefined) yield* makeFolder(path.resolve(options.dir))
+    yield* write(file, document, options)
+    if (options.metadataOnly && !options.quiet) process.stderr.write(`saved in ${path.resolve(file)}\n`)
+  }
+)
+
+/** BEP 27 forbids others than the torrent's own trackers, which without any in the link are those of the user. */
+const announcedTo = (metainfo: Metainfo, magnet: Magnet, options: LeechOptions) =>
+  trackersOf(metainfo, magnet.trackers.length > 0 ? options : { ...options, tracker: [] })
+
+export const runMagnet = Effect.fnUntraced(function*(options: LeechOptions, magnet: Magnet) {
+  yield* MagnetPhase.checkSources(magnet, options)
+  const named = Option.getOrUndefined(options.saveMetadata)
+  // Before hours are spent.
+  if (named !== undefined) yield* SaveTorrent.prepare(named, { ...rulesOf(options), over: "File" })
+  const userPeers = yield* peersOf(options)
+  const stateDir = Option.getOrElse(options.stateDir, () => defaultStateDir(process.env))
+  let isDone = false
+  const stopped = () => isDone ? ExitCode.ok : ExitCode.unfinished
+  const work = Effect.gen(function*() {
+    const gained = yield* MagnetPhase.gain({ magnet, options, stateDir, peers: userPeers })
+    const { begun, metainfo, peers } = gained
+    yield* saveMetadata(gained, options)
+    if (options.showFiles) showFiles(metainfo)
+    if (options.metadataOnly || options.showFiles) return ExitCode.ok
+    const selected = selectedBy(magnet, options)
+    yield* check(metainfo, selected, options)
+    return yield* leechTorrent(options, {
+      metainfo,
+      begun,
+      selected,
+      trackers: yield* announcedTo(metainfo, magnet, options),
+      peers,
+      stopped,
+      onDone: () => {
+        isDone = true
+      }
+    })
+  })
+  yield* untilStopped(Effect.scoped(Effect.provide(work, engineOf(options))), stopped)
+})
