@@ -46,7 +46,8 @@ export class Network {
   readonly served: Array<Peer> = []
   /** Keys of shelves whose lines were forgotten. */
   readonly dropped: Array<string> = []
-  readonly callers = new Map<Link, { readonly peerId: PeerId.PeerId; readonly infoHash: string }>()
+  /** By the address that they call from: the session may have wrapped their links. */
+  readonly callers = new Map<PeerAddress.PeerAddress, { readonly peerId: PeerId.PeerId; readonly infoHash: string }>()
   /** Connections that the listener gives out. */
   readonly incoming: Queue.Queue<Link>
   infoHash = ""
@@ -59,7 +60,7 @@ export class Network {
   /** Somebody connects to us. */
   call(address: PeerAddress.PeerAddress, peerId: PeerId.PeerId, infoHash = this.infoHash): void {
     const link = this.link(address)
-    this.callers.set(link, { peerId, infoHash })
+    this.callers.set(link.remote, { peerId, infoHash })
     Queue.offerUnsafe(this.incoming, link)
   }
 
@@ -72,7 +73,7 @@ export const network = Effect.map(Queue.unbounded<Link>(), (incoming) => new Net
 
 const run = (network: Network, link: Link, hello: Hello): Effect.Effect<string> =>
   Effect.clockWith((clock) => {
-    const caller = network.callers.get(link)
+    const caller = network.callers.get(link.remote)
     if (caller === undefined) network.hellos.set(link.remote.host, { infoHash: hello.infoHash!, v2: hello.v2 })
     const peerId = caller?.peerId ?? network.listeners.get(PeerAddress.format(link.remote))!
     const infoHash = (caller?.infoHash ?? hello.infoHash!) as NonNullable<Hello["infoHash"]>
