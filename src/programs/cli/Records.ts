@@ -159,7 +159,11 @@ const Peer = Schema.Struct({
   infoHash,
   address: documented(Schema.String, "192.0.2.1:6881 or [2001:db8::1]:6881"),
   state: documented(Schema.Literals(["connected", "disconnected", "banned"]), "What became of it"),
-  reason: documented(Schema.NullOr(Schema.String), "Why it is gone; null: it is not")
+  reason: documented(Schema.NullOr(Schema.String), "Why it is gone; null: it is not"),
+  cipher: documented(
+    Schema.NullOr(Schema.Literals(["none", "plaintext", "rc4"])),
+    "none: not encrypted; plaintext: its handshake alone was; rc4: all is; null: it is gone"
+  )
 })
 
 const Warning = Schema.Struct({
@@ -186,6 +190,12 @@ const Complete = Schema.Struct({
   elapsed
 })
 
+const Connections = Schema.Struct({
+  none: documented(Schema.Natural, "Not encrypted"),
+  plaintext: documented(Schema.Natural, "Encrypted in their handshake alone"),
+  rc4: documented(Schema.Natural, "Encrypted")
+})
+
 const Summary = Schema.Struct({
   type: Schema.tag("summary"),
   time,
@@ -199,6 +209,7 @@ const Summary = Schema.Struct({
   down: documented(Rate, "Mean rate until the last piece, bytes/s"),
   ratio,
   elapsed,
+  connections: documented(Connections, "Connections that were made in this run"),
   exitCode: documented(Schema.Natural, "With which the program will exit")
 })
 

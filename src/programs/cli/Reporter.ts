@@ -91,6 +91,7 @@ export const make = Effect.fnUntraced(function*(
   let lastRecord = startedAt
   /** Trackers fail again and again; once in a row is enough to be told. */
   const failing = new Set<string>()
+  const connections = { none: 0, plaintext: 0, rc4: 0 }
 
   const write = (record: (head: Head) => Records.Record | undefined) => {
     if (!options.json) return
@@ -168,6 +169,7 @@ export const make = Effect.fnUntraced(function*(
 
   const onEvent = (event: TorrentEvent) => {
     if (event._tag === "TrackerAnswered") failing.delete(event.url)
+    if (event._tag === "PeerConnected") connections[event.cipher]++
     write((head) => recordOf(event, head))
     if (event._tag === "Completed") {
       finishedAt ??= Monotonic.millis(clock)
@@ -239,6 +241,7 @@ export const make = Effect.fnUntraced(function*(
         down: downloadMs > 0 ? now.downloaded * 1000 / downloadMs : 0,
         ratio: ratioOf(now),
         elapsed: Math.round(elapsedMs),
+        connections,
         exitCode
       }))
       const { name } = metainfo
@@ -270,14 +273,22 @@ const recordOf = (event: TorrentEvent, head: Head): Records.Record | undefined =
         address: event.address === undefined ? null : PeerAddress.format(event.address)
       }
     case "PeerConnected":
-      return { type: "peer", ...head, address: PeerAddress.format(event.address), state: "connected", reason: null }
+      return {
+        type: "peer",
+        ...head,
+        address: PeerAddress.format(event.address),
+        state: "connected",
+        reason: null,
+        cipher: event.cipher
+      }
     case "PeerDisconnected":
       return {
         type: "peer",
         ...head,
         address: PeerAddress.format(event.address),
         state: "disconnected",
-        reason: event.reason
+        reason: event.reason,
+        cipher: null
       }
     case "PeerBanned":
       return {
@@ -285,7 +296,8 @@ const recordOf = (event: TorrentEvent, head: Head): Records.Record | undefined =
         ...head,
         address: PeerAddress.format(event.address),
         state: "banned",
-        reason: event.reason
+        reason: event.reason,
+        cipher: null
       }
     case "TrackerAnswered":
       return {
