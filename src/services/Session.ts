@@ -18,6 +18,7 @@ import * as PeerAddress from "../domain/PeerAddress.ts"
 import * as PeerId from "../domain/PeerId.ts"
 import { Bans } from "../domain/swarm/Bans.ts"
 import * as Choker from "../domain/swarm/Choker.ts"
+import type { Introduction } from "../domain/swarm/Extensions.ts"
 import type { Peer } from "../domain/swarm/Peer.ts"
 import { PieceBuffers } from "../domain/swarm/PieceBuffers.ts"
 import type { Swarm } from "../domain/swarm/Swarm.ts"
@@ -26,6 +27,7 @@ import type { Handshake } from "../domain/wire/Handshake.ts"
 import type { Policy } from "../domain/wire/mse/Policy.ts"
 import * as Monotonic from "./Monotonic.ts"
 import { type Admission, PeerConnection } from "./PeerConnection.ts"
+import * as Introducing from "./session/Introducing.ts"
 import * as Unchoking from "./session/Unchoking.ts"
 import { type Link, type Listener, Transport, TransportError } from "./Transport.ts"
 import * as Obfuscation from "./transport/Obfuscation.ts"
@@ -57,6 +59,8 @@ export interface SessionOptions {
   readonly encryption?: Policy | undefined
   /** Memory for pieces under way, in bytes. */
   readonly memory?: number | undefined
+  /** What we call ourselves to peers, with our version. */
+  readonly client?: string | undefined
 }
 
 /** A torrent as the session sees it. */
@@ -72,6 +76,8 @@ export class Session extends Context.Service<Session, {
   readonly peerId: PeerId.PeerId
   /** The port that we listen on. */
   readonly port: number
+  /** What we say of ourselves to a peer that speaks extension messages, whatever the torrent. */
+  readonly introduce: (peer: Peer) => Introduction
   readonly buffers: PieceBuffers
   readonly downloadLimit: TokenBucket
   readonly bans: Bans
@@ -273,6 +279,7 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
   return Session.of({
     peerId,
     port: listeners[0]!.port,
+    introduce: Introducing.make(options, listeners[0]!.port),
     buffers: new PieceBuffers(options.memory ?? MEMORY),
     downloadLimit: new TokenBucket(options.maxDownloadRate ?? Infinity, now),
     bans,
