@@ -55,9 +55,10 @@ const connected = (cipher: string): RegExp => new RegExp(`"state":"connected".*"
 const weCall = Effect.fnUntraced(function*(
   { client, part }: Pick<Demanding, "client" | "part">,
   encryption: string,
-  cipher: string | undefined
+  cipher: string | undefined,
+  name: Fixtures.Name = "many files"
 ) {
-  const fixture = (yield* Fixtures.Fixtures)["many files"]
+  const fixture = (yield* Fixtures.Fixtures)[name]
   yield* Stage.play(Effect.fnUntraced(function*(stage) {
     const { torrent } = fixture
     const dir = stage.folder("leech")
@@ -79,8 +80,12 @@ const weCall = Effect.fnUntraced(function*(
 })
 
 /** A leech that demands it learns of us from the tracker, and calls. */
-const itCalls = Effect.fnUntraced(function*({ cipher, client, part }: Demanding, encryption: string) {
-  const fixture = (yield* Fixtures.Fixtures)["many files"]
+const itCalls = Effect.fnUntraced(function*(
+  { cipher, client, part }: Demanding,
+  encryption: string,
+  name: Fixtures.Name = "many files"
+) {
+  const fixture = (yield* Fixtures.Fixtures)[name]
   yield* Stage.play(Effect.fnUntraced(function*(stage) {
     const { torrent } = fixture
     const dir = stage.folder("leech")
@@ -119,6 +124,9 @@ else {
         it.effect("we require it too, and are called", () => itCalls(other, "require"))
       })
     }
+    const libtorrent = demanding[2]!
+    it.effect("of a hybrid: we call", () => weCall(libtorrent, "require", "rc4", "hybrid"))
+    it.effect("of a hybrid: we are called", () => itCalls(libtorrent, "require", "hybrid"))
     for (const client of Clients.foreign) {
       describe(`${client.name} as it is`, () => {
         const need = Lacking.debian(client)

@@ -9,10 +9,12 @@ import * as Bytes from "../../../src/domain/Bytes.ts"
 import * as PeerAddress from "../../../src/domain/PeerAddress.ts"
 import * as Handshake from "../../../src/domain/wire/Handshake.ts"
 import type { Cipher, Policy } from "../../../src/domain/wire/mse/Policy.ts"
+import { PeerConnection } from "../../../src/services/PeerConnection.ts"
 import type { Link } from "../../../src/services/Transport.ts"
 import * as MemoryNetwork from "../../../src/services/transport/MemoryNetwork.ts"
 import * as Obfuscation from "../../../src/services/transport/Obfuscation.ts"
 import type { TransportError } from "../../../src/services/transport/TransportError.ts"
+import { peerIdOf } from "../../domain/swarm/fakes.ts"
 import { int, seed } from "../../domain/swarm/seeded.ts"
 import { infoHash } from "../../domain/wire/mse/exchange.ts"
 import { FakeLink } from "../../support/links.ts"
@@ -192,6 +194,36 @@ describe("a stranger", () => {
       yield* Fiber.interrupt(fiber)
       assert.isTrue(raw.isClosed)
     }))
+
+  it.effect("that stops in the midst of the key exchange has no more time than any other", () =>
+    Effect.gen(function*() {
+      const obfuscation = yield* Obfuscation.make("allow")
+      const raw = new FakeLink()
+      const { run } = yield* PeerConnection
+      const running = yield* Effect.forkChild(
+        run(obfuscation.accepted(raw), { ourId: peerIdOf(1), admit: () => "has said who it is" }),
+        { startImmediately: true }
+      )
+      raw.push(noise(96))
+      assert.strictEqual(raw.writes.length, 1)
+      yield* TestClock.adjust("9 seconds")
+      assert.isFalse(raw.isClosed)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual([yield* Fiber.join(running), raw.isClosed], ["did not shake hands in time", true])
+    }).pipe(Effect.provide(PeerConnection.layer)))
+
+  it.effect("that is refused has its reason in the log", () =>
+    Effect.gen(function*() {
+      const obfuscation = yield* Obfuscation.make("require")
+      const raw = new FakeLink()
+      const { run } = yield* PeerConnection
+      const running = yield* Effect.forkChild(
+        run(obfuscation.accepted(raw), { ourId: peerIdOf(1), admit: () => "has said who it is" }),
+        { startImmediately: true }
+      )
+      raw.push(Handshake.encode(infoHash, peerIdOf(2)))
+      assert.strictEqual(yield* Fiber.join(running), "does not encrypt")
+    }).pipe(Effect.provide(PeerConnection.layer)))
 
   it.effect("that sends noise is hung up on after the longest padding", () =>
     Effect.gen(function*() {
