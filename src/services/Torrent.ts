@@ -99,7 +99,8 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     order: options.order ?? "Rarest",
     buffers: session.buffers,
     limit: session.downloadLimit,
-    extensions: Extending.make({ session, swarm: () => swarm }),
+    infoHash: metainfo.infoHash,
+    extensions: Extending.make({ session, swarm: () => swarm, pool: () => pool }),
     trees: metainfo.pieceRoots && {
       treeOf: (piece) => PieceTrees.of(metainfo, piece)!,
       rootOf: (file) => metainfo.files[file]!.piecesRoot!
@@ -166,7 +167,9 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     done += Bitfield.has(wanted.pieces, piece.index) ? wanted.bytesIn(piece.index) : 0
     writer.noteWritten(piece.index, piece.bytes.length)
     onEvent({ _tag: "PieceLanded", piece: piece.index })
-    if (swarm.isDone) Queue.endUnsafe(ready)
+    if (!swarm.isDone) return
+    Extending.finished(swarm)
+    Queue.endUnsafe(ready)
   }
   if (swarm.isDone) Queue.endUnsafe(ready)
   const pieces = download.pieces({

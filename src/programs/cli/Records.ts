@@ -153,18 +153,21 @@ const Reloaded = Schema.Struct({
   time
 })
 
-const Peer = Schema.Struct({
+export const Peer = Schema.Struct({
   type: Schema.tag("peer"),
   time,
   infoHash,
   address: documented(Schema.String, "192.0.2.1:6881 or [2001:db8::1]:6881"),
-  state: documented(Schema.Literals(["connected", "disconnected", "banned"]), "What became of it"),
+  state: documented(Schema.Literals(["connected", "introduced", "disconnected", "banned"]), "What became of it"),
+  client: documented(Schema.NullOr(Schema.String), "What it says it runs, when introduced (BEP 10); null otherwise"),
   reason: documented(Schema.NullOr(Schema.String), "Why it is gone; null: it is not"),
   cipher: documented(
     Schema.NullOr(Schema.Literals(["none", "plaintext", "rc4"])),
-    "none: not encrypted; plaintext: its handshake alone was; rc4: all is; null: it is gone"
+    "When connected: none, not encrypted; plaintext, its handshake alone; rc4, all of it; null otherwise"
   )
 })
+
+export type Peer = typeof Peer.Type
 
 const Warning = Schema.Struct({
   type: Schema.tag("warning"),

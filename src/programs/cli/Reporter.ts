@@ -256,6 +256,20 @@ interface Head {
   readonly infoHash: string
 }
 
+const peerRecord = (
+  head: Head,
+  { address }: { readonly address: PeerAddress.PeerAddress },
+  state: Records.Peer["state"]
+): Records.Peer => ({
+  type: "peer",
+  ...head,
+  address: PeerAddress.format(address),
+  state,
+  client: null,
+  reason: null,
+  cipher: null
+})
+
 /** The record of an event, for those that are not told in another way. */
 const recordOf = (event: TorrentEvent, head: Head): Records.Record | undefined => {
   switch (event._tag) {
@@ -273,32 +287,13 @@ const recordOf = (event: TorrentEvent, head: Head): Records.Record | undefined =
         address: event.address === undefined ? null : PeerAddress.format(event.address)
       }
     case "PeerConnected":
-      return {
-        type: "peer",
-        ...head,
-        address: PeerAddress.format(event.address),
-        state: "connected",
-        reason: null,
-        cipher: event.cipher
-      }
+      return { ...peerRecord(head, event, "connected"), cipher: event.cipher }
+    case "PeerIntroduced":
+      return { ...peerRecord(head, event, "introduced"), client: event.client }
     case "PeerDisconnected":
-      return {
-        type: "peer",
-        ...head,
-        address: PeerAddress.format(event.address),
-        state: "disconnected",
-        reason: event.reason,
-        cipher: null
-      }
+      return { ...peerRecord(head, event, "disconnected"), reason: event.reason }
     case "PeerBanned":
-      return {
-        type: "peer",
-        ...head,
-        address: PeerAddress.format(event.address),
-        state: "banned",
-        reason: event.reason,
-        cipher: null
-      }
+      return { ...peerRecord(head, event, "banned"), reason: event.reason }
     case "TrackerAnswered":
       return {
         type: "tracker",
