@@ -57,6 +57,8 @@ export interface Hello {
   readonly v2?: InfoHash.InfoHash | undefined
   /** Decides about a peer that has said who it is; a text is the reason to refuse. */
   readonly admit: (handshake: Handshake.Handshake, link: Link) => Admission | string
+  /** The other side has ended the connection, or spoken otherwise, where its handshake was due. */
+  readonly onRefused?: (() => void) | undefined
 }
 
 export class PeerConnection extends Context.Service<PeerConnection, {
@@ -99,6 +101,7 @@ class Connection {
   #heardAt: number
   #saidAt: number
   #ended: string | undefined
+  #isGreeted = false
 
   constructor(clock: Clock.Clock, link: Link, hello: Hello) {
     this.#clock = clock
@@ -115,6 +118,12 @@ class Connection {
 
   get ended(): string | undefined {
     return this.#ended
+  }
+
+  /** The link has ended: by the other side, unless we have a reason of our own. */
+  hungUp(reason: string): string {
+    if (!this.#isGreeted && this.#ended === undefined) this.#hello.onRefused?.()
+    return this.#ended ?? reason
   }
 
   readonly close = (reason: string): void => {
@@ -138,7 +147,11 @@ class Connection {
 
   onHandshake(bytes: Uint8Array, at: number): boolean {
     const handshake = Handshake.decode(bytes, at)
-    if (handshake === undefined) return this.#drop("speaks another protocol")
+    if (handshake === undefined) {
+      this.#hello.onRefused?.()
+      return this.#drop("speaks another protocol")
+    }
+    this.#isGreeted = true
     const { infoHash: asked, v2 } = this.#hello
     if (asked !== undefined && handshake.infoHash !== asked && handshake.infoHash !== v2) {
       return this.#drop("answered for another torrent")
@@ -238,8 +251,8 @@ const run = Effect.fnUntraced(function*(clock: Clock.Clock, link: Link, hello: H
   const connection = new Connection(clock, link, hello)
   const receive = link.receive(connection.onBytes).pipe(
     Effect.match({
-      onFailure: (error) => connection.ended ?? error.code,
-      onSuccess: () => connection.ended ?? "hung up"
+      onFailure: (error) => connection.hungUp(error.detail ?? error.code),
+      onSuccess: () => connection.hungUp("hung up")
     })
   )
   const watch = Effect.gen(function*() {

@@ -15,6 +15,7 @@ import { DialQueue, type Source } from "../domain/swarm/DialQueue.ts"
 import type { Peer } from "../domain/swarm/Peer.ts"
 import type { ExtensionHandshake } from "../domain/wire/ExtensionHandshake.ts"
 import type { Handshake } from "../domain/wire/Handshake.ts"
+import * as Policy from "../domain/wire/mse/Policy.ts"
 import type { Port } from "./connection/Port.ts"
 import * as Monotonic from "./Monotonic.ts"
 import { type Admission, type Move, PeerConnection } from "./PeerConnection.ts"
@@ -128,7 +129,7 @@ export const make = Effect.fnUntraced(function*(
     moves.set(peer, move)
     byId.set(peer.id, peer)
     gone.delete(peer.identity)
-    onEvent({ _tag: "PeerConnected", address: peer.address, peerId: peer.id })
+    onEvent({ _tag: "PeerConnected", address: peer.address, peerId: peer.id, cipher: link.cipher })
   }
 
   /** Of a private torrent only trackers may name peers (BEP 27). */
@@ -229,7 +230,8 @@ export const make = Effect.fnUntraced(function*(
     let opened: Peer | undefined
     const begun = era
     const infoHash = metainfo.swarms[queue.swarmOf(address)]!
-    const admit = (handshake: Handshake, link: Link) => {
+    const admit = (manner: Policy.Manner) => (handshake: Handshake, link: Link) => {
+      queue.answered(address, manner)
       if (handshake.peerId === session.peerId) {
         queue.exclude(address)
         return "is ourselves"
@@ -247,15 +249,27 @@ export const make = Effect.fnUntraced(function*(
         }
       }
     }
-    return Effect.scoped(
-      Effect.flatMap(
-        session.dial(address),
-        (link) => connection.run(link, { ourId: session.peerId, infoHash, v2, admit })
+    const call = ([manner, next]: ReadonlyArray<Policy.Manner>): Effect.Effect<void> => {
+      let refused = false
+      const onRefused = () => {
+        refused = true
+      }
+      return Effect.scoped(
+        Effect.flatMap(
+          session.dial(address, manner === "encrypted" ? infoHash : undefined),
+          (link) => connection.run(link, { ourId: session.peerId, infoHash, v2, admit: admit(manner!), onRefused })
+        )
+      ).pipe(
+        Effect.catch((error) => Effect.succeed(error.message)),
+        Effect.tap((reason) => Effect.logDebug(`${PeerAddress.format(address)}, called ${manner}: ${reason}`)),
+        Effect.andThen(Effect.suspend(() => {
+          const again = refused && next !== undefined && begun === era && shutReason === undefined
+          return again ? call([next]) : Effect.void
+        }))
       )
-    ).pipe(
-      Effect.catch((error) => Effect.succeed(error.message)),
+    }
+    return call(Policy.manners(session.encryption, queue.mannerOf(address))).pipe(
       Effect.tapDefect((defect) => Effect.logError(`defect in the connection to ${address.host}`, defect)),
-      Effect.tap((reason) => Effect.logDebug(`${PeerAddress.format(address)}: ${reason}`)),
       Effect.ensuring(Effect.sync(() => {
         const now = Monotonic.millis(clock)
         const alone = links.size === 0

@@ -24,11 +24,13 @@ import { PieceBuffers } from "../domain/swarm/PieceBuffers.ts"
 import type { Swarm } from "../domain/swarm/Swarm.ts"
 import { TokenBucket } from "../domain/swarm/TokenBucket.ts"
 import type { Handshake } from "../domain/wire/Handshake.ts"
+import type { Policy } from "../domain/wire/mse/Policy.ts"
 import * as Monotonic from "./Monotonic.ts"
 import { type Admission, PeerConnection } from "./PeerConnection.ts"
 import * as Introducing from "./session/Introducing.ts"
 import * as Unchoking from "./session/Unchoking.ts"
 import { type Link, type Listener, Transport, TransportError } from "./Transport.ts"
+import * as Obfuscation from "./transport/Obfuscation.ts"
 import type { UploadServer } from "./UploadServer.ts"
 
 export class SessionError extends Schema.TaggedError<SessionError>()("SessionError", {
@@ -53,6 +55,8 @@ export interface SessionOptions {
   /** Bytes/s; unlimited when absent. */
   readonly maxDownloadRate?: number | undefined
   readonly maxUploadRate?: number | undefined
+  /** `allow` when absent. */
+  readonly encryption?: Policy | undefined
   /** Memory for pieces under way, in bytes. */
   readonly memory?: number | undefined
   /** What we call ourselves to peers, with our version. */
@@ -80,8 +84,16 @@ export class Session extends Context.Service<Session, {
   readonly bans: Bans
   /** Makes the torrent known to callers, until the scope closes. */
   readonly enroll: (member: Member) => Effect.Effect<void, SessionError, Scope.Scope>
-  /** Opens a connection when there is a permit. */
-  readonly dial: (address: PeerAddress.PeerAddress) => Effect.Effect<Link, TransportError, Scope.Scope>
+  readonly encryption: Policy
+  /**
+   * Opens a connection when there is a permit.
+   *
+   * @param infoHash the torrent to ask for on an encrypted connection; a plain one when absent
+   */
+  readonly dial: (
+    address: PeerAddress.PeerAddress,
+    infoHash?: InfoHash.InfoHash
+  ) => Effect.Effect<Link, TransportError, Scope.Scope>
   /** The same number for every connection with this peer id. */
   readonly identityOf: (peerId: PeerId.PeerId) => number
   /** A number for a connection. */
@@ -184,6 +196,7 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
   const byHash = new Map<InfoHash.InfoHash, Member>()
   const unchoking = Unchoking.make(random, members, options)
   const bans = new Bans()
+  const obfuscation = yield* Obfuscation.make(options.encryption ?? "allow")
   const listeners = yield* listen(transport, options)
   const callers = yield* FiberSet.make<void>()
   const halfOpen = yield* Semaphore.make(HALF_OPEN)
@@ -209,8 +222,9 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
 
   for (const listener of listeners) {
     yield* listener.accept.pipe(
-      Effect.flatMap((link) => {
-        if (strangers.size >= STRANGERS) return Effect.sync(link.close)
+      Effect.flatMap((raw) => {
+        if (strangers.size >= STRANGERS) return Effect.sync(raw.close)
+        const link = obfuscation.accepted(raw)
         strangers.add(link)
         return FiberSet.run(callers, receive(link))
       }),
@@ -232,18 +246,20 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
         }
         members.add(member)
         for (const hash of member.swarms) byHash.set(hash, member)
+        obfuscation.add(member.swarms)
         return Effect.void
       }),
       () =>
         Effect.sync(() => {
           members.delete(member)
+          obfuscation.remove(member.swarms)
           for (const hash of member.swarms) byHash.delete(hash)
         })
     )
 
   const { v4, v6 } = options.bind ?? {}
   const isBound = v4 !== undefined || v6 !== undefined
-  const dial = (address: PeerAddress.PeerAddress) => {
+  const dial = (address: PeerAddress.PeerAddress, infoHash?: InfoHash.InfoHash) => {
     const from = address.family === 4 ? v4 : v6
     // Whoever binds to one family, to a VPN's address perhaps, must not be seen at another.
     if (isBound && from === undefined) {
@@ -255,7 +271,8 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
         duration: DIAL_TIMEOUT,
         orElse: () => Effect.fail(new TransportError({ operation: "dial", code: "ETIMEDOUT", address: address.host }))
       }),
-      halfOpen.withPermit
+      halfOpen.withPermit,
+      Effect.map((link) => infoHash === undefined ? link : obfuscation.dialled(link, infoHash))
     )
   }
 
@@ -267,6 +284,7 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
     buffers: new PieceBuffers(options.memory ?? MEMORY),
     downloadLimit: new TokenBucket(options.maxDownloadRate ?? Infinity, now),
     bans,
+    encryption: obfuscation.policy,
     enroll,
     dial,
     identityOf: makeIdentities(),

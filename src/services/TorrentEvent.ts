@@ -1,6 +1,7 @@
 /** What happens to a torrent, told as it happens to whoever watches: screens, logs, records. */
 import type * as PeerAddress from "../domain/PeerAddress.ts"
 import type * as PeerId from "../domain/PeerId.ts"
+import type { Cipher } from "../domain/wire/mse/Policy.ts"
 
 export type TorrentEvent =
   | { readonly _tag: "PieceLanded"; readonly piece: number }
@@ -12,7 +13,12 @@ export type TorrentEvent =
     readonly block: number
     readonly address: PeerAddress.PeerAddress | undefined
   }
-  | { readonly _tag: "PeerConnected"; readonly address: PeerAddress.PeerAddress; readonly peerId: PeerId.PeerId }
+  | {
+    readonly _tag: "PeerConnected"
+    readonly address: PeerAddress.PeerAddress
+    readonly peerId: PeerId.PeerId
+    readonly cipher: Cipher
+  }
   /** What the peer calls itself (BEP 10), as it can be shown. */
   | { readonly _tag: "PeerIntroduced"; readonly address: PeerAddress.PeerAddress; readonly client: string }
   | { readonly _tag: "PeerDisconnected"; readonly address: PeerAddress.PeerAddress; readonly reason: string }

@@ -10,6 +10,7 @@ import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as net from "node:net"
 import * as PeerAddress from "../domain/PeerAddress.ts"
+import type { Cipher } from "../domain/wire/mse/Policy.ts"
 import * as SystemCode from "./SystemCode.ts"
 import type * as MemoryNetwork from "./transport/MemoryNetwork.ts"
 import { TransportError } from "./transport/TransportError.ts"
@@ -20,8 +21,10 @@ export { TransportError } from "./transport/TransportError.ts"
 /** One open connection. */
 export interface Link {
   readonly remote: PeerAddress.PeerAddress
+  /** How the bytes travel; of an encrypted connection once its own handshake is over. */
+  readonly cipher: Cipher
   /**
-   * Hands every run of bytes to `onBytes`, which must use or copy them before it returns. Succeeds when the connection
+   * Hands every run of bytes to `onBytes`, which must use or copy them before it returns, and may change them. Succeeds when the connection
    * has ended in order, also by our own {@link close}. To be run once.
    */
   readonly receive: (
@@ -81,6 +84,7 @@ const codeOf = (error: unknown): string => SystemCode.of(error) ?? String(error)
 /** Adapts the events of a `net.Socket` whose bytes come through `onread`. */
 class TcpLink implements Link {
   readonly remote: PeerAddress.PeerAddress
+  readonly cipher = "none"
   readonly #socket: net.Socket
   #onBytes: ((bytes: Uint8Array, from: number, to: number) => void) | undefined
   /** What arrived before anybody asked for it. */

@@ -110,6 +110,44 @@ const opened = Effect.fnUntraced(function*(torrent: Recorder = recorder()) {
 const reasonOf = (fiber: Fiber.Fiber<string>) => Fiber.join(fiber)
 
 describe("PeerConnection", () => {
+  for (
+    const [what, refused, end] of [
+      ["it hangs up at once", true, ({ link }) => link.close()],
+      ["it breaks the connection", true, ({ link }) => link.fail("ECONNRESET")],
+      ["it says something else", true, ({ link }) => link.push(noise(68))],
+      ["it hangs up in the midst of its handshake", true, ({ link }) => {
+        link.push(greeting.slice(0, 40))
+        link.close()
+      }],
+      ["it hangs up after its handshake", false, ({ link }) => {
+        link.push(greeting)
+        link.close()
+      }],
+      [
+        "it answers for another torrent",
+        false,
+        ({ link }) => link.push(Handshake.encode(InfoHash.fromBytes(noise(20, 9)), theirs))
+      ]
+    ] satisfies ReadonlyArray<readonly [string, boolean, (running: { readonly link: FakeLink }) => void]>
+  ) {
+    it.effect(`a peer ${refused ? "refuses" : "does not refuse"} the way it was called when ${what}`, () =>
+      Effect.gen(function*() {
+        let told = 0
+        const running = yield* start(recorder(), { onRefused: () => void told++ })
+        end(running)
+        yield* reasonOf(running.fiber)
+        assert.strictEqual(told, refused ? 1 : 0)
+      }).pipe(Effect.provide(PeerConnection.layer)))
+  }
+
+  it.effect("does not take silence for a refusal", () =>
+    Effect.gen(function*() {
+      let told = 0
+      const { fiber } = yield* start(recorder(), { onRefused: () => void told++ })
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual([yield* reasonOf(fiber), told], ["did not shake hands in time", 0])
+    }).pipe(Effect.provide(PeerConnection.layer)))
+
   it.effect("speaks first when it has dialled, and tells the torrent of a peer that answers", () =>
     Effect.gen(function*() {
       const torrent = recorder()

@@ -363,6 +363,41 @@ describe("PeerPool", () => {
       assert.lengthOf(net.connected, 1)
     })))
 
+  it.effect("calls a peer that refuses plain connections again encrypted, at once, and from then on like that first", () =>
+    withPool(Effect.fnUntraced(function*({ events, net, pool }) {
+      net.listeners.set(nameOf(1), peerIdOf(1))
+      net.takes.set(nameOf(1), "encrypted")
+      pool.add([address(1)], "tracker")
+      yield* settle
+      assert.deepStrictEqual(net.manners, ["plain", "encrypted"])
+      assert.lengthOf(net.connected, 1)
+      assert.strictEqual(events[0]!._tag, "PeerConnected")
+      net.connected[0]!.hangUp()
+      yield* TestClock.adjust("1 minute")
+      pool.dialMore()
+      yield* settle
+      assert.deepStrictEqual(net.manners.splice(0), ["plain", "encrypted", "encrypted"])
+      // It may change its mind as well.
+      net.takes.set(nameOf(1), "plain")
+      net.connected[0]!.hangUp()
+      yield* TestClock.adjust("2 minutes")
+      pool.dialMore()
+      yield* settle
+      assert.deepStrictEqual(net.manners, ["encrypted", "plain"])
+      assert.lengthOf(net.connected, 1)
+    })))
+
+  it.effect("does not call again after both were refused, nor where nobody listens", () =>
+    withPool(Effect.fnUntraced(function*({ net, pool }) {
+      net.listeners.set(nameOf(1), peerIdOf(1))
+      net.takes.set(nameOf(1), "neither")
+      pool.add([1, 2].map(address), "tracker")
+      yield* settle
+      assert.deepStrictEqual(net.manners, ["plain", "encrypted"])
+      assert.deepStrictEqual(net.dialled.toSorted(), [nameOf(1), nameOf(1), nameOf(2)])
+      assert.lengthOf(net.connected, 0)
+    })))
+
   it.effect("forgets whom the tracker named: who is connected, being dialled, or known", () =>
     withPool(
       Effect.fnUntraced(function*({ events, net, pool, swarm }) {

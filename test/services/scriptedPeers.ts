@@ -9,9 +9,11 @@ import * as PeerAddress from "../../src/domain/PeerAddress.ts"
 import type * as PeerId from "../../src/domain/PeerId.ts"
 import { Peer } from "../../src/domain/swarm/Peer.ts"
 import * as Message from "../../src/domain/wire/Message.ts"
+import type { Manner } from "../../src/domain/wire/mse/Policy.ts"
 import * as Monotonic from "../../src/services/Monotonic.ts"
 import { type Hello, PeerConnection } from "../../src/services/PeerConnection.ts"
 import { type Link, Transport, TransportError } from "../../src/services/Transport.ts"
+import { ObfuscatedLink } from "../../src/services/transport/ObfuscatedLink.ts"
 import { UploadServer } from "../../src/services/UploadServer.ts"
 import { FakeLink } from "../support/links.ts"
 import { parse } from "../support/messages.ts"
@@ -40,13 +42,18 @@ export class Network {
   readonly dialled: Array<string> = []
   /** By address: the torrent that we asked for, and the other hash by which we would have it answered. */
   readonly hellos = new Map<string, Pick<Hello, "infoHash" | "v2">>()
+  /** How each connection was opened by us, in order; callers are not in it. */
+  readonly manners: Array<Manner> = []
+  /** By address: what a listener takes, when it does not take both. */
+  readonly takes = new Map<string, Manner | "neither">()
   readonly connected: Array<Connected> = []
   /** Why connections ended or never began, in order. */
   readonly ends: Array<string> = []
   readonly served: Array<Peer> = []
   /** Keys of shelves whose lines were forgotten. */
   readonly dropped: Array<string> = []
-  readonly callers = new Map<Link, { readonly peerId: PeerId.PeerId; readonly infoHash: string }>()
+  /** By the address that they call from: the session may have wrapped their links. */
+  readonly callers = new Map<PeerAddress.PeerAddress, { readonly peerId: PeerId.PeerId; readonly infoHash: string }>()
   /** Connections that the listener gives out. */
   readonly incoming: Queue.Queue<Link>
   infoHash = ""
@@ -59,7 +66,7 @@ export class Network {
   /** Somebody connects to us. */
   call(address: PeerAddress.PeerAddress, peerId: PeerId.PeerId, infoHash = this.infoHash): void {
     const link = this.link(address)
-    this.callers.set(link, { peerId, infoHash })
+    this.callers.set(link.remote, { peerId, infoHash })
     Queue.offerUnsafe(this.incoming, link)
   }
 
@@ -72,7 +79,15 @@ export const network = Effect.map(Queue.unbounded<Link>(), (incoming) => new Net
 
 const run = (network: Network, link: Link, hello: Hello): Effect.Effect<string> =>
   Effect.clockWith((clock) => {
-    const caller = network.callers.get(link)
+    const caller = network.callers.get(link.remote)
+    if (caller === undefined) {
+      const manner = link instanceof ObfuscatedLink ? "encrypted" : "plain"
+      network.manners.push(manner)
+      if ((network.takes.get(PeerAddress.format(link.remote)) ?? manner) !== manner) {
+        hello.onRefused?.()
+        return Effect.succeed("hung up")
+      }
+    }
     if (caller === undefined) network.hellos.set(link.remote.host, { infoHash: hello.infoHash!, v2: hello.v2 })
     const peerId = caller?.peerId ?? network.listeners.get(PeerAddress.format(link.remote))!
     const infoHash = (caller?.infoHash ?? hello.infoHash!) as NonNullable<Hello["infoHash"]>

@@ -6,6 +6,7 @@ import { type Link, TransportError } from "../../src/services/Transport.ts"
 
 export class FakeLink implements Link {
   readonly remote: PeerAddress.PeerAddress
+  readonly cipher = "none"
   /** What was sent, as it was at the time of sending. */
   readonly writes: Array<Uint8Array> = []
   isClosed = false

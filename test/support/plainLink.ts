@@ -20,6 +20,7 @@ const plain = (link: Link): Link => {
   let said = 0
   return {
     remote: link.remote,
+    cipher: link.cipher,
     queued: link.queued,
     drained: link.drained,
     close: link.close,

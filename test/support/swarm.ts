@@ -4,6 +4,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as WebCrypto from "effect/crypto/WebCrypto"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -30,7 +31,7 @@ import type { TorrentEvent } from "../../src/services/TorrentEvent.ts"
 import { Transport } from "../../src/services/Transport.ts"
 import * as MemoryNetwork from "../../src/services/transport/MemoryNetwork.ts"
 import { UploadServer } from "../../src/services/UploadServer.ts"
-import { randomOf } from "../domain/swarm/seeded.ts"
+import { below, randomOf } from "../domain/swarm/seeded.ts"
 import * as MemoryTracker from "./memoryTracker.ts"
 import * as Payload from "./payload.ts"
 import { plainHost } from "./plainLink.ts"
@@ -106,6 +107,18 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
 /** What nodes share. */
 type World = Pick<Swarm, "network" | "tracker">
 
+/** Keys and padding that are the same every time. */
+const chance = (seed: number): typeof crypto => {
+  const random = randomOf(seed)
+  return {
+    ...crypto,
+    getRandomValues: (array) => {
+      if (array instanceof Uint8Array) { for (let i = 0; i < array.length; i++) array[i] = below(random, 256) }
+      return array
+    }
+  }
+}
+
 /** All that a client is made of. */
 const layerOf = (
   { network, tracker }: World,
@@ -125,7 +138,8 @@ const layerOf = (
         ResumeStore.layerMemory(records),
         PieceVerifier.layerNode,
         tracker.layerFor(host(number))
-      ))
+      )),
+      Layer.provide(WebCrypto.layer(chance(number)))
     )
   )
 }

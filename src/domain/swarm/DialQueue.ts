@@ -1,5 +1,6 @@
 /** Addresses where a torrent's peers may be, and when each is worth the next call. Permits to dial are the session's. */
 import * as PeerAddress from "../PeerAddress.ts"
+import type { Manner } from "../wire/mse/Policy.ts"
 import { type Due, DueHeap, OUTSIDE } from "./DueHeap.ts"
 
 /** Who named the address. What the user names is dialled first and never given up. */
@@ -34,6 +35,8 @@ interface Entry extends Due {
   failures: number
   /** It was of use once. */
   useful: boolean
+  /** How it was spoken with last. */
+  manner: Manner | undefined
   /** When it may be dialled: a time; negative when it was never tried; Infinity while it rests. */
   dueAt: number
   /** When a source that names it ends its rest. */
@@ -102,6 +105,17 @@ export class DialQueue {
     for (const entry of this.#table.values()) entry.swarm = to(entry.swarm)
   }
 
+  /** How the peer was spoken with last; `undefined` when it never was. */
+  mannerOf(address: PeerAddress.PeerAddress): Manner | undefined {
+    return this.#table.get(PeerAddress.format(address))?.manner
+  }
+
+  /** The peer has shaken hands when it was called like this. */
+  answered(address: PeerAddress.PeerAddress, manner: Manner): void {
+    const entry = this.#table.get(PeerAddress.format(address))
+    if (entry !== undefined) entry.manner = manner
+  }
+
   /** When {@link DialQueue.next} gives something if nothing is added: negative for at once, Infinity for never. */
   dueAt(): number {
     return this.#idle.first?.dueAt ?? Infinity
@@ -155,7 +169,18 @@ export class DialQueue {
 
   #insert(address: PeerAddress.PeerAddress, key: string, user: boolean, swarm: number): Entry | undefined {
     if (this.#excluded.has(key) || (this.size >= this.#limit && !this.#makeRoom())) return undefined
-    const entry: Entry = { address, key, user, swarm, failures: 0, useful: false, dueAt: 0, restedAt: 0, at: OUTSIDE }
+    const entry: Entry = {
+      address,
+      key,
+      user,
+      swarm,
+      failures: 0,
+      useful: false,
+      manner: undefined,
+      dueAt: 0,
+      restedAt: 0,
+      at: OUTSIDE
+    }
     this.#table.set(key, entry)
     return entry
   }

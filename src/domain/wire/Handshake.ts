@@ -27,7 +27,8 @@ export interface Spoken {
 
 export const LENGTH = 68
 
-const PROTOCOL = Bytes.fromLatin1("\u0013BitTorrent protocol")
+/** What a handshake begins with. */
+export const PROTOCOL: Uint8Array = Bytes.fromLatin1("\u0013BitTorrent protocol")
 const RESERVED = PROTOCOL.length
 const INFO_HASH = RESERVED + 8
 const PEER_ID = INFO_HASH + InfoHash.BYTES
@@ -65,4 +66,11 @@ export const decode = (bytes: Uint8Array, at = 0): Handshake | undefined => {
     infoHash: InfoHash.fromBytes(bytes.subarray(at + INFO_HASH, at + PEER_ID)),
     peerId: PeerId.fromBytes(bytes.subarray(at + PEER_ID, at + LENGTH))
   }
+}
+
+/** How many bytes of `bytes[from, to)` go on as a handshake does of which `before` bytes have come already. */
+export const alike = (bytes: Uint8Array, from: number, to: number, before: number): number => {
+  const most = Math.min(to - from, PROTOCOL.length - before)
+  for (let i = 0; i < most; i++) if (bytes[from + i] !== PROTOCOL[before + i]) return i
+  return most
 }

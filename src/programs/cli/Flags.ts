@@ -9,6 +9,7 @@ import * as Host from "../../domain/Host.ts"
 import * as PeerAddress from "../../domain/PeerAddress.ts"
 import * as PieceLength from "../../domain/PieceLength.ts"
 import { MAX_PEERS } from "../../services/torrent/TorrentOptions.ts"
+import * as Encryption from "./Encryption.ts"
 
 /** A flag whose text is read by `read`; `undefined` means that it is wrong, and `expected` says what would be right. */
 export const parsed = <A>(
@@ -176,6 +177,13 @@ const common = {
   ),
   maxUpload: limit("max-upload-limit", "upload at the most").pipe(
     alsoCalled("u", "upload-limit", "uplimit", "ratelimit-upload")
+  ),
+  encryption: parsed("encryption", "HOW", "require, prefer, allow or off", Encryption.parse).pipe(
+    alsoCalled("e"),
+    Flag.withDescription(
+      "encrypted connections: require (RC4 or nothing), prefer, allow (once a plain call is refused), off (default: allow)"
+    ),
+    Flag.withDefault("allow")
   ),
   checkIntegrity: off("check-integrity", "hash all existing files, whatever the resume record says").pipe(
     Flag.withAlias("V")

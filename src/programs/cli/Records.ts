@@ -179,7 +179,11 @@ export const Peer = Schema.Struct({
   address: documented(Schema.String, "192.0.2.1:6881 or [2001:db8::1]:6881"),
   state: documented(Schema.Literals(["connected", "introduced", "disconnected", "banned"]), "What became of it"),
   client: documented(Schema.NullOr(Schema.String), "What it says it runs, when introduced (BEP 10); null otherwise"),
-  reason: documented(Schema.NullOr(Schema.String), "Why it is gone; null: it is not")
+  reason: documented(Schema.NullOr(Schema.String), "Why it is gone; null: it is not"),
+  cipher: documented(
+    Schema.NullOr(Schema.Literals(["none", "plaintext", "rc4"])),
+    "When connected: none, not encrypted; plaintext, its handshake alone; rc4, all of it; null otherwise"
+  )
 })
 
 export type Peer = typeof Peer.Type
@@ -208,6 +212,12 @@ const Complete = Schema.Struct({
   elapsed
 })
 
+const Connections = Schema.Struct({
+  none: documented(Schema.Natural, "Not encrypted"),
+  plaintext: documented(Schema.Natural, "Encrypted in their handshake alone"),
+  rc4: documented(Schema.Natural, "Encrypted")
+})
+
 const Summary = Schema.Struct({
   type: Schema.tag("summary"),
   time,
@@ -221,6 +231,7 @@ const Summary = Schema.Struct({
   down: documented(Rate, "Mean rate until the last piece, bytes/s"),
   ratio,
   elapsed,
+  connections: documented(Connections, "Connections that were made in this run"),
   exitCode: documented(Schema.Natural, "With which the program will exit")
 })
 

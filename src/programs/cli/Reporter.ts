@@ -103,6 +103,7 @@ export const make = Effect.fnUntraced(function*(
   let lastLine = startedAt
   let lastRecord = startedAt
   const teller = makeTeller()
+  const connections = { none: 0, plaintext: 0, rc4: 0 }
 
   const write = (record: (head: Head) => Records.Record | undefined) => {
     if (!options.json) return
@@ -179,6 +180,7 @@ export const make = Effect.fnUntraced(function*(
   }))
 
   const onEvent = (event: TorrentEvent) => {
+    if (event._tag === "PeerConnected") connections[event.cipher]++
     write((head) => recordOf(event, head))
     if (event._tag === "Completed") {
       finishedAt ??= Monotonic.millis(clock)
@@ -246,6 +248,7 @@ export const make = Effect.fnUntraced(function*(
         down: downloadMs > 0 ? now.downloaded * 1000 / downloadMs : 0,
         ratio: ratioOf(now),
         elapsed: Math.round(elapsedMs),
+        connections,
         exitCode
       }))
       const { name } = metainfo
@@ -270,7 +273,8 @@ const peerRecord = (
   address: PeerAddress.format(address),
   state,
   client: null,
-  reason: null
+  reason: null,
+  cipher: null
 })
 
 /** The record of an event, for those that are not told in another way. */
@@ -290,7 +294,7 @@ export const recordOf = (event: TorrentEvent, head: Head): Records.Record | unde
         address: event.address === undefined ? null : PeerAddress.format(event.address)
       }
     case "PeerConnected":
-      return peerRecord(head, event, "connected")
+      return { ...peerRecord(head, event, "connected"), cipher: event.cipher }
     case "PeerIntroduced":
       return { ...peerRecord(head, event, "introduced"), client: event.client }
     case "PeerDisconnected":

@@ -3,19 +3,24 @@ import type * as CliError from "effect/cli/CliError"
 import * as CliOutput from "effect/cli/CliOutput"
 import type * as HelpDoc from "effect/cli/HelpDoc"
 import * as Option from "effect/Option"
+import * as Encryption from "./Encryption.ts"
 import { CREATE_TABLE, DOCUMENT_TABLES, TABLE, type Table, TRACKER_TABLE } from "./ExitCode.ts"
 import * as Format from "./Format.ts"
 import * as Text from "./Text.ts"
 
 /** Flags of one letter that take a value. */
-const VALUED = new Set(["a", "c", "d", "f", "n", "o", "p", "s", "t", "u", "w", "x"])
+const VALUED = new Set(["a", "c", "d", "e", "f", "n", "o", "p", "s", "t", "u", "w", "x"])
 
-/** Takes `-d/data` and `-p6881` apart, as getopt does; everything after `--` stays as it is. */
+/**
+ * Takes `-d/data` and `-p6881` apart, as getopt does, and reads others' flags that stand for a value of ours; everything after
+ * `--` stays as it is.
+ */
 export const expand = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
   const end = args.includes("--") ? args.indexOf("--") : args.length
   return args.map((arg, at) => {
-    const glued = at < end ? /^-([a-zA-Z])([^=].*)$/s.exec(arg) : null
-    return glued !== null && VALUED.has(glued[1]!) ? `-${glued[1]}=${glued[2]}` : arg
+    if (at >= end) return arg
+    const glued = /^-([a-zA-Z])([^=].*)$/s.exec(arg)
+    return glued !== null && VALUED.has(glued[1]!) ? `-${glued[1]}=${glued[2]}` : Encryption.expand(arg)
   })
 }
 

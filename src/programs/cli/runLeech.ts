@@ -40,6 +40,7 @@ export const engineOf = (options: CommonOptions) =>
     maxUploads: options.maxUploads,
     maxDownloadRate: options.maxDownload,
     maxUploadRate: options.maxUpload,
+    encryption: options.encryption,
     stateDir: Option.getOrElse(options.stateDir, () => defaultStateDir(process.env))
   })
 

@@ -14,6 +14,7 @@ const STALE = 0xdb
 
 export class MemoryLink implements Link {
   readonly remote: PeerAddress.PeerAddress
+  readonly cipher = "none"
   readonly #medium: Medium
   readonly #out: Flow
   readonly #taken: (bytes: number) => void

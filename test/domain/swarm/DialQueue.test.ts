@@ -172,6 +172,23 @@ describe("DialQueue", () => {
     assert.strictEqual(queue.dueAt(), 70_000)
   })
 
+  it("remembers how a peer was spoken with for as long as it knows the peer", () => {
+    const queue = new DialQueue(() => 0)
+    queue.answered(peer(1), "encrypted")
+    assert.isUndefined(queue.mannerOf(peer(1)))
+    queue.add(peer(1), "tracker", 0)
+    assert.isUndefined(queue.mannerOf(peer(1)))
+    queue.next(0)
+    queue.answered(peer(1), "encrypted")
+    queue.failed(peer(1), 0)
+    queue.add(peer(1), "user", 1)
+    assert.strictEqual(queue.mannerOf(peer(1)), "encrypted")
+    queue.answered(peer(1), "plain")
+    assert.strictEqual(queue.mannerOf(peer(1)), "plain")
+    queue.exclude(peer(1))
+    assert.isUndefined(queue.mannerOf(peer(1)))
+  })
+
   it("tries what was of use soon, however often, while nobody is connected", () => {
     const queue = new DialQueue(() => 0)
     for (const n of [1, 2]) queue.add(peer(n), "tracker", 0)

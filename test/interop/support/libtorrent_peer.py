@@ -5,6 +5,7 @@ libtorrent_peer.py seed|leech TORRENT|MAGNET DIR IP:PORT [PEER_IP:PORT ...]   pr
 libtorrent_peer.py make SPEC.json     {"out", "root", "files": [[path, length], ...], "pieceLength", "version", "tracker"}
 
 In the environment: LIBTORRENT_HASHES prints what is said about hashes (BEP 52), and calls peers in plain text;
+LIBTORRENT_ENCRYPTION=plaintext|rc4 speaks with nobody who does not encrypt, and with this alone;
 LIBTORRENT_UNCHECKED takes the files of a seed for right without reading them, so that it knows no leaf hashes.
 """
 import json
@@ -31,6 +32,10 @@ WORDS = ("HASH_REQUEST", "HASHES", "HASH_REJECT")
 LOG = lt.alert.category_t.peer_log_notification if HASHES else 0
 
 
+LEVEL = {"plaintext": 1, "rc4": 2}.get(os.environ.get("LIBTORRENT_ENCRYPTION"))
+FORCED = {} if LEVEL is None else {"out_enc_policy": 0, "in_enc_policy": 0, "allowed_enc_level": LEVEL}
+
+
 def session(listen):
     return lt.session({
         "listen_interfaces": listen, "enable_dht": False, "enable_lsd": False, "enable_upnp": False,
@@ -39,6 +44,7 @@ def session(listen):
         "alert_mask": lt.alert.category_t.status_notification | lt.alert.category_t.error_notification
         | lt.alert.category_t.storage_notification | lt.alert.category_t.peer_notification
         | lt.alert.category_t.connect_notification | LOG,
+        **FORCED,
     })
 
 

@@ -1,5 +1,6 @@
 // Transmission's daemon as a peer, run inside the namespace and driven over its RPC:
 // node transmission.ts seed|leech TORRENT DIR ADDRESS PORT CONFIG_DIR
+// with TRANSMISSION_ENCRYPTION=required it speaks with nobody who does not encrypt;
 // prints "ready", "uploading", "done"; a leech closes the daemon when all is there, so that its cache is on disk.
 import { spawn } from "node:child_process"
 import { once } from "node:events"
@@ -28,7 +29,7 @@ fs.writeFileSync(
     "port-forwarding-enabled": false,
     "download-dir": dir,
     "incomplete-dir-enabled": false,
-    "encryption": 1
+    "encryption": process.env["TRANSMISSION_ENCRYPTION"] === "required" ? 2 : 1
   })
 )
 // The daemon must not outlive this script, whatever ends it.

@@ -49,6 +49,31 @@ describe("defaults", () => {
     }))
 })
 
+describe("encryption", () => {
+  it.effect("in our words and in those of Transmission and aria2", () =>
+    Effect.gen(function*() {
+      const meanings = {
+        require: [["--encryption", "require"], ["-er"], ["--encryption-required"], ["--bt-require-crypto"], [
+          "--bt-require-crypto=true"
+        ], ["--bt-force-encryption"]],
+        prefer: [["--encryption=prefer"], ["-ep"], ["--encryption-preferred"]],
+        allow: [[], ["--encryption=allow"], ["-et"], ["--encryption-tolerated"], ["--bt-require-crypto=false"]],
+        off: [["--encryption=off"]]
+      }
+      for (const [meaning, lines] of Object.entries(meanings)) {
+        for (const args of lines) assert.strictEqual((yield* accepted(...args)).encryption, meaning, args.join(" "))
+      }
+    }))
+
+  it.effect("and nothing else", () =>
+    Effect.gen(function*() {
+      assert.strictEqual(
+        yield* leech("x.torrent", "--encryption=always"),
+        `--encryption: "always" is not require, prefer, allow or off`
+      )
+    }))
+})
+
 describe("values", () => {
   it.effect("in every way of writing them", () =>
     Effect.gen(function*() {
