@@ -68,6 +68,12 @@ const noticeOf = (event: TorrentEvent): string | undefined => {
     }
     case "TrackerFailed":
       return event.message
+    case "WebSeedFailed":
+      return `web seed ${event.url} ${event.message}; asked again from time to time`
+    case "WebSeedLacks":
+      return `web seed ${event.url}: ${Format.printable(event.file.join("/"))}: it ${event.message}`
+    case "WebSeedDropped":
+      return `web seed ${event.url} is given up: it ${event.message}`
     default:
       return undefined
   }
@@ -89,7 +95,7 @@ export const make = Effect.fnUntraced(function*(
   let checking = 0
   let lastLine = startedAt
   let lastRecord = startedAt
-  /** Trackers fail again and again; once in a row is enough to be told. */
+  /** Trackers and web seeds fail again and again; once in a row is enough to be told. */
   const failing = new Set<string>()
 
   const write = (record: (head: Head) => Records.Record | undefined) => {
@@ -131,6 +137,7 @@ export const make = Effect.fnUntraced(function*(
       uploaded: at.uploaded,
       peers: at.peers,
       seeds: at.seeds,
+      webSeeds: at.webSeeds ?? 0,
       eta: etaMs === undefined ? null : Math.round(etaMs),
       ratio: at.ratio
     }))
@@ -167,7 +174,7 @@ export const make = Effect.fnUntraced(function*(
   }))
 
   const onEvent = (event: TorrentEvent) => {
-    if (event._tag === "TrackerAnswered") failing.delete(event.url)
+    if (event._tag === "TrackerAnswered" || event._tag === "WebSeedAnswered") failing.delete(event.url)
     write((head) => recordOf(event, head))
     if (event._tag === "Completed") {
       finishedAt ??= Monotonic.millis(clock)
@@ -175,7 +182,7 @@ export const make = Effect.fnUntraced(function*(
       const elapsed = Math.round(finishedAt - startedAt)
       write((head) => ({ type: "complete", ...head, path: options.path, total, elapsed }))
     }
-    if (event._tag === "TrackerFailed") {
+    if (event._tag === "TrackerFailed" || event._tag === "WebSeedFailed") {
       if (failing.has(event.url)) return
       failing.add(event.url)
     }
@@ -253,6 +260,9 @@ interface Head {
   readonly infoHash: string
 }
 
+const webSeed = (url: string, head: Head) =>
+  ({ type: "webSeed", ...head, url, file: null, message: null, retryIn: null }) as const
+
 /** The record of an event, for those that are not told in another way. */
 const recordOf = (event: TorrentEvent, head: Head): Records.Record | undefined => {
   switch (event._tag) {
@@ -307,6 +317,19 @@ const recordOf = (event: TorrentEvent, head: Head): Records.Record | undefined =
         leeches: null,
         message: event.message
       }
+    case "WebSeedAnswered":
+      return { ...webSeed(event.url, head), state: "answered" }
+    case "WebSeedFailed":
+      return {
+        ...webSeed(event.url, head),
+        state: "failed",
+        message: event.message,
+        retryIn: Math.round(event.retryInMs)
+      }
+    case "WebSeedLacks":
+      return { ...webSeed(event.url, head), state: "lacks", message: event.message, file: event.file.join("/") }
+    case "WebSeedDropped":
+      return { ...webSeed(event.url, head), state: "dropped", message: event.message }
     case "Warning":
       return { type: "warning", ...head, message: event.message }
     case "Completed":

@@ -131,6 +131,7 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
   }
   const trackers = yield* trackersOf(metainfo, options, tracker)
   const peers = yield* peersOf(options)
+  const webSeeds = [...options.webSeed, ...options.noWebseed ? [] : metainfo.webSeeds]
   const dir = path.resolve(options.dir)
   let isDone = false
   const stopped = () => isDone ? ExitCode.ok : ExitCode.unfinished
@@ -152,6 +153,8 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
       trackers,
       order: options.sequential ? "Sequential" : "Rarest",
       peers,
+      webSeeds,
+      namedWebSeeds: options.webSeed,
       maxPeers: options.maxPeers,
       checkIntegrity: options.checkIntegrity,
       allowOverwrite: options.allowOverwrite,
@@ -160,9 +163,9 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
     })
     reporter.follow(torrent)
     yield* Effect.addFinalizer(() => Effect.sync(reporter.stopping))
-    if (trackers.length === 0 && peers.length === 0 && !torrent.swarm.isDone) {
+    if (trackers.length + peers.length + webSeeds.length === 0 && !torrent.swarm.isDone) {
       reporter.notice(
-        `nobody to ask: name a tracker with --tracker, or a peer with --peer; port ${torrent.port} takes calls`
+        `nobody to ask: name a tracker with --tracker, a peer with --peer or a web server with --web-seed; port ${torrent.port} takes calls`
       )
     }
     const scarce = offer === undefined || torrent.swarm.isDone ? undefined : yield* scarcityNow(offer)
