@@ -73,20 +73,20 @@ const AGENT = { keepAlive: true, maxSockets: 1, autoSelectFamilyAttemptTimeout: 
 
 const makeLine = ({ localAddress }: ConnectorOptions): Effect.Effect<Line, never, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.sync(() => ({ plain: new http.Agent(AGENT), secure: new https.Agent(AGENT) })),
+    Effect.sync(() => ({ plain: new http.Agent(AGENT), secure: new https.Agent(AGENT), used: new WeakSet<Socket>() })),
     ({ plain, secure }) =>
       Effect.sync(() => {
         plain.destroy()
         secure.destroy()
       })
   ).pipe(
-    Effect.map(({ plain, secure }): Line => ({
+    Effect.map(({ plain, secure, used }): Line => ({
       get: (url, ips, headers) => {
         const isSecure = url.protocol === "https:"
         const [first, ...others] = Route.routesOf(ips, localAddress)
         if (first === undefined) return Effect.fail(Trouble.drop(Route.noRoute(url.hostname).message))
         const over = (route: Route.Route) =>
-          ask(isSecure ? https.request : http.request, url, {
+          ask(isSecure ? https.request : http.request, used, url, {
             agent: isSecure ? secure : plain,
             headers,
             lookup: HttpGet.lookupOf(route.ips),
@@ -104,11 +104,11 @@ const makeLine = ({ localAddress }: ConnectorOptions): Effect.Effect<Line, never
 type Ask = typeof http.request
 
 /** A connection that the server had closed as we used it again is no trouble: once more, then by a new one. */
-const ask = (request: Ask, url: URL, options: http.RequestOptions) =>
+const ask = (request: Ask, used: WeakSet<Socket>, url: URL, options: http.RequestOptions) =>
   Effect.catchIf(
-    once(request, url, options),
+    once(request, used, url, options),
     (trouble) => trouble === STALE,
-    () => Effect.mapError(once(request, url, options), orCut)
+    () => Effect.mapError(once(request, used, url, options), orCut)
   )
 
 const STALE = Trouble.rest("cut a connection that was at rest")
@@ -116,7 +116,13 @@ const STALE = Trouble.rest("cut a connection that was at rest")
 const orCut = (trouble: Trouble.Trouble): Trouble.Trouble =>
   trouble === STALE ? Trouble.rest("cuts connections before it answers") : trouble
 
-const once = Effect.fnUntraced(function*(request: Ask, url: URL, options: http.RequestOptions) {
+/** @param used connections that have served a request; Node does not mark those that a request has waited for */
+const once = Effect.fnUntraced(function*(
+  request: Ask,
+  used: WeakSet<Socket>,
+  url: URL,
+  options: http.RequestOptions
+) {
   const asked = yield* Effect.acquireRelease(
     Effect.sync(() => {
       const asked = request(url, options)
@@ -127,13 +133,14 @@ const once = Effect.fnUntraced(function*(request: Ask, url: URL, options: http.R
     }),
     (asked) => Effect.sync(() => asked.destroyed || asked.destroy())
   )
-  const failed = failureOf(asked)
+  const failed = failureOf(asked, used)
   yield* Effect.raceFirst(connected(asked), failed).pipe(
     within(CONNECT_MS, `no connection within ${CONNECT_MS / 1000} s`)
   )
   const response = yield* Effect.raceFirst(responded(asked), failed).pipe(
     within(ANSWER_MS, `no answer within ${ANSWER_MS / 1000} s`)
   )
+  used.add(response.socket)
   return {
     status: response.statusCode ?? 0,
     header: (name) => {
@@ -147,9 +154,10 @@ const once = Effect.fnUntraced(function*(request: Ask, url: URL, options: http.R
 const within = (ms: number, message: string) => <A>(effect: Effect.Effect<A, Trouble.Trouble>) =>
   Effect.timeoutOrElse(effect, { duration: ms, orElse: () => Effect.fail(Trouble.rest(message)) })
 
-const failureOf = (asked: http.ClientRequest): Effect.Effect<never, Trouble.Trouble> =>
+const failureOf = (asked: http.ClientRequest, used: WeakSet<Socket>): Effect.Effect<never, Trouble.Trouble> =>
   Effect.callback((resume) => {
-    const onError = (cause: unknown) => resume(Effect.fail(troubleOf(cause, asked)))
+    const onError = (cause: unknown) =>
+      resume(Effect.fail(troubleOf(cause, asked.socket !== null && used.has(asked.socket))))
     asked.once("error", onError)
     return Effect.sync(() => asked.off("error", onError))
   })
@@ -205,10 +213,10 @@ const isTls = (code: string): boolean => /CERT|SSL|TLS|SELF_SIGNED|UNABLE_TO_|IS
 const rootOf = (cause: unknown): unknown =>
   cause instanceof AggregateError && cause.errors.length > 0 ? cause.errors.at(-1) : cause
 
-const troubleOf = (error: unknown, asked?: http.ClientRequest): Trouble.Trouble => {
+const troubleOf = (error: unknown, isUsed = false): Trouble.Trouble => {
   const cause = rootOf(error)
   const code = SystemCode.of(cause) ?? ""
-  if (asked?.reusedSocket === true && STALE_CODES.has(code)) return STALE
+  if (isUsed && STALE_CODES.has(code)) return STALE
   if (code.startsWith("HPE_")) return Trouble.rest("does not speak HTTP as it should")
   if (isTls(code)) {
     return Trouble.drop(`cannot be trusted: ${cause instanceof Error ? Route.unreachable(cause).detail : code}`)
