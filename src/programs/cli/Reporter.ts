@@ -35,6 +35,8 @@ export interface Reporter {
   readonly onEvent: (event: TorrentEvent) => void
   /** From now on the line shows this torrent. */
   readonly follow: (torrent: Torrent) => void
+  /** What is wrong with the web seed that failed last, unless one has given something since. */
+  readonly lastTrouble: () => string | undefined
   /** Said by the program itself. */
   readonly notice: (text: string) => void
   /** How publishing at this tracker went. */
@@ -97,6 +99,7 @@ export const make = Effect.fnUntraced(function*(
   let lastRecord = startedAt
   /** Trackers and web seeds fail again and again; once in a row is enough to be told. */
   const failing = new Set<string>()
+  let lastTrouble: string | undefined
 
   const write = (record: (head: Head) => Records.Record | undefined) => {
     if (!options.json) return
@@ -182,16 +185,19 @@ export const make = Effect.fnUntraced(function*(
       const elapsed = Math.round(finishedAt - startedAt)
       write((head) => ({ type: "complete", ...head, path: options.path, total, elapsed }))
     }
+    const text = noticeOf(event)
+    if (event._tag === "WebSeedAnswered") lastTrouble = undefined
+    if (event._tag === "WebSeedFailed" || event._tag === "WebSeedDropped") lastTrouble = text
     if (event._tag === "TrackerFailed" || event._tag === "WebSeedFailed") {
       if (failing.has(event.url)) return
       failing.add(event.url)
     }
-    const text = noticeOf(event)
     if (text !== undefined) notice(text)
   }
 
   return {
     notice,
+    lastTrouble: () => lastTrouble,
     onEvent,
     onCheck: (done, total) => {
       checked = done

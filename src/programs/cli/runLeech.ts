@@ -13,7 +13,7 @@ import * as Engine from "./Engine.ts"
 import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 import * as FileList from "./FileList.ts"
 import { findByName, type Found, scarcityNow } from "./FindByName.ts"
-import type { CommonOptions, LeechOptions } from "./Flags.ts"
+import { type CommonOptions, type LeechOptions, webUrl } from "./Flags.ts"
 import * as Format from "./Format.ts"
 import { loadTorrent } from "./LoadTorrent.ts"
 import { codeOf, complain, messageOf, Run, untilStopped, VERSION } from "./Main.ts"
@@ -70,6 +70,16 @@ export const trackersOf = (
 export const peersOf = ({ peer }: CommonOptions): Effect.Effect<ReadonlyArray<PeerAddress>, Failure> =>
   Effect.provide(Peers.resolve(peer), Layer.fresh(Resolver.layer))
 
+/** The web seeds that can be asked. */
+const webSeedsOf = (metainfo: Metainfo.Metainfo, options: LeechOptions): ReadonlySet<string> =>
+  new Set([
+    ...options.webSeed,
+    ...options.noWebseed ? [] : metainfo.webSeeds.filter((url) => webUrl(url) !== undefined)
+  ])
+
+/** What a leech that has nobody to ask is to be told. */
+const WHOM = "name a tracker with --tracker, a peer with --peer or a web server with --web-seed"
+
 /** Prints what `--select-file` chooses from. */
 const showFiles = (metainfo: Metainfo.Metainfo): void => {
   const files = metainfo.files.map(({ length, padding, path }) => ({ length, path: path.join("/"), pad: padding }))
@@ -97,7 +107,7 @@ const runHook = Effect.fnUntraced(
 )
 
 /** Fails when nothing arrives for so long. */
-const stall = Effect.fnUntraced(function*({ swarm }: Torrent.Torrent, seconds: number) {
+const stall = Effect.fnUntraced(function*({ swarm }: Torrent.Torrent, seconds: number, why: () => string | undefined) {
   let before = 0
   for (let quiet = 0; quiet < seconds; quiet++) {
     yield* Effect.sleep("1 second")
@@ -105,7 +115,9 @@ const stall = Effect.fnUntraced(function*({ swarm }: Torrent.Torrent, seconds: n
     if (swarm.down.total !== before) quiet = -1
     before = swarm.down.total
   }
-  return yield* failure(ExitCode.timedOut, `nothing arrived for ${seconds} seconds; run again to go on`)
+  const known = why()
+  const because = known === undefined ? "" : `: ${known}`
+  return yield* failure(ExitCode.timedOut, `nothing arrived for ${seconds} seconds; run again to go on${because}`)
 })
 
 /** The torrent, by its name at a tracker or from where it is. */
@@ -131,7 +143,8 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
   }
   const trackers = yield* trackersOf(metainfo, options, tracker)
   const peers = yield* peersOf(options)
-  const webSeeds = [...options.webSeed, ...options.noWebseed ? [] : metainfo.webSeeds]
+  const webSeeds = webSeedsOf(metainfo, options)
+  const isAlone = trackers.length === 0 && peers.length === 0
   const dir = path.resolve(options.dir)
   let isDone = false
   const stopped = () => isDone ? ExitCode.ok : ExitCode.unfinished
@@ -146,6 +159,7 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
       })
     )
     if (note !== undefined) reporter.notice(note)
+    let dropped = 0
     const torrent = yield* Torrent.start({
       metainfo,
       dir,
@@ -153,25 +167,29 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
       trackers,
       order: options.sequential ? "Sequential" : "Rarest",
       peers,
-      webSeeds,
+      webSeeds: [...webSeeds],
       namedWebSeeds: options.webSeed,
       maxPeers: options.maxPeers,
       checkIntegrity: options.checkIntegrity,
       allowOverwrite: options.allowOverwrite,
       onCheck: reporter.onCheck,
-      onEvent: reporter.onEvent
+      onEvent: (event) => {
+        reporter.onEvent(event)
+        if (event._tag !== "WebSeedDropped" || ++dropped < webSeeds.size || !isAlone) return
+        reporter.notice(`nobody is left to ask: ${WHOM}`)
+      }
     })
     reporter.follow(torrent)
     yield* Effect.addFinalizer(() => Effect.sync(reporter.stopping))
-    if (trackers.length + peers.length + webSeeds.length === 0 && !torrent.swarm.isDone) {
-      reporter.notice(
-        `nobody to ask: name a tracker with --tracker, a peer with --peer or a web server with --web-seed; port ${torrent.port} takes calls`
-      )
+    if (isAlone && webSeeds.size === 0 && !torrent.swarm.isDone) {
+      reporter.notice(`nobody to ask: ${WHOM}; port ${torrent.port} takes calls`)
     }
     const scarce = offer === undefined || torrent.swarm.isDone ? undefined : yield* scarcityNow(offer)
     if (scarce !== undefined) reporter.onEvent({ _tag: "Warning", message: scarce })
     const timeout = Option.getOrUndefined(options.stopTimeout)
-    yield* timeout === undefined ? torrent.completed : Effect.raceFirst(torrent.completed, stall(torrent, timeout))
+    yield* timeout === undefined
+      ? torrent.completed
+      : Effect.raceFirst(torrent.completed, stall(torrent, timeout, reporter.lastTrouble))
     isDone = true
     if (hook !== undefined) {
       reporter.makeRoom()
