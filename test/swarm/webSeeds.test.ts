@@ -267,6 +267,16 @@ describe("a web seed that is not well", () => {
       assert.deepStrictEqual(told(leech, "WebSeedFailed"), [])
     }))
 
+  it.effect("stops in the middle of an answer: it is let go of after 30 s, and asked again", () =>
+    Effect.gen(function*() {
+      const { leech } = yield* start(serve(good(), { rate: 1 }))
+      yield* TestClock.adjust("29 seconds")
+      assert.deepStrictEqual(told(leech, "WebSeedFailed"), [])
+      yield* TestClock.adjust("8 seconds")
+      assert.deepStrictEqual(told(leech, "WebSeedFailed"), ["sent nothing for 30 s"])
+      assert.strictEqual(leech.torrent.swarm.peers.size, 1)
+    }))
+
   it.effect("sends less than it says: it rests, and what came is kept", () =>
     Effect.gen(function*() {
       let short = 2

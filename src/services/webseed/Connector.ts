@@ -1,23 +1,24 @@
 /**
- * Web servers as web seeds need them: connections that are kept, bodies handed over as they come. Everything that Node's HTTP
- * does for us is here.
+ * Web servers as web seeds need them: connections that are kept, and bodies handed over as they come. Whom to dial, from
+ * where and by what is decided here alone.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import * as http from "node:http"
-import * as https from "node:https"
-import type { Socket } from "node:net"
-import type { Head } from "../../domain/webseed/Answer.ts"
+import * as net from "node:net"
+import * as tls from "node:tls"
+import type * as Answer from "../../domain/webseed/Answer.ts"
+import type { Head } from "../../domain/webseed/HttpReader.ts"
 import * as Trouble from "../../domain/webseed/Trouble.ts"
 import { type Ip, Resolver } from "../Resolver.ts"
 import * as SystemCode from "../SystemCode.ts"
 import * as HttpGet from "../tracker/HttpGet.ts"
 import * as Route from "../tracker/Route.ts"
+import { HttpConnection, STALE } from "./HttpConnection.ts"
 
 /** The head of an answer; its body waits for {@link read}. */
-export interface Answered extends Head {
+export interface Answered extends Answer.Head {
   /**
    * Hands over the body chunk by chunk, synchronously, each valid during the call only, and ends with it. When the callback
    * says `false` nothing more of it is wanted: the connection is closed and this ends at once.
@@ -66,146 +67,120 @@ export class Connector extends Context.Service<Connector, {
 const CONNECT_MS = 15_000
 const ANSWER_MS = 30_000
 
-/** Of all headers of an answer (bytes). */
-const MAX_HEAD = 32 * 1024
-
-const AGENT = { keepAlive: true, maxSockets: 1, autoSelectFamilyAttemptTimeout: HttpGet.ATTEMPT_MS }
+/** All plain connections read into one buffer, as those to peers do: see `Transport`. */
+const RECEIVE_BUFFER = 256 * 1024
 
 const makeLine = ({ localAddress }: ConnectorOptions): Effect.Effect<Line, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.sync(() => ({ plain: new http.Agent(AGENT), secure: new https.Agent(AGENT), used: new WeakSet<Socket>() })),
-    ({ plain, secure }) =>
-      Effect.sync(() => {
-        plain.destroy()
-        secure.destroy()
-      })
-  ).pipe(
-    Effect.map(({ plain, secure, used }): Line => ({
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.sync(() => ({ kept: new Map<string, HttpConnection>(), buffer: new Uint8Array(RECEIVE_BUFFER) })),
+      ({ kept }) => Effect.sync(() => kept.forEach((connection) => connection.destroy()))
+    ),
+    ({ buffer, kept }): Line => ({
       get: (url, ips, headers) => {
-        const isSecure = url.protocol === "https:"
         const [first, ...others] = Route.routesOf(ips, localAddress)
         if (first === undefined) return Effect.fail(Trouble.drop(Route.noRoute(url.hostname).message))
-        const over = (route: Route.Route) =>
-          ask(isSecure ? https.request : http.request, used, url, {
-            agent: isSecure ? secure : plain,
-            headers,
-            lookup: HttpGet.lookupOf(route.ips),
-            maxHeaderSize: MAX_HEAD,
-            ...(route.localAddress !== undefined && { localAddress: route.localAddress })
+        const request = requestOf(url, headers)
+        const over = (route: Route.Route) => {
+          const fresh = connect(url, route, buffer)
+          return Effect.suspend(() => {
+            const old = kept.get(url.origin)
+            kept.delete(url.origin)
+            if (old === undefined || !old.isIdle) return exchange(fresh, request, url, kept)
+            // One that the server had closed as we used it again is no trouble: once more, then by a new one.
+            return Effect.catchIf(
+              exchange(Effect.succeed(old), request, url, kept),
+              (trouble) => trouble === STALE,
+              () => exchange(fresh, request, url, kept)
+            )
           })
+        }
         return others.reduce(
           (attempt, route) => Effect.catchIf(attempt, ({ consequence }) => consequence === "Rest", () => over(route)),
           over(first)
         )
       }
-    }))
+    })
   )
 
-type Ask = typeof http.request
-
-/** A connection that the server had closed as we used it again is no trouble: once more, then by a new one. */
-const ask = (request: Ask, used: WeakSet<Socket>, url: URL, options: http.RequestOptions) =>
-  Effect.catchIf(
-    once(request, used, url, options),
-    (trouble) => trouble === STALE,
-    () => Effect.mapError(once(request, used, url, options), orCut)
-  )
-
-const STALE = Trouble.rest("cut a connection that was at rest")
-
-const orCut = (trouble: Trouble.Trouble): Trouble.Trouble =>
-  trouble === STALE ? Trouble.rest("cuts connections before it answers") : trouble
-
-/** @param used connections that have served a request; Node does not mark those that a request has waited for */
-const once = Effect.fnUntraced(function*(
-  request: Ask,
-  used: WeakSet<Socket>,
-  url: URL,
-  options: http.RequestOptions
-) {
-  const asked = yield* Effect.acquireRelease(
-    Effect.sync(() => {
-      const asked = request(url, options)
-      // Whoever waits for something of it listens as well; this is for what comes when nobody does.
-      asked.on("error", () => {})
-      asked.end()
-      return asked
-    }),
-    (asked) => Effect.sync(() => asked.destroyed || asked.destroy())
-  )
-  const failed = failureOf(asked, used)
-  yield* Effect.raceFirst(connected(asked), failed).pipe(
-    within(CONNECT_MS, `no connection within ${CONNECT_MS / 1000} s`)
-  )
-  const response = yield* Effect.raceFirst(responded(asked), failed).pipe(
-    within(ANSWER_MS, `no answer within ${ANSWER_MS / 1000} s`)
-  )
-  used.add(response.socket)
-  return {
-    status: response.statusCode ?? 0,
-    header: (name) => {
-      const value = response.headers[name]
-      return Array.isArray(value) ? value.join(", ") : value
-    },
-    read: (onBytes) => read(response, onBytes)
-  } satisfies Answered
-})
+const requestOf = (url: URL, headers: Readonly<Record<string, string>>): string => {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  return `GET ${url.pathname}${url.search} HTTP/1.1\r\nhost: ${url.host}\r\n${lines.join("")}\r\n`
+}
 
 const within = (ms: number, message: string) => <A>(effect: Effect.Effect<A, Trouble.Trouble>) =>
   Effect.timeoutOrElse(effect, { duration: ms, orElse: () => Effect.fail(Trouble.rest(message)) })
 
-const failureOf = (asked: http.ClientRequest, used: WeakSet<Socket>): Effect.Effect<never, Trouble.Trouble> =>
-  Effect.callback((resume) => {
-    const onError = (cause: unknown) =>
-      resume(Effect.fail(troubleOf(cause, asked.socket !== null && used.has(asked.socket))))
-    asked.once("error", onError)
-    return Effect.sync(() => asked.off("error", onError))
-  })
-
-const connected = (asked: http.ClientRequest): Effect.Effect<void> =>
-  Effect.callback((resume) => {
-    const done = () => resume(Effect.void)
-    const onSocket = (socket: Socket) => {
-      if (socket.connecting) socket.once("encrypted" in socket ? "secureConnect" : "connect", done)
-      else done()
+const connect = (
+  url: URL,
+  { ips, localAddress }: Route.Route,
+  buffer: Uint8Array
+): Effect.Effect<HttpConnection, Trouble.Trouble> =>
+  Effect.callback<HttpConnection, Trouble.Trouble>((resume) => {
+    const target: { connection: HttpConnection | undefined } = { connection: undefined }
+    const host = HttpGet.hostOf(url)
+    const isSecure = url.protocol === "https:"
+    const options = {
+      host,
+      port: Number(url.port) || (isSecure ? 443 : 80),
+      lookup: HttpGet.lookupOf(ips),
+      autoSelectFamily: true,
+      autoSelectFamilyAttemptTimeout: HttpGet.ATTEMPT_MS,
+      noDelay: true,
+      ...(localAddress !== undefined && { localAddress })
     }
-    if (asked.socket === null) asked.once("socket", onSocket)
-    else onSocket(asked.socket)
-    return Effect.sync(() => asked.off("socket", onSocket))
-  })
-
-const responded = (asked: http.ClientRequest): Effect.Effect<http.IncomingMessage> =>
-  Effect.callback((resume) => {
-    const onResponse = (response: http.IncomingMessage) => {
-      // Nothing is read before somebody listens for it, and an abort is heard of in `read`.
-      response.on("error", () => {})
-      resume(Effect.succeed(response))
+    const callback = (length: number, bytes: Uint8Array): boolean => target.connection?.feed(bytes, length) ?? false
+    const socket: net.Socket = isSecure
+      ? tls.connect({ ...options, ...(net.isIP(host) === 0 && { servername: host }), ALPNProtocols: ["http/1.1"] })
+      : net.connect({ ...options, onread: { buffer, callback } })
+    if (isSecure) {
+      socket.on("data", (bytes: Buffer) => {
+        // A plain view, since `slice` of a Node `Buffer` does not copy.
+        if (callback(bytes.length, new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length))) return
+        socket.pause()
+      })
     }
-    asked.once("response", onResponse)
-    return Effect.sync(() => asked.off("response", onResponse))
-  })
-
-const read = (
-  response: http.IncomingMessage,
-  onBytes: (bytes: Uint8Array) => boolean
-): Effect.Effect<void, Trouble.Trouble> =>
-  Effect.callback((resume) => {
-    const cut = () => resume(Effect.fail(Trouble.rest("cut the connection in the middle of an answer")))
-    const onError = (cause: unknown) => resume(Effect.fail(troubleOf(cause)))
-    const onEnd = () => resume(Effect.void)
-    const onData = (bytes: Uint8Array) => {
-      if (onBytes(bytes)) return
-      resume(Effect.void)
-      response.destroy()
-    }
-    response.on("error", onError).on("aborted", cut).on("end", onEnd).on("data", onData)
-    if (response.destroyed && !response.readableEnded) cut()
-    return Effect.sync(() => {
-      response.off("error", onError).off("aborted", cut).off("end", onEnd).off("data", onData)
+    const fail = (cause: unknown) => resume(Effect.fail(troubleOf(cause)))
+    socket.once("error", fail)
+    socket.once(isSecure ? "secureConnect" : "connect", () => {
+      socket.off("error", fail)
+      target.connection = new HttpConnection(socket)
+      resume(Effect.succeed(target.connection))
     })
-  })
+    return Effect.sync(() => socket.destroy())
+  }).pipe(within(CONNECT_MS, `no connection within ${CONNECT_MS / 1000} s`))
 
-const STALE_CODES = new Set(["ECONNRESET", "EPIPE", "ECONNABORTED"])
+/** A request and the head of its answer. A connection whose answer was read to its end is kept. */
+const exchange = Effect.fnUntraced(function*(
+  connecting: Effect.Effect<HttpConnection, Trouble.Trouble>,
+  request: string,
+  url: URL,
+  kept: Map<string, HttpConnection>
+) {
+  const connection = yield* Effect.acquireRelease(
+    connecting,
+    (connection) =>
+      Effect.sync(() => {
+        if (connection.isIdle && !kept.has(url.origin)) kept.set(url.origin, connection)
+        else connection.destroy()
+      }),
+    { interruptible: true }
+  )
+  const head = yield* Effect.callback<Head, Trouble.Trouble>((resume) => {
+    connection.ask(request, (head) => resume(Effect.succeed(head)), (trouble) => resume(Effect.fail(trouble)))
+  }).pipe(within(ANSWER_MS, `no answer within ${ANSWER_MS / 1000} s`))
+  return {
+    status: head.status,
+    header: (name) => head.headers.get(name),
+    read: (onBytes) =>
+      Effect.callback<void, Trouble.Trouble>((resume) => {
+        connection.read(
+          onBytes,
+          (trouble) => resume(trouble === undefined ? Effect.void : Effect.fail(trouble))
+        )
+      })
+  } satisfies Answered
+})
 
 /** What OpenSSL and Node say of certificates that are not to be trusted, and of servers that speak no TLS we know. */
 const isTls = (code: string): boolean => /CERT|SSL|TLS|SELF_SIGNED|UNABLE_TO_|ISSUER|PROTO/.test(code)
@@ -213,13 +188,9 @@ const isTls = (code: string): boolean => /CERT|SSL|TLS|SELF_SIGNED|UNABLE_TO_|IS
 const rootOf = (cause: unknown): unknown =>
   cause instanceof AggregateError && cause.errors.length > 0 ? cause.errors.at(-1) : cause
 
-const troubleOf = (error: unknown, isUsed = false): Trouble.Trouble => {
+const troubleOf = (error: unknown): Trouble.Trouble => {
   const cause = rootOf(error)
-  const code = SystemCode.of(cause) ?? ""
-  if (isUsed && STALE_CODES.has(code)) return STALE
-  if (code.startsWith("HPE_")) return Trouble.rest("does not speak HTTP as it should")
-  if (isTls(code)) {
-    return Trouble.drop(`cannot be trusted: ${cause instanceof Error ? Route.unreachable(cause).detail : code}`)
-  }
-  return Trouble.rest(Route.unreachable(cause).message)
+  return isTls(SystemCode.of(cause) ?? "")
+    ? Trouble.drop(`cannot be trusted: ${Route.unreachable(cause).detail}`)
+    : Trouble.rest(Route.unreachable(cause).message)
 }

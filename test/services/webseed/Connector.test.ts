@@ -141,7 +141,7 @@ describe("a line", () => {
     }))
 
   const raw: ReadonlyArray<readonly [string, string, string]> = [
-    ["closes without a word", "", "Rest: unreachable: "],
+    ["closes without a word", "", "Rest: cuts connections before it answers"],
     ["speaks another protocol", "220 ftp.example ready\r\n", "Rest: does not speak HTTP as it should"],
     [
       "stops in the middle",
@@ -156,7 +156,7 @@ describe("a line", () => {
     [
       "breaks its chunks",
       "HTTP/1.1 206 x\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\nabc",
-      "Rest: cut the connection in the middle"
+      "Rest: does not speak HTTP as it should"
     ],
     [
       "has no end of headers",
