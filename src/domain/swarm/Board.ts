@@ -250,7 +250,8 @@ export class Board {
     const joined = this.#join(peer, slow, peer.onParole)
     if (joined !== undefined) return this.#work(peer, joined)
     if (this.canOpen()) {
-      const index = this.#picker.pick(peer.bits, peer.isSeed, peer.suggested)
+      const index = this.#following(peer, current) ??
+        this.#picker.pick(peer.bits, peer.isSeed, peer.suggested)
       if (index !== undefined) return this.#work(peer, this.#start(index, now))
     }
     // On parole, too: were the rest of a begun piece kept from the only peer that has it, nobody would ever fetch it.
@@ -274,6 +275,16 @@ export class Board {
       } else if (piece.free > 0 && piece.exclusive === undefined) return this.#work(peer, piece)
     }
     return undefined
+  }
+
+  /**
+   * A web seed goes on with the next piece (BEP 19, "piece selection"): each run of pieces is one request, and every request
+   * costs it a round trip.
+   */
+  #following(peer: Peer, before: OpenPiece | undefined): number | undefined {
+    if (peer.webSeed === undefined || before === undefined) return undefined
+    const next = before.index + 1
+    return this.#picker.mayOpen(next) && Bitfield.has(peer.bits, next) ? next : undefined
   }
 
   /** An open piece with blocks to ask for: only one without a worker unless `shared`, a `clean` one is all free. */

@@ -38,6 +38,8 @@ export interface PeerOptions {
   readonly fast?: boolean | undefined
   /** Both ends speak extension messages (BEP 10). */
   readonly extended?: boolean | undefined
+  /** For a web seed (BEP 19), which is no peer to anybody but the Board: how it is shown. Its id means nothing. */
+  readonly webSeed?: string | undefined
   readonly bits: Bitfield.Bitfield
   readonly outbox: Message.Outbox
   readonly wire: Wire
@@ -54,6 +56,7 @@ export class Peer {
   readonly v2: boolean
   readonly fast: boolean
   readonly extended: boolean
+  readonly webSeed: string | undefined
   readonly outbox: Message.Outbox
   readonly wire: Wire
   readonly connectedAt: number
@@ -141,6 +144,7 @@ export class Peer {
     this.v2 = options.v2
     this.fast = options.fast === true
     this.extended = options.extended === true
+    this.webSeed = options.webSeed
     this.bits = options.bits
     this.outbox = options.outbox
     this.wire = options.wire

@@ -131,6 +131,13 @@ export class Swarm {
     return this.#peers
   }
 
+  /** Peers without the connections to web seeds. */
+  get peerCount(): number {
+    let count = 0
+    for (const peer of this.#peers) if (peer.webSeed === undefined) count++
+    return count
+  }
+
   get have(): Bitfield.Bitfield {
     return this.#holdings.have
   }

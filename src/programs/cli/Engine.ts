@@ -9,6 +9,7 @@ import { Session, type SessionError, type SessionOptions } from "../../services/
 import { Tracker } from "../../services/Tracker.ts"
 import { Transport } from "../../services/Transport.ts"
 import { UploadServer } from "../../services/UploadServer.ts"
+import { Connector } from "../../services/webseed/Connector.ts"
 import { VERSION } from "./Main.ts"
 
 export interface EngineOptions extends SessionOptions {
@@ -17,6 +18,7 @@ export interface EngineOptions extends SessionOptions {
 }
 
 export type Engine =
+  | Connector
   | Download
   | FileStore
   | PeerConnection
@@ -26,7 +28,8 @@ export type Engine =
   | Tracker
   | UploadServer
 
-const hasAddress = (bind: SessionOptions["bind"]): boolean => bind?.v4 !== undefined || bind?.v6 !== undefined
+const localAddressOf = (bind: SessionOptions["bind"]) =>
+  bind?.v4 !== undefined || bind?.v6 !== undefined ? bind : undefined
 
 /** A new client with a session of its own each time it is built. */
 export const layer = (options: EngineOptions): Layer.Layer<Engine, SessionError> =>
@@ -39,7 +42,8 @@ export const layer = (options: EngineOptions): Layer.Layer<Engine, SessionError>
           FileStore.layerDisk(),
           ResumeStore.layerDisk({ stateDir: options.stateDir }),
           UploadServer.layer({ maxRate: options.maxUploadRate }),
-          Tracker.layer({ localAddress: hasAddress(options.bind) ? options.bind : undefined })
+          Tracker.layer({ localAddress: localAddressOf(options.bind) }),
+          Connector.layer({ localAddress: localAddressOf(options.bind) })
         )
       ),
       Layer.provide(Transport.layerTcp)

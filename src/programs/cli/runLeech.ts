@@ -14,7 +14,7 @@ import * as Engine from "./Engine.ts"
 import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 import * as FileList from "./FileList.ts"
 import { findByName, type Found, scarcityNow } from "./FindByName.ts"
-import type { CommonOptions, LeechOptions } from "./Flags.ts"
+import { type CommonOptions, type LeechOptions, webUrl } from "./Flags.ts"
 import * as Format from "./Format.ts"
 import { loadTorrent } from "./LoadTorrent.ts"
 import * as MagnetLink from "./MagnetLink.ts"
@@ -73,6 +73,16 @@ export const trackersOf = (
 export const peersOf = ({ peer }: CommonOptions): Effect.Effect<ReadonlyArray<PeerAddress>, Failure> =>
   Effect.provide(Peers.resolve(peer), Layer.fresh(Resolver.layer))
 
+/** The web seeds that can be asked. */
+const webSeedsOf = (metainfo: Metainfo.Metainfo, options: LeechOptions): ReadonlySet<string> =>
+  new Set([
+    ...options.webSeed,
+    ...options.noWebseed ? [] : metainfo.webSeeds.filter((url) => webUrl(url) !== undefined)
+  ])
+
+/** What a leech that has nobody to ask is to be told. */
+const WHOM = "name a tracker with --tracker, a peer with --peer or a web server with --web-seed"
+
 /** Prints what `--select-file` chooses from. */
 export const showFiles = (metainfo: Metainfo.Metainfo): void => {
   const files = metainfo.files.map(({ length, padding, path }) => ({ length, path: path.join("/"), pad: padding }))
@@ -100,7 +110,7 @@ const runHook = Effect.fnUntraced(
 )
 
 /** Fails when nothing arrives for so long. */
-const stall = Effect.fnUntraced(function*({ swarm }: Torrent.Torrent, seconds: number) {
+const stall = Effect.fnUntraced(function*({ swarm }: Torrent.Torrent, seconds: number, why: () => string | undefined) {
   let before = 0
   for (let quiet = 0; quiet < seconds; quiet++) {
     yield* Effect.sleep("1 second")
@@ -108,7 +118,9 @@ const stall = Effect.fnUntraced(function*({ swarm }: Torrent.Torrent, seconds: n
     if (swarm.down.total !== before) quiet = -1
     before = swarm.down.total
   }
-  return yield* failure(ExitCode.timedOut, `nothing arrived for ${seconds} seconds; run again to go on`)
+  const known = why()
+  const because = known === undefined ? "" : `: ${known}`
+  return yield* failure(ExitCode.timedOut, `nothing arrived for ${seconds} seconds; run again to go on${because}`)
 })
 
 /** The torrent, by its name at a tracker or from where it is. */
@@ -148,6 +160,8 @@ export const check = Effect.fnUntraced(
 export const leechTorrent = Effect.fnUntraced(function*(options: LeechOptions, plan: Plan) {
   const { metainfo, note, offer, peers, selected, stopped, trackers } = plan
   const dir = path.resolve(options.dir)
+  const webSeeds = webSeedsOf(metainfo, options)
+  const isAlone = trackers.length === 0 && peers.length === 0
   const hook = Option.getOrUndefined(options.onComplete)
   const reporter = yield* Reporter.make({ ...options, metainfo, path: path.join(dir, Metainfo.topOf(metainfo)) })
   const run = yield* Run
@@ -158,6 +172,7 @@ export const leechTorrent = Effect.fnUntraced(function*(options: LeechOptions, p
     })
   )
   if (note !== undefined) reporter.notice(note)
+  let dropped = 0
   const torrent = yield* Torrent.start({
     metainfo,
     begun: plan.begun,
@@ -166,23 +181,29 @@ export const leechTorrent = Effect.fnUntraced(function*(options: LeechOptions, p
     trackers,
     order: options.sequential ? "Sequential" : "Rarest",
     peers,
+    webSeeds: [...webSeeds],
+    namedWebSeeds: options.webSeed,
     maxPeers: options.maxPeers,
     checkIntegrity: options.checkIntegrity,
     allowOverwrite: options.allowOverwrite,
     onCheck: reporter.onCheck,
-    onEvent: reporter.onEvent
+    onEvent: (event) => {
+      reporter.onEvent(event)
+      if (event._tag !== "WebSeedDropped" || ++dropped < webSeeds.size || !isAlone) return
+      reporter.notice(`nobody is left to ask: ${WHOM}`)
+    }
   })
   reporter.follow(torrent)
   yield* Effect.addFinalizer(() => Effect.sync(reporter.stopping))
-  if (trackers.length === 0 && peers.length === 0 && !torrent.swarm.isDone) {
-    reporter.notice(
-      `nobody to ask: name a tracker with --tracker, or a peer with --peer; port ${torrent.port} takes calls`
-    )
+  if (isAlone && webSeeds.size === 0 && !torrent.swarm.isDone) {
+    reporter.notice(`nobody to ask: ${WHOM}; port ${torrent.port} takes calls`)
   }
   const scarce = offer === undefined || torrent.swarm.isDone ? undefined : yield* scarcityNow(offer)
   if (scarce !== undefined) reporter.onEvent({ _tag: "Warning", message: scarce })
   const timeout = Option.getOrUndefined(options.stopTimeout)
-  yield* timeout === undefined ? torrent.completed : Effect.raceFirst(torrent.completed, stall(torrent, timeout))
+  yield* timeout === undefined
+    ? torrent.completed
+    : Effect.raceFirst(torrent.completed, stall(torrent, timeout, reporter.lastTrouble))
   plan.onDone()
   if (hook !== undefined) {
     reporter.makeRoom()

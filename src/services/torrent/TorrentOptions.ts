@@ -19,6 +19,10 @@ export interface TorrentOptions {
   readonly trackers: ReadonlyArray<ReadonlyArray<string>>
   /** Peers to dial besides those that trackers name. */
   readonly peers?: ReadonlyArray<PeerAddress> | undefined
+  /** URLs of web seeds (BEP 19), those of the torrent among them; what is not http(s) is left out. */
+  readonly webSeeds?: ReadonlyArray<string> | undefined
+  /** Those that the user has named: they may be any service of this machine or its network. */
+  readonly namedWebSeeds?: ReadonlyArray<string> | undefined
   readonly maxPeers?: number | undefined
   /** What the magnet link that led here has begun. */
   readonly begun?: Begun | undefined

@@ -38,7 +38,7 @@ export interface Answer {
 export type GetError = Malformed | Redirects | TooLarge | Unreachable | Unsupported
 
 // Node gives up on an address after 250 ms by default when it has another; a far tracker takes longer than that.
-const ATTEMPT_MS = 3000
+export const ATTEMPT_MS = 3000
 
 /** Node's own error for a connection: the last one tried, where several addresses were. */
 const rootOf = (error: HttpClientError.HttpClientError): unknown => {
@@ -54,7 +54,7 @@ const toReason = (error: HttpClientError.HttpClientError): Malformed | Unreachab
 }
 
 /** Answers Node with addresses that are known already, so that no look-up of its own happens. */
-const lookupOf = (ips: ReadonlyArray<Ip>): LookupFunction => (_host, options, callback) => {
+export const lookupOf = (ips: ReadonlyArray<Ip>): LookupFunction => (_host, options, callback) => {
   if (options.all === true) return callback(null, [...ips])
   return callback(null, ips[0]!.address, ips[0]!.family)
 }
@@ -100,7 +100,7 @@ const readBody = Effect.fnUntraced(function*(response: HttpClientResponse.HttpCl
   return isGzip(body) ? yield* inflate(body, maxBytes) : body
 })
 
-const hostOf = (url: URL): string => url.hostname.replace(/^\[(.*)\]$/, "$1")
+export const hostOf = (url: URL): string => url.hostname.replace(/^\[(.*)\]$/, "$1")
 
 const isWeb = (url: URL): boolean => url.protocol === "http:" || url.protocol === "https:"
 

@@ -1,0 +1,196 @@
+/**
+ * Web servers as web seeds need them: connections that are kept, and bodies handed over as they come. Whom to dial, from
+ * where and by what is decided here alone.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import * as net from "node:net"
+import * as tls from "node:tls"
+import type * as Answer from "../../domain/webseed/Answer.ts"
+import type { Head } from "../../domain/webseed/HttpReader.ts"
+import * as Trouble from "../../domain/webseed/Trouble.ts"
+import { type Ip, Resolver } from "../Resolver.ts"
+import * as SystemCode from "../SystemCode.ts"
+import * as HttpGet from "../tracker/HttpGet.ts"
+import * as Route from "../tracker/Route.ts"
+import { HttpConnection, STALE } from "./HttpConnection.ts"
+
+/** The head of an answer; its body waits for {@link read}. */
+export interface Answered extends Answer.Head {
+  /**
+   * Hands over the body chunk by chunk, synchronously, each valid during the call only, and ends with it. When the callback
+   * says `false` nothing more of it is wanted: the connection is closed and this ends at once.
+   */
+  readonly read: (onBytes: (bytes: Uint8Array) => boolean) => Effect.Effect<void, Trouble.Trouble>
+}
+
+/** One connection at the most to each server, which is kept and used again. */
+export interface Line {
+  /**
+   * Asks by GET at one of the addresses, which the host of the URL has. Unless its body was read to its end, closing the scope
+   * closes the connection.
+   */
+  readonly get: (
+    url: URL,
+    ips: ReadonlyArray<Ip>,
+    headers: Readonly<Record<string, string>>
+  ) => Effect.Effect<Answered, Trouble.Trouble, Scope.Scope>
+}
+
+export interface ConnectorOptions {
+  /** Where connections leave from; when given, a family without an address is not used at all. */
+  readonly localAddress?: Route.LocalAddress | undefined
+}
+
+export class Connector extends Context.Service<Connector, {
+  readonly addressesOf: (url: URL) => Effect.Effect<ReadonlyArray<Ip>, Trouble.Trouble>
+  readonly line: Effect.Effect<Line, never, Scope.Scope>
+}>()("freshet/services/webseed/Connector") {
+  static readonly layerNoDeps = (options: ConnectorOptions = {}): Layer.Layer<Connector, never, Resolver> =>
+    Layer.effect(
+      Connector,
+      Effect.map(Resolver, (resolver) =>
+        Connector.of({
+          addressesOf: (url) =>
+            Effect.mapError(resolver.lookup(HttpGet.hostOf(url)), ({ message }) => Trouble.rest(message)),
+          line: makeLine(options)
+        }))
+    )
+
+  static readonly layer = (options: ConnectorOptions = {}): Layer.Layer<Connector> =>
+    this.layerNoDeps(options).pipe(Layer.provide(Resolver.layer))
+}
+
+/** Time for a connection, the handshake of TLS included, and for the head of an answer (ms). */
+const CONNECT_MS = 15_000
+const ANSWER_MS = 30_000
+
+/** All plain connections read into one buffer, as those to peers do: see `Transport`. */
+const RECEIVE_BUFFER = 256 * 1024
+
+const makeLine = ({ localAddress }: ConnectorOptions): Effect.Effect<Line, never, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.sync(() => ({ kept: new Map<string, HttpConnection>(), buffer: new Uint8Array(RECEIVE_BUFFER) })),
+      ({ kept }) => Effect.sync(() => kept.forEach((connection) => connection.destroy()))
+    ),
+    ({ buffer, kept }): Line => ({
+      get: (url, ips, headers) => {
+        const [first, ...others] = Route.routesOf(ips, localAddress)
+        if (first === undefined) return Effect.fail(Trouble.drop(Route.noRoute(url.hostname).message))
+        const request = requestOf(url, headers)
+        const over = (route: Route.Route) => {
+          const fresh = connect(url, route, buffer)
+          return Effect.suspend(() => {
+            const old = kept.get(url.origin)
+            kept.delete(url.origin)
+            if (old === undefined || !old.isIdle) return exchange(fresh, request, url, kept)
+            // One that the server had closed as we used it again is no trouble: once more, then by a new one.
+            return Effect.catchIf(
+              exchange(Effect.succeed(old), request, url, kept),
+              (trouble) => trouble === STALE,
+              () => exchange(fresh, request, url, kept)
+            )
+          })
+        }
+        return others.reduce(
+          (attempt, route) => Effect.catchIf(attempt, ({ consequence }) => consequence === "Rest", () => over(route)),
+          over(first)
+        )
+      }
+    })
+  )
+
+const requestOf = (url: URL, headers: Readonly<Record<string, string>>): string => {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  return `GET ${url.pathname}${url.search} HTTP/1.1\r\nhost: ${url.host}\r\n${lines.join("")}\r\n`
+}
+
+const within = (ms: number, message: string) => <A>(effect: Effect.Effect<A, Trouble.Trouble>) =>
+  Effect.timeoutOrElse(effect, { duration: ms, orElse: () => Effect.fail(Trouble.rest(message)) })
+
+const connect = (
+  url: URL,
+  { ips, localAddress }: Route.Route,
+  buffer: Uint8Array
+): Effect.Effect<HttpConnection, Trouble.Trouble> =>
+  Effect.callback<HttpConnection, Trouble.Trouble>((resume) => {
+    const target: { connection: HttpConnection | undefined } = { connection: undefined }
+    const host = HttpGet.hostOf(url)
+    const isSecure = url.protocol === "https:"
+    const options = {
+      host,
+      port: Number(url.port) || (isSecure ? 443 : 80),
+      lookup: HttpGet.lookupOf(ips),
+      autoSelectFamily: true,
+      autoSelectFamilyAttemptTimeout: HttpGet.ATTEMPT_MS,
+      noDelay: true,
+      ...(localAddress !== undefined && { localAddress })
+    }
+    const callback = (length: number, bytes: Uint8Array): boolean => target.connection?.feed(bytes, length) ?? false
+    const socket: net.Socket = isSecure
+      ? tls.connect({ ...options, ...(net.isIP(host) === 0 && { servername: host }), ALPNProtocols: ["http/1.1"] })
+      : net.connect({ ...options, onread: { buffer, callback } })
+    if (isSecure) {
+      socket.on("data", (bytes: Buffer) => {
+        // A plain view, since `slice` of a Node `Buffer` does not copy.
+        if (callback(bytes.length, new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length))) return
+        socket.pause()
+      })
+    }
+    const fail = (cause: unknown) => resume(Effect.fail(troubleOf(cause)))
+    socket.once("error", fail)
+    socket.once(isSecure ? "secureConnect" : "connect", () => {
+      socket.off("error", fail)
+      target.connection = new HttpConnection(socket)
+      resume(Effect.succeed(target.connection))
+    })
+    return Effect.sync(() => socket.destroy())
+  }).pipe(within(CONNECT_MS, `no connection within ${CONNECT_MS / 1000} s`))
+
+/** A request and the head of its answer. A connection whose answer was read to its end is kept. */
+const exchange = Effect.fnUntraced(function*(
+  connecting: Effect.Effect<HttpConnection, Trouble.Trouble>,
+  request: string,
+  url: URL,
+  kept: Map<string, HttpConnection>
+) {
+  const connection = yield* Effect.acquireRelease(
+    connecting,
+    (connection) =>
+      Effect.sync(() => {
+        if (connection.isIdle && !kept.has(url.origin)) kept.set(url.origin, connection)
+        else connection.destroy()
+      }),
+    { interruptible: true }
+  )
+  const head = yield* Effect.callback<Head, Trouble.Trouble>((resume) => {
+    connection.ask(request, (head) => resume(Effect.succeed(head)), (trouble) => resume(Effect.fail(trouble)))
+  }).pipe(within(ANSWER_MS, `no answer within ${ANSWER_MS / 1000} s`))
+  return {
+    status: head.status,
+    header: (name) => head.headers.get(name),
+    read: (onBytes) =>
+      Effect.callback<void, Trouble.Trouble>((resume) => {
+        connection.read(
+          onBytes,
+          (trouble) => resume(trouble === undefined ? Effect.void : Effect.fail(trouble))
+        )
+      })
+  } satisfies Answered
+})
+
+/** What OpenSSL and Node say of certificates that are not to be trusted, and of servers that speak no TLS we know. */
+const isTls = (code: string): boolean => /CERT|SSL|TLS|SELF_SIGNED|UNABLE_TO_|ISSUER|PROTO/.test(code)
+
+const rootOf = (cause: unknown): unknown =>
+  cause instanceof AggregateError && cause.errors.length > 0 ? cause.errors.at(-1) : cause
+
+const troubleOf = (error: unknown): Trouble.Trouble => {
+  const cause = rootOf(error)
+  return isTls(SystemCode.of(cause) ?? "")
+    ? Trouble.drop(`cannot be trusted: ${Route.unreachable(cause).detail}`)
+    : Trouble.rest(Route.unreachable(cause).message)
+}
