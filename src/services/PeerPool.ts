@@ -193,7 +193,7 @@ export const make = Effect.fnUntraced(function*(
         onOpen: (peer: Peer, link: Link) => {
           opened = peer
           dialling--
-          queue.connected(address)
+          queue.connected(address, Monotonic.millis(clock))
           onOpen(peer, link)
         }
       }
