@@ -99,7 +99,13 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     order: options.order ?? "Rarest",
     buffers: session.buffers,
     limit: session.downloadLimit,
-    extensions: Extending.make({ session, swarm: () => swarm }),
+    extensions: Extending.make({
+      session,
+      swarm: () => swarm,
+      pool: () => pool,
+      pex: options.pex !== false && !metainfo.private,
+      random: () => random.nextDoubleUnsafe()
+    }),
     trees: metainfo.pieceRoots && {
       treeOf: (piece) => PieceTrees.of(metainfo, piece)!,
       rootOf: (file) => metainfo.files[file]!.piecesRoot!

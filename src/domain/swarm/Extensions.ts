@@ -13,12 +13,21 @@ export type Introduction = Omit<ExtensionHandshake.ExtensionHandshake, "messages
 export class Extensions {
   readonly #list: ReadonlyArray<Extension>
   readonly #own: (peer: Peer) => Introduction
+  readonly #onMet: ((peer: Peer, theirs: ExtensionHandshake.ExtensionHandshake, now: number) => void) | undefined
   readonly #messages: ReadonlyMap<string, number>
 
-  /** @param own asked for each handshake, since it may have changed */
-  constructor(list: ReadonlyArray<Extension>, own: (peer: Peer) => Introduction) {
+  /**
+   * @param own asked for each handshake, since it may have changed
+   * @param onMet told of each handshake of a peer, whatever extensions it names
+   */
+  constructor(
+    list: ReadonlyArray<Extension>,
+    own: (peer: Peer) => Introduction,
+    onMet?: (peer: Peer, theirs: ExtensionHandshake.ExtensionHandshake, now: number) => void
+  ) {
     this.#list = list
     this.#own = own
+    this.#onMet = onMet
     this.#messages = new Map(list.map(({ name }, i) => [name, i + 1]))
   }
 
@@ -65,6 +74,7 @@ export class Extensions {
     peer.theirs = theirs
     if (said.requestQueue !== undefined) peer.window.setReqq(said.requestQueue)
     if (said.uploadOnly !== undefined) peer.isUploadOnly = said.uploadOnly
+    this.#onMet?.(peer, theirs, now)
     for (const extension of this.#list) {
       const verdict = extension.met?.(peer, theirs, now)
       if (verdict !== undefined) return verdict

@@ -140,6 +140,11 @@ export class Swarm {
     return this.#holdings.haveCount === this.layout.pieces
   }
 
+  /** Whether the peer has a piece that we lack and nobody else here could give. */
+  isSoleSource(peer: Peer): boolean {
+    return this.#holdings.isSoleSource(peer)
+  }
+
   get suspects(): Suspects {
     return this.#bad.suspects
   }
@@ -242,6 +247,7 @@ export class Swarm {
   unchokePeer(peer: Peer, now: number): void {
     peer.amChoking = false
     peer.unchokedAt = now
+    peer.tenure.unchoked(now)
     peer.uploadedSinceUnchoke = 0
     peer.outbox.unchoke()
   }
@@ -250,6 +256,7 @@ export class Swarm {
   chokePeer(peer: Peer, now: number): void {
     peer.amChoking = true
     peer.waitingSince = now
+    peer.tenure.choked(now)
     peer.asked.clear()
     peer.outbox.choke()
   }
@@ -257,6 +264,7 @@ export class Swarm {
   /** A batch of blocks has left for a peer. */
   sent(peer: Peer, bytes: number, now: number): void {
     peer.up.add(bytes, now)
+    peer.tenure.exchanged(now)
     peer.uploadedSinceUnchoke += bytes
     this.up.add(bytes, now)
   }
@@ -324,12 +332,16 @@ export class Swarm {
     if (peer.batchBlocks > 0) {
       this.down.add(peer.batchBytes, now)
       peer.received += peer.batchBytes
+      peer.tenure.exchanged(now)
       peer.window.onBlocks(peer.batchBlocks, peer.batchBytes, now)
       peer.downRate = peer.window.rate(now)
       peer.batchBlocks = 0
       peer.batchBytes = 0
     }
-    if (peer.asked.length > 0) this.#hooks.onAsked(peer)
+    if (peer.asked.length > 0) {
+      peer.tenure.asked(now)
+      this.#hooks.onAsked(peer)
+    }
     this.#feeder.refill(peer, now)
     peer.wire.flush()
     this.#feeder.tellCancelled(now)

@@ -19,6 +19,8 @@ export interface TorrentOptions {
   /** Peers to dial besides those that trackers name. */
   readonly peers?: ReadonlyArray<PeerAddress> | undefined
   readonly maxPeers?: number | undefined
+  /** Whether peers tell each other of peers (BEP 11); they do when absent, but never in a private torrent (BEP 27). */
+  readonly pex?: boolean | undefined
   /** Hash everything, whatever the record says. */
   readonly checkIntegrity?: boolean | undefined
   /** Files that do not look like this torrent's may be written over. */
