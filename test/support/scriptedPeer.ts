@@ -40,6 +40,8 @@ export interface Script {
   readonly infoHash?: InfoHash.InfoHash | undefined
   /** Whether it says that it speaks version 2. */
   readonly v2?: boolean | undefined
+  /** Whether it speaks extension messages (BEP 10). */
+  readonly extended?: boolean | undefined
 }
 
 const MAX_FRAME = 1 << 20
@@ -53,7 +55,7 @@ const talk = Effect.fnUntraced(function*(swarm: Swarm.Swarm, script: Script, sta
   state.send = (bytes) => link.send([bytes])
   const say = sayOf(state)
   const infoHash = script.infoHash ?? swarm.torrent.metainfo.infoHash
-  link.send([Handshake.encode(infoHash, state.peerId, { v2: script.v2 ?? false })])
+  link.send([Handshake.encode(infoHash, state.peerId, { v2: script.v2 ?? false, extended: script.extended ?? false })])
   if (script.greeting !== undefined) say(script.greeting)
   const reader = new FrameReader({
     onHandshake: () => {

@@ -40,6 +40,8 @@ export interface NodeOptions {
   readonly number: number
   /** What it has from the start; nothing when absent. */
   readonly has?: "All" | ReadonlySet<number> | undefined
+  /** Its IP addresses, of one family or both; that of its number when absent. */
+  readonly hosts?: ReadonlyArray<string> | undefined
   /** The numbers of nodes it is told of. When absent it asks the tracker. */
   readonly peers?: ReadonlyArray<number> | undefined
   /** Bytes/s of its cable. */
@@ -100,17 +102,17 @@ const layerOf = (
   disk: MemoryDisk.MemoryDisk,
   records: Map<string, Uint8Array>
 ) => {
-  const { down, number, session, up } = options
+  const { down, hosts = [host(options.number)], session, up } = options
   return Layer.fresh(
     Layer.merge(Session.layer({ listenPort: PORT, ...session }), Download.layer).pipe(
       Layer.provideMerge(Layer.mergeAll(
-        Transport.layerMemory(network.host({ addresses: [host(number)], up, down })),
+        Transport.layerMemory(network.host({ addresses: hosts, up, down })),
         PeerConnection.layer,
         UploadServer.layer({ maxRate: session?.maxUploadRate }),
         FileStore.layerMemory(disk),
         ResumeStore.layerMemory(records),
         PieceVerifier.layerNode,
-        tracker.layerFor(host(number))
+        tracker.layerFor(hosts[0]!)
       ))
     )
   )

@@ -54,14 +54,20 @@ interface Talk {
 const flagsOf = (peer: Peer): number =>
   (peer.isSeed || peer.isUploadOnly ? PexMessage.UPLOAD_ONLY : 0) | (peer.inbound ? 0 : PexMessage.REACHABLE)
 
+const reachOf = (address: PeerAddress.PeerAddress): Reach.Reach => Reach.of(PeerAddress.toCompact(address))
+
+/** Somebody who can be named, and how far the address carries. */
+interface Named extends PexMessage.Contact {
+  readonly reach: Reach.Reach
+}
+
 /**
- * Whether a peer at `from` may speak of an address, or hear of it: it is one host's, and no nearer than the peer itself. A
- * stranger's word must not make us call into our own network (nor need he know it).
+ * Whether a peer of this reach may speak of an address: it is one host's, and no nearer than the peer itself. A stranger's word
+ * must not make us call into our own network.
  */
-export const carries = (address: PeerAddress.PeerAddress, from: PeerAddress.PeerAddress): boolean => {
+const isCredible = (address: PeerAddress.PeerAddress, reach: Reach.Reach): boolean => {
   const compact = PeerAddress.toCompact(address)
-  return HostBytes.isUnicast(compact, 0, compact.length - 2) &&
-    Reach.of(compact) <= Reach.of(PeerAddress.toCompact(from))
+  return HostBytes.isUnicast(compact, 0, compact.length - 2) && Reach.of(compact) <= reach
 }
 
 class Exchange {
@@ -104,13 +110,14 @@ class Exchange {
       return ++talk.abuses > MOST_ABUSES ? "sends lists of peers that cannot be read" : undefined
     }
     talk.abuses = Math.max(0, talk.abuses - 1)
-    const added = message.added.filter(({ address }) => carries(address, peer.address))
+    const reach = reachOf(peer.address)
+    const added = message.added.filter(({ address }) => isCredible(address, reach))
     this.#options.onTold(peer, { added, dropped: message.dropped }, now)
     return undefined
   }
 
   #tell(now: number): void {
-    let connected: ReadonlyMap<string, PexMessage.Contact> | undefined
+    let connected: ReadonlyMap<string, Named> | undefined
     for (const [peer, talk] of this.#talks) {
       if (talk.dueAt > now) continue
       connected ??= this.#connected()
@@ -128,14 +135,15 @@ class Exchange {
   }
 
   /** Where our peers listen, in an order that begins with anybody: a message may not have room for all. */
-  #connected(): ReadonlyMap<string, PexMessage.Contact> {
+  #connected(): ReadonlyMap<string, Named> {
     const peers = Array.from(this.#options.peers())
     const first = Math.floor(this.#options.random() * peers.length)
-    const contacts = new Map<string, PexMessage.Contact>()
+    const contacts = new Map<string, Named>()
     for (let i = 0; i < peers.length; i++) {
       const peer = peers[(first + i) % peers.length]!
       const address = peer.listensAt
-      if (address !== undefined) contacts.set(PeerAddress.format(address), { address, flags: flagsOf(peer) })
+      if (address === undefined) continue
+      contacts.set(PeerAddress.format(address), { address, flags: flagsOf(peer), reach: reachOf(address) })
     }
     return contacts
   }
@@ -144,13 +152,14 @@ class Exchange {
 const newsFor = (
   peer: Peer,
   { told }: Talk,
-  connected: ReadonlyMap<string, PexMessage.Contact>
+  connected: ReadonlyMap<string, Named>
 ): PexMessage.PexMessage | undefined => {
+  const reach = reachOf(peer.address)
   const added: Array<PexMessage.Contact> = []
   const itself = peer.listensAt === undefined ? undefined : PeerAddress.format(peer.listensAt)
   for (const [key, contact] of connected) {
     if (added.length === MOST_TOLD) break
-    if (key !== itself && !told.has(key) && carries(contact.address, peer.address)) added.push(contact)
+    if (key !== itself && !told.has(key) && contact.reach <= reach) added.push(contact)
   }
   const dropped: Array<PeerAddress.PeerAddress> = []
   for (const [key, address] of told) {

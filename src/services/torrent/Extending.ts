@@ -27,10 +27,11 @@ const pexOf = ({ pool, random, swarm }: ExtendingOptions) =>
 
 export const make = (options: ExtendingOptions): Extensions => {
   const { pex, pool, session, swarm } = options
+  const list = [
+    pex ? pexOf(options) : undefined
+  ]
   return new Extensions(
-    [
-      ...(pex ? [pexOf(options)] : [])
-    ],
+    list.filter((extension) => extension !== undefined),
     (peer) => ({ ...session.introduce(peer), uploadOnly: swarm().isDone }),
     (peer, theirs, now) => pool().met(peer, theirs, now)
   )
