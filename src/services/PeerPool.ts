@@ -15,6 +15,7 @@ import type * as PeerId from "../domain/PeerId.ts"
 import { DialQueue, type Remembered, type Source } from "../domain/swarm/DialQueue.ts"
 import { ExternalAddress } from "../domain/swarm/ExternalAddress.ts"
 import type { Peer } from "../domain/swarm/Peer.ts"
+import * as Pex from "../domain/swarm/Pex.ts"
 import * as Places from "../domain/swarm/Places.ts"
 import { Ranking } from "../domain/swarm/Ranking.ts"
 import type { Swarm } from "../domain/swarm/Swarm.ts"
@@ -136,6 +137,9 @@ export const make = Effect.fnUntraced(function*(
     gone.set(identity, { address, id, identity, inbound })
     if (gone.size > GONE) gone.delete(gone.keys().next().value!)
   }
+
+  /** Between two that want nothing there is nothing to exchange. */
+  const isNeedless = (flags: number): boolean => swarm.isDone && (flags & PexMessage.UPLOAD_ONLY) !== 0
 
   const isOurs = ({ family, host, port }: PeerAddress.PeerAddress): boolean =>
     port === session.port && host === external.of(family)
@@ -309,9 +313,9 @@ export const make = Effect.fnUntraced(function*(
       for (const address of dropped) queue.untold(address, teller)
       const inSwarm = peer.inbound ? 0 : queue.swarmOf(peer.address)
       for (const contact of added) {
-        // Between two that want nothing there is nothing to exchange.
-        if (swarm.isDone && (contact.flags & PexMessage.UPLOAD_ONLY) !== 0) continue
-        if (isOurs(contact.address) || session.bans.isBanned(undefined, contact.address)) continue
+        if (isNeedless(contact.flags) || isOurs(contact.address) || session.bans.isBanned(undefined, contact.address)) {
+          continue
+        }
         queue.told(contact, teller, now, inSwarm)
       }
       dialMore()
@@ -324,8 +328,8 @@ export const make = Effect.fnUntraced(function*(
     },
     seenAs: (host, url) => external.vote(host, url, true),
     recall: (peers) => {
-      const kept = peers.filter(({ address, swarm }) =>
-        swarm < metainfo.swarms.length && !session.bans.isBanned(undefined, address)
+      const kept = peers.filter(({ address, flags, swarm: number }) =>
+        number < metainfo.swarms.length && !session.bans.isBanned(undefined, address) && !isNeedless(flags)
       )
       queue.recall(kept, Monotonic.millis(clock))
       dialMore()
@@ -333,7 +337,7 @@ export const make = Effect.fnUntraced(function*(
     memory: (most) => {
       for (const peer of links.keys()) {
         const address = peer.inbound ? listening.get(peer) : peer.address
-        if (address !== undefined && isUseful(peer)) queue.proved(address)
+        if (address !== undefined) queue.note(address, Pex.flagsOf(peer), isUseful(peer))
       }
       return queue.memory(Monotonic.millis(clock), most).filter(({ address, source }) =>
         !session.bans.isBanned(undefined, address) && (!metainfo.private || source === "tracker")

@@ -30,6 +30,7 @@ import { Session } from "./Session.ts"
 import * as Announces from "./torrent/Announces.ts"
 import * as Extending from "./torrent/Extending.ts"
 import * as Inventory from "./torrent/Inventory.ts"
+import * as PeerKeeping from "./torrent/PeerKeeping.ts"
 import { MAX_PEERS, type TorrentOptions } from "./torrent/TorrentOptions.ts"
 import * as TorrentShelf from "./torrent/TorrentShelf.ts"
 import type { TorrentError } from "./TorrentError.ts"
@@ -57,6 +58,8 @@ export interface Torrent {
   readonly storage: Storage
   /** Where peers can call us. */
   readonly port: number
+  /** Peers known from an earlier run. */
+  readonly recalled: number
   readonly snapshot: () => Snapshot
   /**
    * Waits until all chosen files are there, synced and recorded; fails when the files cannot be written, or the torrent
@@ -210,6 +213,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
   })
   if (session.downloadLimit.rate !== Infinity) yield* tick(LIMITED_TICK, () => swarm.feed(now()))
   pool.add(options.peers ?? [], "user")
+  const recalled = yield* PeerKeeping.start(options, handle, pool)
   yield* Announces.start(options, swarm, pool, Deferred.await(finished), onEvent)
 
   return {
@@ -217,6 +221,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     swarm,
     storage,
     port: session.port,
+    recalled,
     completed: Deferred.await(finished),
     snapshot: () => snapshot(swarm, done, wanted.bytes, now())
   } satisfies Torrent

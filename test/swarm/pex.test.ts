@@ -6,6 +6,7 @@ import * as PeerAddress from "../../src/domain/PeerAddress.ts"
 import * as PieceLayout from "../../src/domain/PieceLayout.ts"
 import * as ExtensionHandshake from "../../src/domain/wire/ExtensionHandshake.ts"
 import * as PexMessage from "../../src/domain/wire/PexMessage.ts"
+import * as MemoryTracker from "../support/memoryTracker.ts"
 import * as Payload from "../support/payload.ts"
 import * as ScriptedPeer from "../support/scriptedPeer.ts"
 import * as Swarm from "../support/swarm.ts"
@@ -150,5 +151,68 @@ describe("peers tell each other of peers", () => {
       assert.isTrue(liars[1]!.isConnected())
       const reasons = victim.events.flatMap((event) => event._tag === "PeerDisconnected" ? [event.reason] : [])
       assert.include(reasons, "sends lists of peers far too often")
+    }))
+
+  it.effect("a run that was killed is known to the next, which goes on though no tracker answers", () =>
+    Effect.gen(function*() {
+      const swarm = yield* Swarm.make({ torrent, seed: 5 })
+      const seed = yield* swarm.start({ number: 1, has: "All", up: SLOW })
+      const first = yield* swarm.start({ number: 2 })
+      yield* TestClock.adjust(20_000)
+      assert.deepStrictEqual(neighbours(first, [seed]), [1])
+      const left = Swarm.leftovers(first)
+      yield* first.stop
+      swarm.tracker.refuses = () => true
+      const second = yield* swarm.start({ number: 2, ...left })
+      const stranger = yield* swarm.start({ number: 3 })
+      assert.deepStrictEqual([second.torrent.recalled, stranger.torrent.recalled], [1, 0])
+      yield* Swarm.within(4 * MINUTE, Swarm.allDone([second]), [second])
+      assert.isTrue(Swarm.isWhole(torrent, second))
+    }))
+
+  it.effect("a private torrent remembers whom its tracker named for as long as it has that tracker, and nobody else", () =>
+    Effect.gen(function*() {
+      const swarm = yield* Swarm.make({ torrent: secret, seed: 6 })
+      yield* swarm.start({ number: 1, has: "All", up: SLOW })
+      const user = yield* swarm.start({ number: 4, has: "All", peers: [], up: SLOW })
+      const first = yield* swarm.start({ number: 2, options: { peers: [Swarm.address(4)] } })
+      yield* swarm.start({ number: 5, peers: [2] })
+      yield* TestClock.adjust(20_000)
+      assert.strictEqual(first.torrent.swarm.peers.size, 3)
+      const left = Swarm.leftovers(first)
+      yield* first.stop
+      swarm.tracker.refuses = () => true
+      const recalled: Array<number> = []
+      for (
+        const trackers of [[[MemoryTracker.URL]], [["http://other.test/announce"]], [[
+          MemoryTracker.URL,
+          "http://b.test/"
+        ]]]
+      ) {
+        const { disk, records } = left
+        const again = yield* swarm.start({ number: 2, disk, records: new Map(records), options: { trackers } })
+        recalled.push(again.torrent.recalled)
+        yield* TestClock.adjust(5000)
+        assert.deepStrictEqual(neighbours(again, [user]), [])
+        yield* again.stop
+      }
+      assert.deepStrictEqual(recalled, [1, 0, 0])
+    }))
+
+  it.effect("forgets after two weeks whom it met", () =>
+    Effect.gen(function*() {
+      const swarm = yield* Swarm.make({ torrent, seed: 7 })
+      const seed = yield* swarm.start({ number: 1, has: "All", up: SLOW })
+      const first = yield* swarm.start({ number: 2 })
+      yield* TestClock.adjust(20_000)
+      const left = Swarm.leftovers(first)
+      yield* first.stop
+      yield* seed.stop
+      for (const [days, known] of [[13, 1], [2, 0]] as const) {
+        yield* TestClock.adjust(days * 24 * 60 * MINUTE)
+        const again = yield* swarm.start({ number: 2, ...left, records: new Map(left.records), peers: [] })
+        assert.strictEqual(again.torrent.recalled, known)
+        yield* again.stop
+      }
     }))
 })

@@ -256,10 +256,12 @@ export class DialQueue {
     entry.metAt = Infinity
   }
 
-  /** The peer that listens here has given or taken something. */
-  proved(address: PeerAddress.PeerAddress): void {
+  /** What is known of the peer that listens here: its flags by BEP 11, and whether it has given or taken something. */
+  note(address: PeerAddress.PeerAddress, flags: number, isUseful: boolean): void {
     const entry = this.#table.get(PeerAddress.format(address))
-    if (entry !== undefined) entry.useful = true
+    if (entry === undefined) return
+    entry.flags = flags
+    entry.useful ||= isUseful
   }
 
   /** The word of whoever told of the address is put to the test once. */

@@ -51,7 +51,8 @@ interface Talk {
   abuses: number
 }
 
-const flagsOf = (peer: Peer): number =>
+/** What can be said of a peer. */
+export const flagsOf = (peer: Peer): number =>
   (peer.isSeed || peer.isUploadOnly ? PexMessage.UPLOAD_ONLY : 0) | (peer.inbound ? 0 : PexMessage.REACHABLE)
 
 const reachOf = (address: PeerAddress.PeerAddress): Reach.Reach => Reach.of(PeerAddress.toCompact(address))

@@ -153,6 +153,7 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
       order: options.sequential ? "Sequential" : "Rarest",
       peers,
       maxPeers: options.maxPeers,
+      pex: !options.noPex,
       checkIntegrity: options.checkIntegrity,
       allowOverwrite: options.allowOverwrite,
       onCheck: reporter.onCheck,
@@ -160,7 +161,7 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
     })
     reporter.follow(torrent)
     yield* Effect.addFinalizer(() => Effect.sync(reporter.stopping))
-    if (trackers.length === 0 && peers.length === 0 && !torrent.swarm.isDone) {
+    if (trackers.length === 0 && peers.length === 0 && torrent.recalled === 0 && !torrent.swarm.isDone) {
       reporter.notice(
         `nobody to ask: name a tracker with --tracker, or a peer with --peer; port ${torrent.port} takes calls`
       )
