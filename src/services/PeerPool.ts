@@ -47,8 +47,6 @@ export interface PeerPool {
   readonly add: (addresses: ReadonlyArray<PeerAddress.PeerAddress>, source: Source, swarm?: number) => void
   /** A peer tells of others (BEP 11). */
   readonly told: (peer: Peer, message: PexMessage.PexMessage, now: number) => void
-  /** A peer has introduced itself (BEP 10). */
-  readonly met: (peer: Peer, theirs: ExtensionHandshake, now: number) => void
   /** A tracker says at which address it sees us (BEP 24). */
   readonly seenAs: (host: string, url: string) => void
   /** Peers of an earlier run, to be dialled before any tracker answers. */
@@ -59,6 +57,8 @@ export interface PeerPool {
   readonly dialMore: () => void
   /** Decides about a peer that called us; a text is the reason to refuse. */
   readonly admit: (handshake: Handshake, link: Link) => Admission | string
+  /** The peer has said more of itself, perhaps again. */
+  readonly introduced: (peer: Peer, theirs: ExtensionHandshake) => void
   /** Serves what the peer has asked for. */
   readonly serve: (peer: Peer) => void
   /** Answers the peer's questions for hashes. */
@@ -112,7 +112,9 @@ export const make = Effect.fnUntraced(function*(
   const ranking = new Ranking(external, session.port, () => random.nextDoubleUnsafe())
   const queue = new DialQueue(() => random.nextDoubleUnsafe(), undefined, (address) => ranking.of(address))
   const links = new Map<Peer, Link>()
-  /** Where callers listen, as far as it is known. */
+  /** What peers call themselves, as was told. */
+  const clients = new WeakMap<Peer, string>()
+  /** Where callers say that they can be called. */
   const listening = new Map<Peer, PeerAddress.PeerAddress>()
   const byId = new Map<PeerId.PeerId, Peer>()
   /** By identity, in the order in which they left. */
@@ -130,6 +132,24 @@ export const make = Effect.fnUntraced(function*(
     byId.set(peer.id, peer)
     gone.delete(peer.identity)
     onEvent({ _tag: "PeerConnected", address: peer.address, peerId: peer.id })
+  }
+
+  /**
+   * The caller listens here: it is not to be dialled while it is connected, but may be later. Of a private torrent only trackers
+   * may name peers (BEP 27).
+   */
+  const rememberListener = (peer: Peer, address: PeerAddress.PeerAddress) => {
+    if (!peer.inbound || metainfo.private || listening.has(peer)) return
+    listening.set(peer, address)
+    queue.connected(address, Monotonic.millis(clock))
+  }
+
+  const forgetListener = (peer: Peer) => {
+    const address = listening.get(peer)
+    listening.delete(peer)
+    // The other of two connections with one peer goes on.
+    if (address === undefined || byId.has(peer.id)) return
+    queue.disconnected(address, Monotonic.millis(clock), isUseful(peer), links.size === 0)
   }
 
   const remember = ({ address, id, identity, inbound }: Peer) => {
@@ -156,11 +176,7 @@ export const make = Effect.fnUntraced(function*(
   const onClosed = (peer: Peer, reason: string) => {
     links.delete(peer)
     if (byId.get(peer.id) === peer) byId.delete(peer.id)
-    const address = listening.get(peer)
-    if (address !== undefined) {
-      listening.delete(peer)
-      queue.disconnected(address, Monotonic.millis(clock), isUseful(peer), links.size === 0)
-    }
+    forgetListener(peer)
     if (peer.received > 0) remember(peer)
     onEvent({ _tag: "PeerDisconnected", address: peer.address, reason })
   }
@@ -204,14 +220,6 @@ export const make = Effect.fnUntraced(function*(
     return true
   }
 
-  /** The caller listens here: it is not to be dialled while it is connected, but may be later. */
-  const listensAt = (peer: Peer, address: PeerAddress.PeerAddress, now: number) => {
-    // Peers of a private torrent come from its tracker alone (BEP 27).
-    if (!peer.inbound || metainfo.private || listening.has(peer)) return
-    listening.set(peer, address)
-    queue.connected(address, now)
-  }
-
   const letIn = (handshake: Handshake, link: Link, inbound: boolean): Admission | string => {
     if (shutReason !== undefined) return shutReason
     if (session.bans.isBanned(handshake.peerId, link.remote)) return "is banned"
@@ -219,7 +227,6 @@ export const make = Effect.fnUntraced(function*(
     if (existing === undefined && !hasRoom(inbound) && !makeRoom(link.remote, inbound)) return "finds no room"
     if (existing !== undefined) {
       if (!isBetter(existing, inbound)) return "is connected already"
-      listening.delete(existing)
       existing.wire.close("is connected twice")
     }
     return {
@@ -246,7 +253,7 @@ export const make = Effect.fnUntraced(function*(
       const admission = letIn(handshake, link, false)
       if (typeof admission === "string") {
         const twin = byId.get(handshake.peerId)
-        if (twin?.inbound === true) listensAt(twin, address, Monotonic.millis(clock))
+        if (twin?.inbound === true) rememberListener(twin, address)
         return admission
       }
       return {
@@ -320,12 +327,6 @@ export const make = Effect.fnUntraced(function*(
       }
       dialMore()
     },
-    met: (peer, { yourIp }, now) => {
-      const host = yourIp && hostOf(yourIp)
-      if (host !== undefined) external.vote(host, peer.address.host)
-      const address = peer.listensAt
-      if (address !== undefined) listensAt(peer, address, now)
-    },
     seenAs: (host, url) => external.vote(host, url, true),
     recall: (peers) => {
       const kept = peers.filter(({ address, flags, swarm: number }) =>
@@ -349,6 +350,15 @@ export const make = Effect.fnUntraced(function*(
       dialMore()
     },
     admit: (handshake, link) => letIn(handshake, link, true),
+    introduced: (peer, { version, yourIp }) => {
+      if (!links.has(peer)) return
+      if (peer.listensAt !== undefined) rememberListener(peer, peer.listensAt)
+      const host = yourIp && hostOf(yourIp)
+      if (host !== undefined) external.vote(host, peer.address.host)
+      if (version === undefined || version === clients.get(peer)) return
+      clients.set(peer, version)
+      onEvent({ _tag: "PeerIntroduced", address: peer.address, client: version })
+    },
     serve: (peer) => {
       const link = links.get(peer)
       if (link !== undefined) uploads.serve(peer, link, shelf)

@@ -102,6 +102,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     order: options.order ?? "Rarest",
     buffers: session.buffers,
     limit: session.downloadLimit,
+    infoHash: metainfo.infoHash,
     extensions: Extending.make({
       session,
       swarm: () => swarm,
@@ -175,7 +176,9 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     done += Bitfield.has(wanted.pieces, piece.index) ? wanted.bytesIn(piece.index) : 0
     writer.noteWritten(piece.index, piece.bytes.length)
     onEvent({ _tag: "PieceLanded", piece: piece.index })
-    if (swarm.isDone) Queue.endUnsafe(ready)
+    if (!swarm.isDone) return
+    Extending.finished(swarm)
+    Queue.endUnsafe(ready)
   }
   if (swarm.isDone) Queue.endUnsafe(ready)
   const pieces = download.pieces({

@@ -54,7 +54,7 @@ const withPool = Effect.fnUntraced(function*(
       buffers: new PieceBuffers(1e9),
       random: () => 0,
       limit: new TokenBucket(Infinity, 0),
-      extensions: new Extensions([], () => ({}), (peer, theirs, now) => pool.met(peer, theirs, now)),
+      extensions: new Extensions([], { own: () => ({}), onMet: (peer, theirs) => pool.introduced(peer, theirs) }),
       hooks: {
         onFull: () => {},
         onSpill: () => {},

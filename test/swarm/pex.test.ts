@@ -5,6 +5,7 @@ import * as TestClock from "effect/testing/TestClock"
 import * as PeerAddress from "../../src/domain/PeerAddress.ts"
 import * as PieceLayout from "../../src/domain/PieceLayout.ts"
 import * as ExtensionHandshake from "../../src/domain/wire/ExtensionHandshake.ts"
+import * as Message from "../../src/domain/wire/Message.ts"
 import * as PexMessage from "../../src/domain/wire/PexMessage.ts"
 import * as MemoryTracker from "../support/memoryTracker.ts"
 import * as Payload from "../support/payload.ts"
@@ -24,6 +25,12 @@ const neighbours = (node: Swarm.Node, nodes: ReadonlyArray<Swarm.Node>): Array<n
   nodes.filter(({ session }) => Array.from(node.torrent.swarm.peers).some(({ id }) => id === session.peerId)).map((
     { number }
   ) => number)
+
+const greeting = ExtensionHandshake.encode({ messages: new Map([[PexMessage.NAME, 1]]) })
+
+/** By which numbers a node knows its extensions, if the frame says so. */
+const numbersIn = ({ id, payload }: ScriptedPeer.Frame) =>
+  id === Message.EXTENDED && payload[0] === 0 ? ExtensionHandshake.decode(payload.subarray(1))!.messages : undefined
 
 /** One that gives nothing away fast, so that the others have to find each other. */
 const SLOW = 20_000
@@ -76,14 +83,19 @@ describe("peers tell each other of peers", () => {
         number: 20,
         target: 2,
         extended: true,
-        greeting: (outbox) => {
-          outbox.extended(0, ExtensionHandshake.encode({ messages: new Map([[PexMessage.NAME, 1]]) }))
-          for (let id = 1; id < 20; id++) outbox.extended(id, PexMessage.encode({ added, dropped: [] }))
+        greeting: (outbox) => outbox.extended(0, greeting),
+        onFrame: (frame, peer) => {
+          const known = numbersIn(frame)
+          if (known === undefined) return
+          assert.isFalse(known.has(PexMessage.NAME))
+          peer.say((outbox) => {
+            for (let id = known.size + 1; id < 20; id++) outbox.extended(id, PexMessage.encode({ added, dropped: [] }))
+          })
         }
       })
       yield* TestClock.adjust(1.5 * MINUTE)
       assert.isTrue(spy.isConnected())
-      const messages = spy.frames.filter(({ id, payload }) => id === 20 && payload[0] !== 0)
+      const messages = spy.frames.filter(({ id, payload }) => id === Message.EXTENDED && payload[0] === 1)
       assert.isEmpty(messages)
       assert.deepStrictEqual(neighbours(hub, [seed, far]), [1])
     }))
@@ -127,7 +139,7 @@ describe("peers tell each other of peers", () => {
       const hub = yield* swarm.start({ number: 2, peers: [1], up: SLOW })
       const victim = yield* swarm.start({ number: 3, peers: [] })
       const fake = (n: number) => ({ address: PeerAddress.make(`10.9.${n >> 8}.${n & 255}`, 6881)!, flags: 0x10 })
-      const greeting = ExtensionHandshake.encode({ messages: new Map([[PexMessage.NAME, 1]]) })
+      let id = 0
       const flood = (from: number) =>
         PexMessage.encode({ added: Array.from({ length: 200 }, (_, i) => fake(200 * from + i)), dropped: [] })
       const liars = yield* Effect.forEach(Swarm.range(30, 10), (number) =>
@@ -135,9 +147,10 @@ describe("peers tell each other of peers", () => {
           number,
           target: 3,
           extended: true,
-          greeting: (outbox) => {
-            outbox.extended(0, greeting)
-            outbox.extended(1, flood(number))
+          greeting: (outbox) => outbox.extended(0, greeting),
+          onFrame: (frame, peer) => {
+            id = numbersIn(frame)?.get(PexMessage.NAME) ?? id
+            if (numbersIn(frame) !== undefined) peer.say((outbox) => outbox.extended(id, flood(number)))
           }
         }))
       yield* TestClock.adjust(5000)
@@ -145,7 +158,7 @@ describe("peers tell each other of peers", () => {
       // Now the hub calls, and tells of the seed.
       const late = yield* swarm.start({ number: 4, peers: [2, 3] })
       yield* Swarm.until(3 * MINUTE, () => neighbours(victim, [seed, hub, late]).length === 3, [victim, late])
-      for (let i = 0; i < 12; i++) liars[0]!.say((outbox) => outbox.extended(1, flood(30)))
+      for (let i = 0; i < 12; i++) liars[0]!.say((outbox) => outbox.extended(id, flood(30)))
       yield* TestClock.adjust(1000)
       assert.isFalse(liars[0]!.isConnected())
       assert.isTrue(liars[1]!.isConnected())

@@ -253,6 +253,19 @@ interface Head {
   readonly infoHash: string
 }
 
+const peerRecord = (
+  head: Head,
+  { address }: { readonly address: PeerAddress.PeerAddress },
+  state: Records.Peer["state"]
+): Records.Peer => ({
+  type: "peer",
+  ...head,
+  address: PeerAddress.format(address),
+  state,
+  client: null,
+  reason: null
+})
+
 /** The record of an event, for those that are not told in another way. */
 const recordOf = (event: TorrentEvent, head: Head): Records.Record | undefined => {
   switch (event._tag) {
@@ -270,23 +283,13 @@ const recordOf = (event: TorrentEvent, head: Head): Records.Record | undefined =
         address: event.address === undefined ? null : PeerAddress.format(event.address)
       }
     case "PeerConnected":
-      return { type: "peer", ...head, address: PeerAddress.format(event.address), state: "connected", reason: null }
+      return peerRecord(head, event, "connected")
+    case "PeerIntroduced":
+      return { ...peerRecord(head, event, "introduced"), client: event.client }
     case "PeerDisconnected":
-      return {
-        type: "peer",
-        ...head,
-        address: PeerAddress.format(event.address),
-        state: "disconnected",
-        reason: event.reason
-      }
+      return { ...peerRecord(head, event, "disconnected"), reason: event.reason }
     case "PeerBanned":
-      return {
-        type: "peer",
-        ...head,
-        address: PeerAddress.format(event.address),
-        state: "banned",
-        reason: event.reason
-      }
+      return { ...peerRecord(head, event, "banned"), reason: event.reason }
     case "TrackerAnswered":
       return {
         type: "tracker",

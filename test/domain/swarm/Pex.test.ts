@@ -30,7 +30,7 @@ class Torrent {
       onTold: (peer, message) => void this.told.push({ peer, message }),
       random
     })
-    this.extensions = new Extensions([pex], () => ({}))
+    this.extensions = new Extensions([pex], { own: () => ({}) })
   }
 
   /** A peer comes and says that it speaks the extension, and where it listens. */

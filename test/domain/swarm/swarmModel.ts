@@ -45,6 +45,8 @@ export interface Member extends Far {
   interested: boolean
   /** Corrupts what it sends. */
   liar: boolean
+  /** Pieces that it gives though it chokes us. */
+  readonly allows: Set<number>
   /** Hashes that we have asked it for. */
   readonly hashRequests: Array<HashMessage.HashRange>
 }
@@ -108,12 +110,13 @@ export class SwarmModel {
     })
   }
 
-  join(identity?: number, v2 = false): Member {
+  join(identity?: number, v2 = false, fast = false): Member {
     const key = ++this.#keys
     const { pieces } = this.layout
     const member: Member = {
-      ...far({ key, pieces, v2, now: this.now, ...(identity === undefined ? {} : { identity }) }),
+      ...far({ key, pieces, v2, fast, now: this.now, ...(identity === undefined ? {} : { identity }) }),
       hashRequests: [],
+      allows: new Set(),
       told: new Set(),
       isOpen: true,
       interested: false,
@@ -127,16 +130,16 @@ export class SwarmModel {
   }
 
   /** Joins with these pieces and unchokes us. */
-  joinWith(pieces: Iterable<number>, identity?: number, v2 = false): Member {
-    const member = this.join(identity, v2)
+  joinWith(pieces: Iterable<number>, identity?: number, v2 = false, fast = false): Member {
+    const member = this.join(identity, v2, fast)
     assert.isUndefined(this.swarm.bitfield(member.peer, bitsOf(this.layout.pieces, pieces)))
     this.swarm.unchoke(member.peer)
     this.end(member)
     return member
   }
 
-  joinSeed(identity?: number, v2 = false): Member {
-    return this.joinWith(Array.from({ length: this.layout.pieces }, (_, piece) => piece), identity, v2)
+  joinSeed(identity?: number, v2 = false, fast = false): Member {
+    return this.joinWith(Array.from({ length: this.layout.pieces }, (_, piece) => piece), identity, v2, fast)
   }
 
   /** The wrong blocks are all wrong, and all the wrong ones. */
@@ -176,9 +179,19 @@ export class SwarmModel {
   hear(member: Member): void {
     const { peer } = member
     for (const message of member.read()) {
+      if (member.inbox[0] === message && peer.fast) {
+        const first = [Message.BITFIELD, Message.HAVE_ALL, Message.HAVE_NONE]
+        assert.include(first, message.id, "what we have must come first")
+      }
       if (message.id === Message.BITFIELD) {
         assert.strictEqual(member.inbox[0], message, "a bitfield must come first")
         for (const piece of listOf(message.payload)) member.told.add(piece)
+      }
+      if (message.id === Message.HAVE_ALL || message.id === Message.HAVE_NONE || message.id === Message.REJECT) {
+        assert.isTrue(peer.fast, "a message of the fast extension to a peer that does not speak it")
+      }
+      if (message.id === Message.HAVE_ALL) {
+        for (let piece = 0; piece < this.layout.pieces; piece++) member.told.add(piece)
       }
       if (message.id === Message.HAVE) {
         const piece = numbers(message)[0]!
@@ -197,7 +210,8 @@ export class SwarmModel {
       if (message.id === Message.REQUEST) {
         assert.isTrue(member.interested, "a request without interest")
         // Whoever was convicted is taken for choking, and had been asked before.
-        assert.isFalse(peer.peerChoking && !peer.isLiar, "a request while choked")
+        const isAllowed = member.allows.has(numbers(message)[0]!)
+        assert.isFalse(peer.peerChoking && !peer.isLiar && !isAllowed, "a request while choked")
       }
     }
   }
@@ -206,6 +220,15 @@ export class SwarmModel {
   answer(member: Member, count = 1): void {
     this.hear(member)
     for (const [piece, begin, length] of member.requests.splice(0, count)) this.send(member, piece, begin, length)
+    this.end(member)
+  }
+
+  /** The far end refuses up to `count` of its requests, or the answers it owes to those that were taken back. */
+  refuse(member: Member, list: "requests" | "takenBack", count = 1): void {
+    this.hear(member)
+    for (const [piece, begin, length] of member[list].splice(0, count)) {
+      assert.isUndefined(this.swarm.reject(member.peer, piece, begin, length, this.now))
+    }
     this.end(member)
   }
 
@@ -279,13 +302,15 @@ export class SwarmModel {
     let used = 0
     for (const piece of this.swarm.board.open.values()) used += piece.bytes.length
     assert.strictEqual(this.buffers.used, used)
-    for (const { peer } of this.members) {
+    for (const { peer, requests, takenBack } of this.members) {
+      // Every request has one answer to come, be it a block or a reject.
+      if (peer.fast) assert.strictEqual(peer.outstanding + peer.forgiven, requests.length + takenBack.length)
       const wants = listOf(peer.bits).filter(lacking).length
       assert.strictEqual(peer.wants, wants)
       assert.strictEqual(peer.amInterested, wants > 0)
       assert.strictEqual(peer.has, Bitfield.count(peer.bits))
       assert.strictEqual(peer.isSeed, peer.has === this.layout.pieces)
-      if (peer.peerChoking) assert.strictEqual(peer.outstanding, 0)
+      if (peer.peerChoking && !peer.fast) assert.strictEqual(peer.outstanding, 0)
     }
   }
 }
