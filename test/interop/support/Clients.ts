@@ -110,8 +110,10 @@ export const transmission: Client = {
   name: "transmission",
   package: "transmission-daemon",
   installed: runs("transmission-daemon", "--version"),
-  seed: (stage, part) => stage.spawn("transmission seed", transmissionArgv(stage, "seed", part)),
-  leech: (stage, part) => stage.spawn("transmission leech", transmissionArgv(stage, "leech", part)),
+  seed: (stage, part) =>
+    stage.spawn("transmission seed", transmissionArgv(stage, "seed", part), { env: part.env ?? {} }),
+  leech: (stage, part) =>
+    stage.spawn("transmission leech", transmissionArgv(stage, "leech", part), { env: part.env ?? {} }),
   makesEmptyFiles: false,
   ready: /^ready$/m,
   uploading: /^uploading$/m

@@ -1,6 +1,7 @@
 // Transmission's daemon as a peer, run inside the namespace and driven over its RPC:
 // node transmission.ts seed|leech TORRENT DIR ADDRESS PORT CONFIG_DIR
 // prints "ready", "uploading", "done"; a leech closes the daemon when all is there, so that its cache is on disk.
+// In the environment: TRANSMISSION_PEX tells peers of peers (BEP 11), and prints where it is connected to.
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import * as fs from "node:fs"
@@ -9,7 +10,8 @@ import { setTimeout } from "node:timers/promises"
 const [mode = "", torrent = "", dir = "", address = "", port = "", config = ""] = process.argv.slice(2)
 const rpcPort = Number(port) + 1000
 const pause = 50
-const patience = 1200
+const withPex = "TRANSMISSION_PEX" in process.env
+const patience = withPex ? 4000 : 1200
 
 fs.mkdirSync(config, { recursive: true })
 fs.writeFileSync(
@@ -23,7 +25,7 @@ fs.writeFileSync(
     "rpc-whitelist-enabled": false,
     "dht-enabled": false,
     "lpd-enabled": false,
-    "pex-enabled": false,
+    "pex-enabled": withPex,
     "utp-enabled": false,
     "port-forwarding-enabled": false,
     "download-dir": dir,
@@ -66,9 +68,10 @@ interface Torrent {
   readonly leftUntilDone: number
   readonly uploadedEver: number
   readonly errorString: string
+  readonly peers: ReadonlyArray<{ readonly address: string; readonly port: number }>
 }
 const seeding = 6
-const fields = ["status", "leftUntilDone", "uploadedEver", "errorString"]
+const fields = ["status", "leftUntilDone", "uploadedEver", "errorString", "peers"]
 const said = new Set<string>()
 const say = (word: string) => {
   if (!said.has(word)) console.log(word)
@@ -84,6 +87,7 @@ for (let turn = 0; turn < patience; turn++) {
   if (state === undefined) throw new Error("transmission lost the torrent")
   if (state.errorString !== "") say(`transmission reports: ${state.errorString}`)
   if (state.uploadedEver > 0) say("uploading")
+  if (withPex) { for (const { address, port } of state.peers) say(`connected to ${address}:${port}`) }
   if (state.status === seeding && state.leftUntilDone === 0) {
     say("ready")
     complete = true
