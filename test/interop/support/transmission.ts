@@ -1,7 +1,7 @@
 // Transmission's daemon as a peer, run inside the namespace and driven over its RPC:
 // node transmission.ts seed|leech TORRENT DIR ADDRESS PORT CONFIG_DIR
 // prints "ready", "uploading", "done"; a leech closes the daemon when all is there, so that its cache is on disk.
-// In the environment: TRANSMISSION_PEX tells peers of peers (BEP 11), and prints where it is connected to.
+// In the environment: TRANSMISSION_PEX tells peers of peers (BEP 11); TRANSMISSION_RATE is a limit both ways in KB/s.
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import * as fs from "node:fs"
@@ -11,6 +11,7 @@ const [mode = "", torrent = "", dir = "", address = "", port = "", config = ""] 
 const rpcPort = Number(port) + 1000
 const pause = 50
 const withPex = "TRANSMISSION_PEX" in process.env
+const rate = Number(process.env["TRANSMISSION_RATE"] ?? 0)
 const patience = withPex ? 4000 : 1200
 
 fs.mkdirSync(config, { recursive: true })
@@ -26,6 +27,10 @@ fs.writeFileSync(
     "dht-enabled": false,
     "lpd-enabled": false,
     "pex-enabled": withPex,
+    "speed-limit-down": rate,
+    "speed-limit-down-enabled": rate > 0,
+    "speed-limit-up": rate,
+    "speed-limit-up-enabled": rate > 0,
     "utp-enabled": false,
     "port-forwarding-enabled": false,
     "download-dir": dir,
@@ -68,10 +73,9 @@ interface Torrent {
   readonly leftUntilDone: number
   readonly uploadedEver: number
   readonly errorString: string
-  readonly peers: ReadonlyArray<{ readonly address: string; readonly port: number }>
 }
 const seeding = 6
-const fields = ["status", "leftUntilDone", "uploadedEver", "errorString", "peers"]
+const fields = ["status", "leftUntilDone", "uploadedEver", "errorString"]
 const said = new Set<string>()
 const say = (word: string) => {
   if (!said.has(word)) console.log(word)
@@ -87,7 +91,6 @@ for (let turn = 0; turn < patience; turn++) {
   if (state === undefined) throw new Error("transmission lost the torrent")
   if (state.errorString !== "") say(`transmission reports: ${state.errorString}`)
   if (state.uploadedEver > 0) say("uploading")
-  if (withPex) { for (const { address, port } of state.peers) say(`connected to ${address}:${port}`) }
   if (state.status === seeding && state.leftUntilDone === 0) {
     say("ready")
     complete = true
@@ -96,7 +99,7 @@ for (let turn = 0; turn < patience; turn++) {
   await setTimeout(pause)
 }
 if (mode === "leech") {
-  if (!complete) throw new Error("transmission is not done after a minute")
+  if (!complete) throw new Error(`transmission is not done after ${patience * pause / 1000} s`)
   say("done")
   daemon.removeAllListeners("exit")
   await Promise.all([once(daemon, "exit"), call("session-close", {})])
