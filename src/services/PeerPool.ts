@@ -112,8 +112,8 @@ export const make = Effect.fnUntraced(function*(
   const ranking = new Ranking(external, session.port, () => random.nextDoubleUnsafe())
   const queue = new DialQueue(() => random.nextDoubleUnsafe(), undefined, (address) => ranking.of(address))
   const links = new Map<Peer, Link>()
-  /** What peers call themselves, as was told. */
-  const clients = new WeakMap<Peer, string>()
+  /** Peers of which was told what they call themselves. */
+  const named = new WeakSet<Peer>()
   /** Where callers say that they can be called. */
   const listening = new Map<Peer, PeerAddress.PeerAddress>()
   const byId = new Map<PeerId.PeerId, Peer>()
@@ -350,13 +350,13 @@ export const make = Effect.fnUntraced(function*(
       dialMore()
     },
     admit: (handshake, link) => letIn(handshake, link, true),
-    introduced: (peer, { version, yourIp }) => {
+    introduced: (peer, { port, version, yourIp }) => {
       if (!links.has(peer)) return
-      if (peer.listensAt !== undefined) rememberListener(peer, peer.listensAt)
+      if (port !== undefined) rememberListener(peer, { ...peer.address, port })
       const host = yourIp && hostOf(yourIp)
       if (host !== undefined) external.vote(host, peer.address.host)
-      if (version === undefined || version === clients.get(peer)) return
-      clients.set(peer, version)
+      if (version === undefined || named.has(peer)) return
+      named.add(peer)
       onEvent({ _tag: "PeerIntroduced", address: peer.address, client: version })
     },
     serve: (peer) => {

@@ -22,7 +22,7 @@ const at = ({ ip, port }: typeof A) => `${ip}:${port}`
 /** libtorrent tells after some seconds and then each minute, Transmission every 90 s. */
 const PATIENCE = "170 seconds"
 
-const flags = ["--no-tracker"]
+const flags = ["--no-tracker", "--json"]
 
 const env = { TRANSMISSION_PEX: "1", LIBTORRENT_BOUND: "1" }
 
@@ -35,6 +35,12 @@ const slow = {
 /** Ours is told whom to call, and so is libtorrent; Transmission is called. */
 const calls = (client: Clients.Peer) => client !== Clients.transmission
 
+const isOurs = (client: Clients.Peer) => client === Clients.ours
+
+/** What ours prints when it is connected to somebody, whoever has called. */
+const connectedTo = ({ ip }: typeof A): RegExp =>
+  new RegExp(`"type":"peer",[^}]*"address":"${ip.replaceAll(".", "\\.")}:\\d+","state":"connected"`)
+
 /** A seeds, B and C leech, and C has it all soon: from A, since B is slow. */
 const introduce = Effect.fnUntraced(function*(a: Clients.Peer, b: Clients.Peer, c: Clients.Peer) {
   const fixture = (yield* Fixtures.Fixtures)["single file"]
@@ -42,10 +48,17 @@ const introduce = Effect.fnUntraced(function*(a: Clients.Peer, b: Clients.Peer, 
     const { torrent } = fixture
     const called = [...calls(a) ? [] : [at(A)], ...calls(c) ? [] : [at(C)]]
     const peersOf = (client: Clients.Peer) => calls(client) ? [at(B)] : []
-    yield* b.leech(stage, { torrent, dir: stage.folder("hub"), ...B, peers: called, ...slow })
-    yield* a.seed(stage, { torrent, dir: payload(stage, fixture), ...A, peers: peersOf(a), flags, env })
+    const hub = yield* b.leech(stage, { torrent, dir: stage.folder("hub"), ...B, peers: called, ...slow })
+    // Whoever calls too early tries again only after a minute.
+    yield* hub.prints(/^ready$|"type":"progress"/m)
+    const seed = yield* a.seed(stage, { torrent, dir: payload(stage, fixture), ...A, peers: peersOf(a), flags, env })
     const far = stage.folder("far")
     const leech = yield* c.leech(stage, { torrent, dir: far, ...C, peers: peersOf(c), flags, env })
+    const meeting = [
+      ...isOurs(c) ? [leech.prints(connectedTo(A), PATIENCE)] : [],
+      ...isOurs(a) ? [seed.prints(connectedTo(C), PATIENCE)] : []
+    ]
+    yield* Effect.all(meeting, { concurrency: "unbounded" })
     assert.strictEqual(yield* leech.exit(PATIENCE), 0)
     yield* assertEqualFiles(fixture, far, c)
   }))
