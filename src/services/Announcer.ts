@@ -48,6 +48,8 @@ export interface AnnouncerOptions {
   readonly isPartialSeed?: (() => boolean) | undefined
   readonly onPeers: (peers: ReadonlyArray<PeerAddress.PeerAddress>, url: string) => void
   readonly onStatus?: ((status: AnnounceStatus) => void) | undefined
+  /** A tracker says at which address it sees us (BEP 24). */
+  readonly onSeenAs?: ((host: string, url: string) => void) | undefined
   /** A private torrent has changed its tracker: its peers must be dropped before the new ones come (BEP 27). */
   readonly onSwitch?: (() => void) | undefined
   /** Ends when the download does; counts only if nothing is left then, and if it was not complete from the start. */
@@ -180,7 +182,7 @@ const pauseOf = (reply: AnnounceReply): Pause => {
 }
 
 const onReply = (context: Context, state: TrackerState, request: AnnounceRequest, reply: AnnounceReply): Pause => {
-  const { onPeers, onStatus, onSwitch } = context.options
+  const { onPeers, onSeenAs, onStatus, onSwitch } = context.options
   const pause = pauseOf(reply)
   state.failures = 0
   state.readyAt = context.now() + pause.leastMs
@@ -200,6 +202,7 @@ const onReply = (context: Context, state: TrackerState, request: AnnounceRequest
     leechers: reply.leechers,
     nextInMs: pause.mostMs
   })
+  if (reply.externalIp !== undefined) onSeenAs?.(reply.externalIp, state.url)
   onPeers(reply.peers, state.url)
   return pause
 }

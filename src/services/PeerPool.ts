@@ -7,15 +7,22 @@ import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
+import * as Bytes from "../domain/Bytes.ts"
 import * as InfoHash from "../domain/InfoHash.ts"
 import type { Metainfo } from "../domain/Metainfo.ts"
 import * as PeerAddress from "../domain/PeerAddress.ts"
 import type * as PeerId from "../domain/PeerId.ts"
-import { DialQueue, type Source } from "../domain/swarm/DialQueue.ts"
+import { DialQueue, type Remembered, type Source } from "../domain/swarm/DialQueue.ts"
+import { ExternalAddress } from "../domain/swarm/ExternalAddress.ts"
 import type { Peer } from "../domain/swarm/Peer.ts"
+import * as Pex from "../domain/swarm/Pex.ts"
+import * as Places from "../domain/swarm/Places.ts"
+import { Ranking } from "../domain/swarm/Ranking.ts"
+import type { Swarm } from "../domain/swarm/Swarm.ts"
 import type { ExtensionHandshake } from "../domain/wire/ExtensionHandshake.ts"
 import type { Handshake } from "../domain/wire/Handshake.ts"
 import * as Policy from "../domain/wire/mse/Policy.ts"
+import * as PexMessage from "../domain/wire/PexMessage.ts"
 import type { Port } from "./connection/Port.ts"
 import * as Monotonic from "./Monotonic.ts"
 import { type Admission, type Move, PeerConnection } from "./PeerConnection.ts"
@@ -30,7 +37,7 @@ export interface PeerPoolOptions {
   }
   /** See {@link Admission}. */
   readonly mostPieces?: number | undefined
-  readonly swarm: Port & { readonly isDone: boolean }
+  readonly swarm: Port & Pick<Swarm, "isDone" | "isSoleSource">
   /** What peers are served from; absent while there is nothing to give. */
   readonly shelf?: Shelf | undefined
   readonly maxPeers: number
@@ -44,6 +51,14 @@ export interface PeerPool {
    * @param swarm which of the torrent's swarms they are in; the first when absent
    */
   readonly add: (addresses: ReadonlyArray<PeerAddress.PeerAddress>, source: Source, swarm?: number) => void
+  /** A peer tells of others (BEP 11). */
+  readonly told: (peer: Peer, message: PexMessage.PexMessage, now: number) => void
+  /** A tracker says at which address it sees us (BEP 24). */
+  readonly seenAs: (host: string, url: string) => void
+  /** Peers of an earlier run, to be dialled before any tracker answers. */
+  readonly recall: (peers: ReadonlyArray<Remembered>) => void
+  /** The peers worth a call in a later run, the best first; nobody that is banned. */
+  readonly memory: (most: number) => ReadonlyArray<Remembered>
   /** Dials as many as there is room for. */
   readonly dialMore: () => void
   /** Decides about a peer that called us; a text is the reason to refuse. */
@@ -83,11 +98,18 @@ export interface Meeting {
  */
 const CALLERS = 0.8
 
-/** A caller may take the place of a peer that is here for so long (ms) and wants nothing, nor has what we want. */
-const IDLE_MS = 60_000
-
 /** Dials under way at once; the session has its own limit over all torrents. */
 const DIALLING = 32
+
+const isUseful = (peer: Peer): boolean => peer.received > 0 || peer.up.total > 0
+
+/** The canonical text of 4 or 16 bytes. */
+const hostOf = (bytes: Uint8Array): string | undefined =>
+  PeerAddress.fromCompact(Bytes.concat([bytes, Uint8Array.of(0, 1)]), bytes.length === 4 ? 4 : 6)[0]?.host
+
+/** Who answers for what a peer tells: its host, and in IPv6 its network, since a host has as many addresses there as it likes. */
+const tellerOf = (address: PeerAddress.PeerAddress): string =>
+  address.family === 4 ? address.host : Bytes.toHex(PeerAddress.hostBytes(address), 0, 8)
 
 /** Peers remembered after they left, since a block of theirs may prove to be wrong only then. */
 const GONE = 1000
@@ -105,7 +127,9 @@ export const make = Effect.fnUntraced(function*(
   const clock = yield* Clock.Clock
   const random = yield* Random.Random
   const run = yield* FiberSet.makeRuntime<never>()
-  const queue = new DialQueue(() => random.nextDoubleUnsafe())
+  const external = new ExternalAddress()
+  const ranking = new Ranking(external, session.port, () => random.nextDoubleUnsafe())
+  const queue = new DialQueue(() => random.nextDoubleUnsafe(), undefined, (address) => ranking.of(address))
   const links = new Map<Peer, Link>()
   /** Peers of which was told what they call themselves. */
   const named = new WeakSet<Peer>()
@@ -132,13 +156,14 @@ export const make = Effect.fnUntraced(function*(
     onEvent({ _tag: "PeerConnected", address: peer.address, peerId: peer.id, cipher: link.cipher })
   }
 
-  /** Of a private torrent only trackers may name peers (BEP 27). */
-  const rememberListener = (peer: Peer, port: number) => {
-    const address = PeerAddress.make(peer.address.host, port)
-    if (address === undefined || !peer.inbound || metainfo.private || listening.has(peer)) return
+  /**
+   * The caller listens here: it is not to be dialled while it is connected, but may be later. Of a private torrent only trackers
+   * may name peers (BEP 27).
+   */
+  const rememberListener = (peer: Peer, address: PeerAddress.PeerAddress) => {
+    if (!peer.inbound || metainfo.private || listening.has(peer)) return
     listening.set(peer, address)
-    queue.add(address, "incoming", Monotonic.millis(clock))
-    queue.connected(address)
+    queue.connected(address, Monotonic.millis(clock))
   }
 
   const forgetListener = (peer: Peer) => {
@@ -146,7 +171,7 @@ export const make = Effect.fnUntraced(function*(
     listening.delete(peer)
     // The other of two connections with one peer goes on.
     if (address === undefined || byId.has(peer.id)) return
-    queue.disconnected(address, Monotonic.millis(clock), peer.received > 0 || peer.up.total > 0, links.size === 0)
+    queue.disconnected(address, Monotonic.millis(clock), isUseful(peer), links.size === 0)
   }
 
   const remember = ({ address, id, identity, inbound }: Peer) => {
@@ -154,6 +179,12 @@ export const make = Effect.fnUntraced(function*(
     gone.set(identity, { address, id, identity, inbound })
     if (gone.size > GONE) gone.delete(gone.keys().next().value!)
   }
+
+  /** Between two that want nothing there is nothing to exchange. */
+  const isNeedless = (flags: number): boolean => swarm.isDone && (flags & PexMessage.UPLOAD_ONLY) !== 0
+
+  const isOurs = ({ family, host, port }: PeerAddress.PeerAddress): boolean =>
+    port === session.port && host === external.of(family)
 
   const ban = ({ address, id, identity, inbound }: Gone, reason: string) => {
     session.bans.ban(id, address, !inbound)
@@ -181,33 +212,42 @@ export const make = Effect.fnUntraced(function*(
     existing.inbound !== inbound && inbound === existing.id > session.peerId
 
   /** A leech keeps places for peers of its own choice. */
-  const hasRoom = (inbound: boolean): boolean => {
-    if (links.size >= maxPeers) return false
-    if (!inbound || swarm.isDone) return true
+  const areCallersFull = (): boolean => {
+    if (swarm.isDone) return false
     let callers = 0
     for (const peer of links.keys()) if (peer.inbound) callers++
-    return callers < Math.ceil(CALLERS * maxPeers)
+    return callers >= Math.ceil(CALLERS * maxPeers)
   }
 
-  /** Closes the peer that has idled longest, so that nobody can fill a torrent with connections that do nothing. */
-  const makeRoom = (): boolean => {
+  const hasRoom = (inbound: boolean): boolean => links.size < maxPeers && !(inbound && areCallersFull())
+
+  /**
+   * Closes a peer for a newcomer: a caller for one that does nothing, so that nobody can fill a torrent with connections of no
+   * use, else whoever ranks below it (BEP 40).
+   */
+  const makeRoom = (address: PeerAddress.PeerAddress, inbound: boolean): boolean => {
     const now = Monotonic.millis(clock)
-    for (const peer of links.keys()) {
-      if (now - peer.connectedAt < IDLE_MS) return false
-      if (!peer.inbound || peer.amInterested || peer.peerInterested) continue
-      // Gone at once, lest the next caller be given the same place.
-      links.delete(peer)
-      peer.wire.close("idles while others wait")
-      return true
-    }
-    return false
+    const newcomer = { rank: ranking.of(address), forCaller: inbound && areCallersFull() }
+    const leaver = (inbound ? Places.idler(links.keys(), now) : undefined) ??
+      Places.outranked(
+        links.keys(),
+        newcomer,
+        (peer) => ranking.of(peer.address),
+        (peer) => swarm.isSoleSource(peer),
+        now
+      )
+    if (leaver === undefined) return false
+    // Gone at once, lest the next one be given the same place.
+    links.delete(leaver.peer)
+    leaver.peer.wire.close(leaver.reason)
+    return true
   }
 
   const letIn = (handshake: Handshake, link: Link, inbound: boolean): Admission | string => {
     if (shutReason !== undefined) return shutReason
     if (session.bans.isBanned(handshake.peerId, link.remote)) return "is banned"
     const existing = byId.get(handshake.peerId)
-    if (existing === undefined && !hasRoom(inbound) && !(inbound && makeRoom())) return "finds no room"
+    if (existing === undefined && !hasRoom(inbound) && !makeRoom(link.remote, inbound)) return "finds no room"
     if (existing !== undefined) {
       if (!isBetter(existing, inbound)) return "is connected already"
       existing.wire.close("is connected twice")
@@ -238,13 +278,17 @@ export const make = Effect.fnUntraced(function*(
       }
       if (begun !== era) return "was forgotten meanwhile"
       const admission = letIn(handshake, link, false)
-      if (typeof admission === "string") return admission
+      if (typeof admission === "string") {
+        const twin = byId.get(handshake.peerId)
+        if (twin?.inbound === true) rememberListener(twin, address)
+        return admission
+      }
       return {
         ...admission,
         onOpen: (peer: Peer, link: Link, move: Move) => {
           opened = peer
           dialling--
-          queue.connected(address)
+          queue.connected(address, Monotonic.millis(clock))
           onOpen(peer, link, (next) => opened = move(next))
         }
       }
@@ -274,12 +318,19 @@ export const make = Effect.fnUntraced(function*(
         const now = Monotonic.millis(clock)
         const alone = links.size === 0
         if (opened !== undefined) {
-          return queue.disconnected(address, now, opened.received > 0 || opened.up.total > 0, alone)
+          return queue.disconnected(address, now, isUseful(opened), alone)
         }
         dialling--
-        queue.failed(address, now, alone)
+        // A caller that turned out to listen here holds the address.
+        if (!isHeld(address)) queue.failed(address, now, alone)
       }))
     )
+  }
+
+  const isHeld = (address: PeerAddress.PeerAddress): boolean => {
+    const key = PeerAddress.format(address)
+    for (const other of listening.values()) if (PeerAddress.format(other) === key) return true
+    return false
   }
 
   const closeAll = (reason: string) => {
@@ -303,6 +354,35 @@ export const make = Effect.fnUntraced(function*(
 
   return {
     dialMore,
+    told: (peer, { added, dropped }, now) => {
+      const teller = tellerOf(peer.address)
+      for (const address of dropped) queue.untold(address, teller)
+      const inSwarm = peer.inbound ? 0 : queue.swarmOf(peer.address)
+      for (const contact of added) {
+        if (isNeedless(contact.flags) || isOurs(contact.address) || session.bans.isBanned(undefined, contact.address)) {
+          continue
+        }
+        queue.told(contact, teller, now, inSwarm)
+      }
+      dialMore()
+    },
+    seenAs: (host, url) => external.vote(host, url, true),
+    recall: (peers) => {
+      const kept = peers.filter(({ address, flags, swarm: number }) =>
+        number < metainfo.swarms.length && !session.bans.isBanned(undefined, address) && !isNeedless(flags)
+      )
+      queue.recall(kept, Monotonic.millis(clock))
+      dialMore()
+    },
+    memory: (most) => {
+      for (const peer of links.keys()) {
+        const address = peer.inbound ? listening.get(peer) : peer.address
+        if (address !== undefined) queue.note(address, Pex.flagsOf(peer), isUseful(peer))
+      }
+      return queue.memory(Monotonic.millis(clock), most).filter(({ address, source }) =>
+        !session.bans.isBanned(undefined, address) && (!metainfo.private || source === "tracker")
+      )
+    },
     add: (addresses, source, swarm) => {
       const now = Monotonic.millis(clock)
       for (const address of addresses) queue.add(address, source, now, swarm)
@@ -326,9 +406,11 @@ export const make = Effect.fnUntraced(function*(
       }
       dialMore()
     },
-    introduced: (peer, { port, version }) => {
+    introduced: (peer, { port, version, yourIp }) => {
       if (!links.has(peer)) return
-      if (port !== undefined) rememberListener(peer, port)
+      if (port !== undefined) rememberListener(peer, { ...peer.address, port })
+      const host = yourIp && hostOf(yourIp)
+      if (host !== undefined) external.vote(host, peer.address.host)
       if (version === undefined || named.has(peer)) return
       named.add(peer)
       onEvent({ _tag: "PeerIntroduced", address: peer.address, client: version })
@@ -348,6 +430,8 @@ export const make = Effect.fnUntraced(function*(
       }
       for (const peer of Array.from(links.keys())) {
         if (!identities.includes(peer.identity)) continue
+        const address = listening.get(peer)
+        if (address !== undefined) queue.exclude(address)
         ban(peer, reason)
         peer.wire.close(reason)
       }

@@ -116,7 +116,10 @@ const memoryHandle = (records: Map<string, Uint8Array>, key: string): ResumeHand
       records.set(key, ResumeCodec.encode(metainfo, record))
       return undefined
     }),
+  loadPeers: () => Effect.sync(() => records.get(`${key}.peers`)),
+  savePeers: (bytes) => Effect.sync(() => void records.set(`${key}.peers`, bytes)),
   remove: Effect.sync(() => {
     records.delete(key)
+    records.delete(`${key}.peers`)
   })
 })

@@ -30,6 +30,7 @@ import { Session } from "./Session.ts"
 import * as Announces from "./torrent/Announces.ts"
 import * as Extending from "./torrent/Extending.ts"
 import * as Inventory from "./torrent/Inventory.ts"
+import * as PeerKeeping from "./torrent/PeerKeeping.ts"
 import { MAX_PEERS, type TorrentOptions } from "./torrent/TorrentOptions.ts"
 import * as TorrentShelf from "./torrent/TorrentShelf.ts"
 import * as WebSeeding from "./torrent/WebSeeding.ts"
@@ -60,6 +61,8 @@ export interface Torrent {
   readonly storage: Storage
   /** Where peers can call us. */
   readonly port: number
+  /** Peers known from an earlier run. */
+  readonly recalled: number
   readonly snapshot: () => Snapshot
   /**
    * Waits until all chosen files are there, synced and recorded; fails when the files cannot be written, or the torrent
@@ -103,7 +106,15 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     buffers: session.buffers,
     limit: session.downloadLimit,
     infoHash: metainfo.infoHash,
-    extensions: Extending.make({ session, metainfo, swarm: () => swarm, pool: () => pool, now: now() }),
+    extensions: Extending.make({
+      session,
+      metainfo,
+      swarm: () => swarm,
+      pool: () => pool,
+      pex: options.pex !== false && !metainfo.private,
+      random: () => random.nextDoubleUnsafe(),
+      now: now()
+    }),
     trees: metainfo.pieceRoots && {
       treeOf: (piece) => PieceTrees.of(metainfo, piece)!,
       rootOf: (file) => metainfo.files[file]!.piecesRoot!
@@ -216,6 +227,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
   })
   if (session.downloadLimit.rate !== Infinity) yield* tick(LIMITED_TICK, () => swarm.feed(now()))
   pool.add(options.peers ?? [], "user")
+  const recalled = yield* PeerKeeping.start(options, handle, pool)
   yield* Announces.start(options, swarm, pool, Deferred.await(finished), onEvent)
   yield* webSeeds.run(Deferred.await(finished))
 
@@ -224,6 +236,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     swarm,
     storage,
     port: session.port,
+    recalled,
     completed: Deferred.await(finished),
     snapshot: () => snapshot(swarm, done, wanted.bytes, now())
   } satisfies Torrent

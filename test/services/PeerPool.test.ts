@@ -8,9 +8,13 @@ import * as InfoHashV2 from "../../src/domain/InfoHashV2.ts"
 import type { Metainfo } from "../../src/domain/Metainfo.ts"
 import * as PeerAddress from "../../src/domain/PeerAddress.ts"
 import * as PeerId from "../../src/domain/PeerId.ts"
+import * as PeerPriority from "../../src/domain/PeerPriority.ts"
+import type { Remembered } from "../../src/domain/swarm/DialQueue.ts"
+import { Extensions } from "../../src/domain/swarm/Extensions.ts"
 import { PieceBuffers } from "../../src/domain/swarm/PieceBuffers.ts"
 import { Swarm } from "../../src/domain/swarm/Swarm.ts"
 import { TokenBucket } from "../../src/domain/swarm/TokenBucket.ts"
+import * as ExtensionHandshake from "../../src/domain/wire/ExtensionHandshake.ts"
 import * as PeerPool from "../../src/services/PeerPool.ts"
 import { Session } from "../../src/services/Session.ts"
 import type { TorrentEvent } from "../../src/services/TorrentEvent.ts"
@@ -50,6 +54,7 @@ const withPool = Effect.fnUntraced(function*(
       buffers: new PieceBuffers(1e9),
       random: () => 0,
       limit: new TokenBucket(Infinity, 0),
+      extensions: new Extensions([], { own: () => ({}), onMet: (peer, theirs) => pool.introduced(peer, theirs) }),
       hooks: {
         onFull: () => {},
         onSpill: () => {},
@@ -71,7 +76,7 @@ const withPool = Effect.fnUntraced(function*(
       onSent: () => {},
       onFault: () => {}
     }
-    const pool = yield* PeerPool.make({
+    const pool: PeerPool.PeerPool = yield* PeerPool.make({
       metainfo: torrent,
       swarm,
       shelf,
@@ -82,6 +87,9 @@ const withPool = Effect.fnUntraced(function*(
     yield* body({ net, pool, swarm, session, events })
   }).pipe(Effect.provide(layers))
 })
+
+/** The handshake of BEP 10 from a peer that listens on a port. */
+const introduction = (port: number) => Uint8Array.of(0, ...ExtensionHandshake.encode({ messages: new Map(), port }))
 
 const settle = TestClock.adjust(0)
 
@@ -218,6 +226,7 @@ describe("PeerPool", () => {
         yield* settle
         assert.deepStrictEqual(net.ends, ["finds no room"])
         yield* TestClock.adjust("1 minute")
+        for (const { peer } of net.connected) if (peer.id === peerIdOf(2)) swarm.sent(peer, 16_384, 60_000)
         for (let key = 6; key <= 9; key++) net.call(address(key), peerIdOf(key))
         yield* settle
         const ids = [...swarm.peers].map(({ id }) => id)
@@ -227,6 +236,153 @@ describe("PeerPool", () => {
       }),
       5
     ))
+
+  it.effect("gives the place of a caller that may ask and never does to another, but not of one that is served", () =>
+    withPool(
+      Effect.fnUntraced(function*({ net, swarm }) {
+        for (let key = 1; key <= 4; key++) net.call(address(key), peerIdOf(key))
+        yield* settle
+        const of = (key: number) => net.connected.find(({ peer }) => peer.id === peerIdOf(key))!.peer
+        // 1 and 2 sit silent through two spells of half a minute each, 3 is served, and 4 is choked all the time.
+        for (let key = 1; key <= 4; key++) swarm.interested(of(key), 0)
+        for (const now of [0, 40_000]) {
+          for (const key of [1, 2, 3]) swarm.unchokePeer(of(key), now)
+          yield* TestClock.adjust("30 seconds")
+          swarm.sent(of(3), 16_384, now + 25_000)
+          if (now === 0) net.call(address(9), peerIdOf(9))
+          yield* settle
+          for (const key of [1, 2, 3]) swarm.chokePeer(of(key), now + 30_000)
+          yield* TestClock.adjust("10 seconds")
+        }
+        for (let key = 5; key <= 6; key++) net.call(address(key), peerIdOf(key))
+        yield* settle
+        const ids = [...swarm.peers].map(({ id }) => id)
+        for (const key of [3, 5, 6]) assert.include(ids, peerIdOf(key))
+        const silent = net.ends.filter((end) => end === "asks for nothing that it may have while others wait")
+        assert.deepStrictEqual([net.ends[0], silent.length], ["finds no room", 2])
+      }),
+      5
+    ))
+
+  const own = "198.51.100.7"
+  const priority = (key: number) => PeerPriority.between(PeerAddress.make(own, 6881)!, address(key))
+
+  it.effect("full, keeps the callers of highest canonical priority, whoever calls when", () =>
+    withPool(
+      Effect.fnUntraced(function*({ net, pool, swarm }) {
+        pool.seenAs(own, "http://tracker.test/")
+        const keys = Array.from({ length: 40 }, (_, i) => 1 + 37 * i)
+        for (const key of keys) {
+          net.call(address(key), peerIdOf(key))
+          yield* settle
+          for (const { peer } of net.connected) if (peer.has === 0) swarm.bitfield(peer, Bitfield.full(layout.pieces))
+          yield* TestClock.adjust("2 minutes")
+        }
+        const best = keys.toSorted((a, b) => priority(b) - priority(a)).slice(0, 8)
+        assert.sameMembers([...swarm.peers].map(({ id }) => id), best.map(peerIdOf))
+        assert.include(net.ends, "gives way to a peer of higher priority")
+      }),
+      10
+    ))
+
+  it.effect("keeps whoever exchanges something, has just come, or is the only one with a piece", () =>
+    withPool(
+      Effect.fnUntraced(function*({ net, pool, swarm }) {
+        pool.seenAs(own, "http://tracker.test/")
+        const keys = Array.from({ length: 40 }, (_, i) => 1 + 37 * i).sort((a, b) => priority(a) - priority(b))
+        const [served, sole, giver, young] = keys as [number, number, number, number]
+        for (const key of [served, sole, giver]) net.call(address(key), peerIdOf(key))
+        yield* settle
+        const of = (key: number) => net.connected.find(({ peer }) => peer.id === peerIdOf(key))!.peer
+        for (const key of [served, sole, giver]) swarm.interested(of(key), 0)
+        swarm.haveMessage(of(sole), 0)
+        swarm.bitfield(of(giver), Bitfield.full(layout.pieces).map((byte, i) => i === 0 ? byte & 0x7f : byte))
+        swarm.unchoke(of(giver))
+        yield* TestClock.adjust("59 seconds")
+        swarm.sent(of(served), 16_384, 59_000)
+        net.call(address(young), peerIdOf(young))
+        yield* TestClock.adjust("2 seconds")
+        for (const key of keys.slice(-5)) net.call(address(key), peerIdOf(key))
+        yield* settle
+        assert.sameMembers([...swarm.peers].map(({ id }) => id), [served, sole, giver, young].map(peerIdOf))
+        assert.lengthOf(net.ends.filter((end) => end === "finds no room"), 5)
+      }),
+      5
+    ))
+
+  it.effect("calls in the order of canonical priority, among equals", () =>
+    withPool(Effect.fnUntraced(function*({ net, pool }) {
+      pool.seenAs(own, "http://tracker.test/")
+      const keys = Array.from({ length: 30 }, (_, i) => 1 + 37 * i)
+      pool.add(keys.map(address), "tracker")
+      yield* settle
+      const called = net.dialled.map((name) => priority(keys.find((key) => nameOf(key) === name)!))
+      assert.deepStrictEqual(called, keys.map(priority).sort((a, b) => b - a))
+    })))
+
+  it.effect("remembers whom it met, callers by the port they name, and calls them in the next run", () =>
+    Effect.gen(function*() {
+      let memory: ReadonlyArray<Remembered> = []
+      yield* withPool(Effect.fnUntraced(function*({ net, pool, swarm }) {
+        for (const key of [1, 2, 3]) net.listeners.set(nameOf(key), peerIdOf(key))
+        pool.add([1, 2, 3, 4].map(address), "tracker")
+        net.call(PeerAddress.make(address(5).host, 50_001)!, peerIdOf(5))
+        net.call(PeerAddress.make(address(6).host, 50_002)!, peerIdOf(6))
+        yield* settle
+        const of = (key: number) => net.connected.find(({ peer }) => peer.id === peerIdOf(key))!.peer
+        swarm.extended(of(5), introduction(6881), 0)
+        of(5).received = 1
+        pool.ban([of(3).identity], "lies")
+        yield* settle
+        memory = pool.memory(10)
+      }))
+      assert.deepStrictEqual(memory[0]!.address, address(5))
+      assert.sameDeepMembers(memory.map(({ address }) => address), [1, 2, 5].map(address))
+      assert.deepStrictEqual(memory.map(({ source }) => source), ["incoming", "tracker", "tracker"])
+      yield* withPool(Effect.fnUntraced(function*({ net, pool }) {
+        pool.recall(memory)
+        yield* settle
+        assert.sameMembers(net.dialled, [1, 2, 5].map(nameOf))
+        assert.strictEqual(net.dialled[0], nameOf(5))
+      }))
+    }))
+
+  it.effect("of a private torrent remembers only whom its tracker named", () =>
+    withPool(
+      Effect.fnUntraced(function*({ net, pool, swarm }) {
+        for (const key of [1, 2]) net.listeners.set(nameOf(key), peerIdOf(key))
+        pool.add([address(1)], "tracker")
+        pool.add([address(2)], "user")
+        net.call(PeerAddress.make(address(5).host, 50_001)!, peerIdOf(5))
+        yield* settle
+        const caller = net.connected.find(({ peer }) => peer.inbound)!.peer
+        swarm.extended(caller, introduction(6881), 0)
+        assert.deepStrictEqual(pool.memory(10).map(({ address }) => address), [address(1)])
+        pool.forgetAll("came from another tracker")
+        yield* settle
+        assert.isEmpty(pool.memory(10))
+      }),
+      50,
+      { ...metainfo, private: true }
+    ))
+
+  it.effect("does not call a caller that is connected, and calls it again when it has gone", () =>
+    withPool(Effect.fnUntraced(function*({ net, pool, swarm }) {
+      net.call(PeerAddress.make(address(5).host, 50_001)!, peerIdOf(5))
+      yield* settle
+      swarm.extended(net.connected[0]!.peer, introduction(6881), 0)
+      pool.told(net.connected[0]!.peer, { added: [{ address: address(5), flags: 0 }], dropped: [] }, 0)
+      pool.add([address(5)], "tracker")
+      yield* TestClock.adjust("1 hour")
+      pool.dialMore()
+      yield* settle
+      assert.isEmpty(net.dialled)
+      net.connected[0]!.hangUp()
+      yield* TestClock.adjust("1 minute")
+      pool.dialMore()
+      yield* settle
+      assert.deepStrictEqual(net.dialled, [nameOf(5)])
+    })))
 
   it.effect("keeps to its number when callers come while it dials, and still tells twins apart", () =>
     withPool(

@@ -50,6 +50,8 @@ export interface NodeOptions {
   readonly number: number
   /** What it has from the start; nothing when absent. */
   readonly has?: "All" | ReadonlySet<number> | undefined
+  /** Its IP addresses, of one family or both; that of its number when absent. */
+  readonly hosts?: ReadonlyArray<string> | undefined
   /** The numbers of nodes it is told of. When absent it asks the tracker. */
   readonly peers?: ReadonlyArray<number> | undefined
   /** Bytes/s of its cable. */
@@ -129,8 +131,8 @@ const layerOf = (
   disk: MemoryDisk.MemoryDisk,
   records: Map<string, Uint8Array>
 ) => {
-  const { down, number, plain, session, up } = options
-  const machine = network.host({ addresses: [host(number)], up, down })
+  const { down, hosts = [host(options.number)], plain, session, up } = options
+  const machine = network.host({ addresses: hosts, up, down })
   return Layer.fresh(
     Layer.merge(Session.layer({ listenPort: PORT, ...session }), Download.layer).pipe(
       Layer.provideMerge(Layer.mergeAll(
@@ -141,9 +143,9 @@ const layerOf = (
         ResumeStore.layerMemory(records),
         PieceVerifier.layerNode,
         web === undefined ? WebServer.none : WebServer.layer(web),
-        tracker.layerFor(host(number))
+        tracker.layerFor(hosts[0]!)
       )),
-      Layer.provide(WebCrypto.layer(chance(number)))
+      Layer.provide(WebCrypto.layer(chance(options.number)))
     )
   )
 }

@@ -1,10 +1,28 @@
 /** Addresses where a torrent's peers may be, and when each is worth the next call. Permits to dial are the session's. */
 import * as PeerAddress from "../PeerAddress.ts"
 import type { Manner } from "../wire/mse/Policy.ts"
+import type { Contact } from "../wire/PexMessage.ts"
 import { type Due, DueHeap, OUTSIDE } from "./DueHeap.ts"
+import { Hearsay } from "./Hearsay.ts"
+
+/** Who can name an address. */
+export const SOURCES = ["user", "tracker", "dht", "pex", "lsd", "incoming", "magnet", "resume"] as const
 
 /** Who named the address. What the user names is dialled first and never given up. */
-export type Source = "user" | "tracker" | "dht" | "pex" | "lsd" | "incoming"
+export type Source = typeof SOURCES[number]
+
+/** A peer that was met, for a later run. */
+export interface Remembered extends Contact {
+  readonly source: Source
+  /** The first of the torrent's swarms in which it was met. */
+  readonly swarm: number
+  /** It was of use once. */
+  readonly useful: boolean
+  /** In a row. */
+  readonly failures: number
+  /** How long ago there was a connection with it (ms). */
+  readonly age: number
+}
 
 /** Addresses known; past it a random one that was of no use makes room. */
 const LIMIT = 2000
@@ -25,10 +43,23 @@ const JITTER = 0.25
 /** Failures in a row after which an address rests; a source that names it after {@link LONGEST_WAIT} wakes it. */
 const MOST_FAILURES = 8
 
+/** Failures after which what only a peer has told of is forgotten, if nobody was ever met there. */
+const MOST_FAILURES_OF_HEARSAY = 2
+
+/** Where what was never tried begins in the order of dialling, by who named it. */
+const USER_FIRST = -3
+const PROVED_FIRST = -2
+const OTHERS_FIRST = -1
+
 /** Outside the heap while it is being dialled or is connected: it is busy then. */
 interface Entry extends Due {
   readonly address: PeerAddress.PeerAddress
   readonly key: string
+  readonly source: Source
+  /** The peer that told of it, until its word was judged. */
+  teller: string | undefined
+  /** What its teller says of it: bits of BEP 11. */
+  flags: number
   user: boolean
   /** The first of the torrent's swarms in which it was met. */
   swarm: number
@@ -37,6 +68,8 @@ interface Entry extends Due {
   useful: boolean
   /** How it was spoken with last. */
   manner: Manner | undefined
+  /** When the last connection with it ended; Infinity while there is one, `undefined` before. */
+  metAt: number | undefined
   /** When it may be dialled: a time; negative when it was never tried; Infinity while it rests. */
   dueAt: number
   /** When a source that names it ends its rest. */
@@ -50,16 +83,23 @@ interface Entry extends Due {
 export class DialQueue {
   readonly #random: () => number
   readonly #limit: number
+  readonly #rank: (address: PeerAddress.PeerAddress) => number
   readonly #table = new Map<string, Entry>()
   readonly #excluded = new Set<string>()
   readonly #idle = new DueHeap<Entry>()
+  readonly #hearsay: Hearsay
+  /** What peers tell of and retries take turns, so that neither waits for the other's end. */
+  #isTurnOfHearsay = true
 
-  constructor(random: () => number, limit = LIMIT) {
+  /** @param rank the order among equals that were never tried: in [0, 1), the greatest first; by chance when absent */
+  constructor(random: () => number, limit = LIMIT, rank: (address: PeerAddress.PeerAddress) => number = random) {
     this.#random = random
     this.#limit = limit
+    this.#rank = rank
+    this.#hearsay = new Hearsay(rank)
   }
 
-  /** Addresses known. */
+  /** Addresses known, those apart that wait as {@link Hearsay}. */
   get size(): number {
     return this.#table.size
   }
@@ -74,25 +114,105 @@ export class DialQueue {
     const user = source === "user"
     const known = this.#table.get(key)
     if (known === undefined) {
-      const entry = this.#insert(address, key, user, swarm)
-      if (entry !== undefined) this.#idle.put(entry, this.#random() - (user ? 2 : 1))
+      this.#hearsay.remove(address)
+      const entry = this.#insert(address, source, swarm)
+      if (entry !== undefined) this.#idle.put(entry, this.#place(address, user ? USER_FIRST : OTHERS_FIRST))
       return entry !== undefined
     }
-    if (known.at !== OUTSIDE) {
-      if (known.dueAt === Infinity && (user || now >= known.restedAt)) this.#idle.put(known, now)
-      if (known.dueAt < 0 && user && !known.user) this.#idle.put(known, known.dueAt - 1)
-    }
-    known.user ||= user
-    known.swarm = Math.min(known.swarm, swarm)
+    this.#namedAgain(known, user, swarm, now)
     return false
   }
 
-  /** The address to dial next, if one is due: first what was never tried, then the retry that is due longest. */
+  #namedAgain(known: Entry, user: boolean, swarm: number, now: number): void {
+    if (known.at !== OUTSIDE) {
+      if (known.dueAt === Infinity && (user || now >= known.restedAt)) this.#idle.put(known, now)
+      if (known.dueAt < 0 && user && !known.user) this.#idle.put(known, this.#place(known.address, USER_FIRST))
+    }
+    known.user ||= user
+    known.swarm = Math.min(known.swarm, swarm)
+  }
+
+  /** A time before all times, by which what was never tried stands in line. */
+  #place(address: PeerAddress.PeerAddress, first: number): number {
+    return first - this.#rank(address)
+  }
+
+  /**
+   * A peer tells of another (BEP 11). What is new here waits until its teller's turn comes; see {@link Hearsay}.
+   *
+   * @param teller the host of the peer that tells
+   */
+  told(contact: Contact, teller: string, now: number, swarm = 0): void {
+    const key = PeerAddress.format(contact.address)
+    const known = this.#table.get(key)
+    if (known !== undefined) {
+      known.flags |= contact.flags
+      this.#namedAgain(known, false, swarm, now)
+    } else if (!this.#excluded.has(key)) this.#hearsay.add({ ...contact, teller, swarm }, now)
+  }
+
+  /** The peer that told of the address has lost it; others may still know it. */
+  untold(address: PeerAddress.PeerAddress, teller: string): void {
+    this.#hearsay.remove(address, teller)
+  }
+
+  /** Peers of an earlier run, to be tried again. */
+  recall(list: ReadonlyArray<Remembered>, now: number): void {
+    for (const { address, age, failures, flags, source, swarm, useful } of list) {
+      if (this.#table.has(PeerAddress.format(address))) continue
+      const entry = this.#insert(address, source === "user" ? "resume" : source, swarm)
+      if (entry === undefined) continue
+      Object.assign(entry, { flags, failures, useful, metAt: now - age })
+      this.#idle.put(entry, this.#place(address, useful ? PROVED_FIRST : OTHERS_FIRST))
+    }
+  }
+
+  /** The peers worth a call in a later run: those that were met, the best first. */
+  memory(now: number, most: number): ReadonlyArray<Remembered> {
+    return Array.from(this.#table.values())
+      .filter(({ failures, metAt }) => metAt !== undefined && failures < MOST_FAILURES)
+      .sort((a, b) => Number(b.useful) - Number(a.useful) || a.failures - b.failures || b.metAt! - a.metAt!)
+      .slice(0, most)
+      .map(({ address, failures, flags, metAt, source, swarm, useful }) => ({
+        address,
+        flags,
+        source,
+        swarm,
+        useful,
+        failures,
+        age: Math.max(0, now - metAt!)
+      }))
+  }
+
+  /**
+   * The address to dial next, if one is due: first what was never tried, then in turns what peers have told of and the retry
+   * that is due longest.
+   */
   next(now: number): PeerAddress.PeerAddress | undefined {
     const first = this.#idle.first
-    if (first === undefined || first.dueAt > now) return undefined
+    const isDue = first !== undefined && first.dueAt <= now
+    if (!isDue || (first.dueAt >= 0 && this.#isTurnOfHearsay)) {
+      const rumour = this.#nextOfHearsay(now)
+      if (rumour !== undefined) return rumour.address
+    }
+    if (!isDue) return undefined
+    if (first.dueAt >= 0) this.#isTurnOfHearsay = true
     this.#idle.remove(first)
     return first.address
+  }
+
+  #nextOfHearsay(now: number): Entry | undefined {
+    const rumour = this.#hearsay.next(now)
+    if (rumour === undefined) return undefined
+    this.#isTurnOfHearsay = false
+    const entry = this.#insert(rumour.address, "pex", rumour.swarm)
+    if (entry === undefined) {
+      this.#hearsay.judge(rumour.teller, false, now)
+      return undefined
+    }
+    entry.flags = rumour.flags
+    entry.teller = rumour.teller
+    return entry
   }
 
   /** The swarm in which to call the peer: one that is in both may be called in the first. */
@@ -116,7 +236,10 @@ export class DialQueue {
     if (entry !== undefined) entry.manner = manner
   }
 
-  /** When {@link DialQueue.next} gives something if nothing is added: negative for at once, Infinity for never. */
+  /**
+   * When {@link DialQueue.next} gives something if nothing is added: negative for at once, Infinity for never. What peers
+   * have told of does not count.
+   */
   dueAt(): number {
     return this.#idle.first?.dueAt ?? Infinity
   }
@@ -128,7 +251,13 @@ export class DialQueue {
   failed(address: PeerAddress.PeerAddress, now: number, alone = false): void {
     const entry = this.#table.get(PeerAddress.format(address))
     if (entry === undefined || entry.at !== OUTSIDE) return
+    this.#judge(entry, false, now)
     entry.failures++
+    if (
+      entry.source === "pex" && entry.metAt === undefined && entry.failures >= MOST_FAILURES_OF_HEARSAY && !entry.user
+    ) {
+      return this.#remove(entry)
+    }
     entry.restedAt = now + LONGEST_WAIT
     const hopeful = alone && (entry.useful || entry.user)
     const resting = entry.failures >= MOST_FAILURES && !entry.user && !hopeful
@@ -137,17 +266,35 @@ export class DialQueue {
   }
 
   /** There is a connection with the peer that listens here, whoever dialled: do not dial it. */
-  connected(address: PeerAddress.PeerAddress): void {
-    const key = PeerAddress.format(address)
-    const entry = this.#table.get(key) ?? this.#insert(address, key, false, 0)
-    if (entry !== undefined) this.#idle.remove(entry)
+  connected(address: PeerAddress.PeerAddress, now: number, swarm = 0): void {
+    this.#hearsay.remove(address)
+    const entry = this.#table.get(PeerAddress.format(address)) ?? this.#insert(address, "incoming", swarm)
+    if (entry === undefined) return
+    this.#idle.remove(entry)
+    this.#judge(entry, true, now)
+    entry.metAt = Infinity
+  }
+
+  /** What is known of the peer that listens here: its flags by BEP 11, and whether it has given or taken something. */
+  note(address: PeerAddress.PeerAddress, flags: number, isUseful: boolean): void {
+    const entry = this.#table.get(PeerAddress.format(address))
+    if (entry === undefined) return
+    entry.flags = flags
+    entry.useful ||= isUseful
+  }
+
+  /** The word of whoever told of the address is put to the test once. */
+  #judge(entry: Entry, wasPeer: boolean, now: number): void {
+    if (entry.teller !== undefined) this.#hearsay.judge(entry.teller, wasPeer, now)
+    entry.teller = undefined
   }
 
   /** The connection ended. A useful one wipes out earlier failures, a useless one counts as a failure. */
   disconnected(address: PeerAddress.PeerAddress, now: number, wasUseful: boolean, alone = false): void {
-    if (!wasUseful) return this.failed(address, now, alone)
     const entry = this.#table.get(PeerAddress.format(address))
     if (entry === undefined || entry.at !== OUTSIDE) return
+    entry.metAt = now
+    if (!wasUseful) return this.failed(address, now, alone)
     entry.failures = 0
     entry.useful = true
     this.#idle.put(entry, now + this.#backOff(1))
@@ -156,6 +303,7 @@ export class DialQueue {
   /** One of our own addresses, or one that is banned: forgotten and not taken in again. */
   exclude(address: PeerAddress.PeerAddress): void {
     const key = PeerAddress.format(address)
+    this.#hearsay.remove(address)
     this.#excluded.add(key)
     if (this.#excluded.size > MOST_EXCLUDED) this.#excluded.delete(this.#excluded.keys().next().value!)
     const entry = this.#table.get(key)
@@ -164,19 +312,25 @@ export class DialQueue {
 
   /** Forgets all that the user has not named, as when the tracker that named them no longer counts (BEP 27). */
   forget(): void {
+    this.#hearsay.clear()
     for (const entry of Array.from(this.#table.values())) if (!entry.user) this.#remove(entry)
   }
 
-  #insert(address: PeerAddress.PeerAddress, key: string, user: boolean, swarm: number): Entry | undefined {
+  #insert(address: PeerAddress.PeerAddress, source: Source, swarm: number): Entry | undefined {
+    const key = PeerAddress.format(address)
     if (this.#excluded.has(key) || (this.size >= this.#limit && !this.#makeRoom())) return undefined
     const entry: Entry = {
       address,
       key,
-      user,
+      source,
+      teller: undefined,
+      flags: 0,
+      user: source === "user",
       swarm,
       failures: 0,
       useful: false,
       manner: undefined,
+      metAt: undefined,
       dueAt: 0,
       restedAt: 0,
       at: OUTSIDE
@@ -197,6 +351,7 @@ export class DialQueue {
   }
 
   #remove(entry: Entry): void {
+    if (entry.teller !== undefined) this.#hearsay.judge(entry.teller, false, 0)
     this.#idle.remove(entry)
     this.#table.delete(entry.key)
   }
@@ -206,5 +361,12 @@ export class DialQueue {
   }
 }
 
-/** What is given up goes before what failed lately, that before what was never tried, and last what was of use. */
-const worth = (entry: Entry): number => entry.useful ? 3 : entry.dueAt < 0 ? 2 : entry.dueAt < Infinity ? 1 : 0
+/**
+ * What is given up goes first, then what a peer told of and was not found, what failed lately, what was never tried, and last
+ * what was of use.
+ */
+const worth = ({ dueAt, metAt, source, useful }: Entry): number => {
+  if (useful) return 4
+  if (dueAt < 0) return 3
+  return dueAt === Infinity ? 0 : source === "pex" && metAt === undefined ? 1 : 2
+}

@@ -93,6 +93,16 @@ export class Holdings {
     return true
   }
 
+  /** Whether the peer has a missing piece that no other has; walks the bitfield. */
+  isSoleSource({ bits, wants }: Peer): boolean {
+    if (wants === 0) return false
+    let found = false
+    Bitfield.forEach(bits, (piece) => {
+      found ||= Bitfield.has(this.#missing, piece) && this.picker.availability.of(piece) === 1
+    })
+    return found
+  }
+
   /** A peer has one piece less, or will not give it; returns whether that is new. */
   remove(peer: Peer, piece: number): boolean {
     const { availability } = this.picker

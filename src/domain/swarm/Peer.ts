@@ -9,6 +9,7 @@ import { AskedBlocks } from "./AskedBlocks.ts"
 import type { OpenPiece } from "./OpenPiece.ts"
 import { Rate } from "./Rate.ts"
 import { RequestWindow } from "./RequestWindow.ts"
+import { Tenure } from "./Tenure.ts"
 
 /** The connection under a peer. `flush` writes what waits in the outbox; `close` ends the connection, once. */
 export interface Wire {
@@ -60,6 +61,8 @@ export class Peer {
   readonly outbox: Message.Outbox
   readonly wire: Wire
   readonly connectedAt: number
+  /** How it uses its place. */
+  readonly tenure: Tenure
 
   amChoking = true
   amInterested = false
@@ -149,5 +152,13 @@ export class Peer {
     this.outbox = options.outbox
     this.wire = options.wire
     this.connectedAt = options.now
+    this.tenure = new Tenure(options.now)
+  }
+
+  /** Where others can call it: where we did, or a caller at the port that it names (BEP 10). */
+  get listensAt(): PeerAddress.PeerAddress | undefined {
+    if (!this.inbound) return this.address
+    const port = this.theirs?.port
+    return port === undefined ? undefined : { ...this.address, port }
   }
 }

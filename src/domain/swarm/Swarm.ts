@@ -161,6 +161,11 @@ export class Swarm {
     return this.#holdings.haveCount === this.layout.pieces
   }
 
+  /** Whether the peer has a piece that we lack and nobody else here could give. */
+  isSoleSource(peer: Peer): boolean {
+    return this.#holdings.isSoleSource(peer)
+  }
+
   get suspects(): Suspects {
     return this.#bad.suspects
   }
@@ -255,17 +260,20 @@ export class Swarm {
 
   /** The choker's word: the peer may ask for blocks. */
   unchokePeer(peer: Peer, now: number): void {
+    peer.tenure.unchoked(now)
     this.#serving.unchoke(peer, now)
   }
 
   /** The choker's word: what the peer has asked for is dropped. */
   chokePeer(peer: Peer, now: number): void {
+    peer.tenure.choked(now)
     this.#serving.choke(peer, now)
   }
 
   /** A batch of blocks has left for a peer. */
   sent(peer: Peer, bytes: number, now: number): void {
     peer.up.add(bytes, now)
+    peer.tenure.exchanged(now)
     peer.uploadedSinceUnchoke += bytes
     this.up.add(bytes, now)
   }
@@ -327,12 +335,16 @@ export class Swarm {
     if (peer.batchBlocks > 0) {
       this.down.add(peer.batchBytes, now)
       peer.received += peer.batchBytes
+      peer.tenure.exchanged(now)
       peer.window.onBlocks(peer.batchBlocks, peer.batchBytes, now)
       peer.downRate = peer.window.rate(now)
       peer.batchBlocks = 0
       peer.batchBytes = 0
     }
-    if (peer.asked.length > 0) this.#hooks.onAsked(peer)
+    if (peer.asked.length > 0) {
+      peer.tenure.asked(now)
+      this.#hooks.onAsked(peer)
+    }
     this.#feeder.refill(peer, now)
     peer.wire.flush()
     this.#feeder.tellCancelled(now)

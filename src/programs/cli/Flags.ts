@@ -164,6 +164,7 @@ const common = {
     Flag.atLeast(0)
   ),
   noTracker: off("no-tracker", "ask no tracker at all"),
+  noPex: off("no-pex", "tell peers of no peers, and heed none of whom they tell (private torrents never do)"),
   maxPeers: parsed("max-peers", "N", "a number from 1 to 10000", wholeNumber(1, 10_000)).pipe(
     alsoCalled("bt-max-peers"),
     Flag.withDescription(`connected peers at the most (default: ${MAX_PEERS})`),

@@ -184,6 +184,7 @@ export const leechTorrent = Effect.fnUntraced(function*(options: LeechOptions, p
     webSeeds: [...webSeeds],
     namedWebSeeds: options.webSeed,
     maxPeers: options.maxPeers,
+    pex: !options.noPex,
     checkIntegrity: options.checkIntegrity,
     allowOverwrite: options.allowOverwrite,
     onCheck: reporter.onCheck,
@@ -195,7 +196,7 @@ export const leechTorrent = Effect.fnUntraced(function*(options: LeechOptions, p
   })
   reporter.follow(torrent)
   yield* Effect.addFinalizer(() => Effect.sync(reporter.stopping))
-  if (isAlone && webSeeds.size === 0 && !torrent.swarm.isDone) {
+  if (isAlone && webSeeds.size === 0 && torrent.recalled === 0 && !torrent.swarm.isDone) {
     reporter.notice(`nobody to ask: ${WHOM}; port ${torrent.port} takes calls`)
   }
   const scarce = offer === undefined || torrent.swarm.isDone ? undefined : yield* scarcityNow(offer)

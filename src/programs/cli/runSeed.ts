@@ -126,6 +126,7 @@ export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
       trackers,
       peers,
       maxPeers: options.maxPeers,
+      pex: !options.noPex,
       checkIntegrity: options.checkIntegrity,
       isKnown: isFresh,
       readOnly: true,

@@ -12,6 +12,7 @@ import type { Port } from "../connection/Port.ts"
 
 export class MetadataPort implements Port {
   readonly isDone = false
+  readonly isSoleSource = (): boolean => false
   readonly said = new Map<Peer, Said>()
   /** Set once the metadata is there and says that piece layers are needed. */
   layers: LayerFetch | undefined

@@ -1,4 +1,4 @@
-/** The resume record of one download on disk: a folder with the record, the part file and the lock. */
+/** The resume record of one download on disk: a folder with the record, the peers, the part file and the lock. */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as fs from "node:fs/promises"
@@ -79,6 +79,7 @@ const makeReplace = (folder: string) => {
 export const make = (folder: string, warning: ResumeWarning | undefined): ResumeHandle => {
   const file = path.join(folder, "record")
   const part = path.join(folder, "part")
+  const peers = path.join(folder, "peers")
   const save = makeReplace(folder)
 
   const load = async (metainfo: Metainfo.Metainfo): Promise<Loaded> => {
@@ -114,8 +115,13 @@ export const make = (folder: string, warning: ResumeWarning | undefined): Resume
           return ResumeWarning.Unwritable({ path: folder, code: codeOf(cause) })
         }
       })),
+    loadPeers: (limit) => Effect.promise(() => AtomicFile.read(peers, limit).catch(() => undefined)),
+    savePeers: (bytes) =>
+      warning !== undefined
+        ? Effect.void
+        : Effect.uninterruptible(Effect.promise(() => AtomicFile.replace(peers, [bytes]).catch(() => undefined))),
     remove: Effect.uninterruptible(Effect.promise(async () => {
-      for (const name of [file, `${file}.new`, `${file}.damaged`, part, spareIn(folder)]) {
+      for (const name of [file, `${file}.new`, `${file}.damaged`, peers, `${peers}.new`, part, spareIn(folder)]) {
         await fs.rm(name, { force: true }).catch(() => undefined)
       }
     }))

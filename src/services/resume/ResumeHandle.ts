@@ -24,6 +24,13 @@ export interface ResumeHandle {
     metainfo: Metainfo.Metainfo,
     record: Resume.ResumeRecord
   ) => Effect.Effect<ResumeWarning | undefined>
-  /** Forgets the record and the part file. */
+  /**
+   * The peers of the last run, as they were saved; `undefined` when there are none, or they cannot be read: nothing depends on
+   * them. Nothing of a file that is longer than `limit` bytes.
+   */
+  readonly loadPeers: (limit: number) => Effect.Effect<Uint8Array | undefined>
+  /** Replaces what {@link ResumeHandle.loadPeers} gives, if that is possible. Takes its copy at once. */
+  readonly savePeers: (bytes: Uint8Array) => Effect.Effect<void>
+  /** Forgets the record, the peers and the part file. */
   readonly remove: Effect.Effect<void>
 }

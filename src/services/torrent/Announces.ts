@@ -81,6 +81,7 @@ export const start = Effect.fnUntraced(function*(
         if (index === 0) Queue.offerUnsafe(answering, url)
         pool.add(peers, "tracker", index)
       },
+      onSeenAs: pool.seenAs,
       wake: lonely(swarm),
       onSwitch: () => pool.forgetAll("came from another tracker"),
       // BEP 3 knows no "I have all I want": only who has the whole torrent has completed it.

@@ -4,8 +4,10 @@ import * as DontHave from "../../domain/swarm/DontHave.ts"
 import { Extensions } from "../../domain/swarm/Extensions.ts"
 import * as MetadataServe from "../../domain/swarm/MetadataServe.ts"
 import type { Peer } from "../../domain/swarm/Peer.ts"
+import * as Pex from "../../domain/swarm/Pex.ts"
 import type { Swarm } from "../../domain/swarm/Swarm.ts"
 import * as UploadOnly from "../../domain/swarm/UploadOnly.ts"
+import * as PexMessage from "../../domain/wire/PexMessage.ts"
 import type { PeerPool } from "../PeerPool.ts"
 import type { Session } from "../Session.ts"
 
@@ -15,19 +17,31 @@ export interface ExtendingOptions {
   readonly metainfo: Pick<Metainfo, "info" | "private">
   readonly swarm: () => Swarm
   readonly pool: () => PeerPool
+  /** Whether peers are told of peers. */
+  readonly pex: boolean
+  /** Numbers in [0, 1). */
+  readonly random: () => number
   /** Monotonic ms. */
   readonly now: number
 }
 
-export const make = ({ metainfo, now, pool, session, swarm }: ExtendingOptions): Extensions => {
+export const make = ({ metainfo, now, pex, pool, random, session, swarm }: ExtendingOptions): Extensions => {
   const send = (peer: Peer, name: string, payload: Uint8Array): boolean => extensions.send(peer, name, payload)
   // As in libtorrent: of a private torrent the metadata comes from its tracker, with the right to join.
   const isGiven = !metainfo.private
+  const pexOf = () =>
+    Pex.make({
+      peers: () => swarm().peers,
+      send: (peer, payload) => send(peer, PexMessage.NAME, payload),
+      onTold: (peer, message, at) => pool().told(peer, message, at),
+      random
+    })
   const extensions: Extensions = new Extensions([
     // First, as while it is fetched: a message on its way then still finds it under its number.
     ...isGiven ? [MetadataServe.make({ info: metainfo.info, send, now })] : [],
     UploadOnly.make((peer) => swarm().reconsider(peer)),
-    DontHave.make((peer, piece, now) => swarm().dontHave(peer, piece, now))
+    DontHave.make((peer, piece, now) => swarm().dontHave(peer, piece, now)),
+    ...pex ? [pexOf()] : []
   ], {
     own: (peer) => ({
       ...session.introduce(peer),

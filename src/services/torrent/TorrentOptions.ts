@@ -26,6 +26,8 @@ export interface TorrentOptions {
   readonly maxPeers?: number | undefined
   /** What the magnet link that led here has begun. */
   readonly begun?: Begun | undefined
+  /** Whether peers tell each other of peers (BEP 11); they do when absent, but never in a private torrent (BEP 27). */
+  readonly pex?: boolean | undefined
   /** Hash everything, whatever the record says. */
   readonly checkIntegrity?: boolean | undefined
   /** Files that do not look like this torrent's may be written over. */

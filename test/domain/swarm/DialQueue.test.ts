@@ -61,7 +61,7 @@ describe("DialQueue", () => {
         queue.forget()
         for (const [key, { user }] of model) if (!user) model.delete(key)
       } else if (dice < 0.7) {
-        queue.connected(address)
+        queue.connected(address, now)
         model.set(key, { ...(known ?? { user: false, failures: 0 }), state: "busy", since: now })
       } else {
         const useful = random() < 0.3
@@ -113,7 +113,7 @@ describe("DialQueue", () => {
   ) => {
     const queue = new DialQueue(randomOf(seed), limit)
     queue.add(peer(0), "user", 0)
-    for (let n = 1; n < 4; n++) queue.connected(peer(n))
+    for (let n = 1; n < 4; n++) queue.connected(peer(n), 0)
     for (let n = 10; n < 200; n++) {
       queue.add(peer(n), "pex", 0)
       assert.isAtMost(queue.size, limit)
@@ -147,7 +147,7 @@ describe("DialQueue", () => {
     queue.exclude(peer(3))
     assert.isFalse(queue.add(peer(1), "tracker", 0))
     assert.isFalse(queue.add(peer(3), "user", 0))
-    queue.connected(peer(3))
+    queue.connected(peer(3), 0)
     assert.strictEqual(queue.size, 1)
     assert.deepStrictEqual(queue.next(0), peer(2))
     queue.exclude(peer(2))
@@ -163,7 +163,7 @@ describe("DialQueue", () => {
       queue.next(now)
       queue.failed(peer(1), now)
     }
-    queue.connected(peer(1))
+    queue.connected(peer(1), 40_000)
     assert.strictEqual(queue.dueAt(), Infinity)
     queue.disconnected(peer(1), 50_000, true)
     assert.strictEqual(queue.dueAt(), 60_000)
@@ -195,7 +195,7 @@ describe("DialQueue", () => {
     let now = 0
     for (let i = 0; i < 2; i++) {
       const address = queue.next(now)!
-      queue.connected(address)
+      queue.connected(address, now)
       queue.disconnected(address, now, PeerAddress.format(address) === PeerAddress.format(peer(1)))
     }
     const tried = new Map<string, number>()
@@ -207,5 +207,111 @@ describe("DialQueue", () => {
     }
     assert.isAtLeast(tried.get(peer(1).host)!, 2 * 60)
     assert.isAtMost(tried.get(peer(2).host)!, 8)
+  })
+
+  it("dials what a tracker names before what peers tell of, and takes turns between that and retries", () => {
+    const queue = new DialQueue(() => 0)
+    for (let n = 10; n < 20; n++) queue.told({ address: peer(n), flags: 0 }, "teller", 0)
+    for (const n of [1, 2]) queue.add(peer(n), "tracker", 0)
+    const first = [queue.next(0), queue.next(0)]
+    assert.sameDeepMembers(first, [peer(1), peer(2)])
+    for (const address of first) queue.failed(address!, 0)
+    const source = () => {
+      const next = queue.next(10_000)
+      return next === undefined ? "nobody" : next.host.length < "10.0.0.10".length ? "retry" : "told"
+    }
+    assert.deepStrictEqual([1, 2, 3, 4, 5, 6, 7].map(source), [
+      "told",
+      "retry",
+      "told",
+      "retry",
+      "told",
+      "told",
+      "nobody"
+    ])
+  })
+
+  it("gives up what a peer told of after two failures, and keeps it once a peer was there", () => {
+    const queue = new DialQueue(() => 0)
+    for (const n of [1, 2]) queue.told({ address: peer(n), flags: 0 }, "teller", 0)
+    const [met, never] = [queue.next(0)!, queue.next(0)!]
+    queue.connected(met, 0)
+    queue.disconnected(met, 0, false)
+    queue.failed(never, 0)
+    assert.strictEqual(queue.size, 2)
+    for (const address of [queue.next(HOUR)!, queue.next(HOUR)!]) queue.failed(address, HOUR)
+    assert.strictEqual(queue.size, 1)
+    assert.deepStrictEqual(queue.next(2 * HOUR), met)
+  })
+
+  it.prop("finds the way to what others named through a flood of one teller", [seed, int(0, 1500)], ([seed, flood]) => {
+    const random = randomOf(seed)
+    const queue = new DialQueue(random, 200)
+    for (let n = 0; n < flood; n++) queue.told({ address: peer(5000 + n), flags: 0 }, "liar", 0)
+    for (let n = 0; n < 20; n++) queue.told({ address: peer(n), flags: 0 }, "honest", 0)
+    for (let n = 20; n < 40; n++) queue.add(peer(n), "tracker", 0)
+    const found = new Set<string>()
+    let wasted = 0
+    for (let now = 0; now < 60_000; now += 1000) {
+      for (let next = queue.next(now); next !== undefined; next = queue.next(now)) {
+        const n = Number(next.host.split(".")[2]) * 256 + Number(next.host.split(".")[3])
+        if (n >= 5000) {
+          wasted++
+          queue.failed(next, now)
+        } else {
+          found.add(next.host)
+          queue.connected(next, now)
+        }
+      }
+      assert.isAtMost(queue.size, 200)
+    }
+    assert.strictEqual(found.size, 40)
+    assert.isAtMost(wasted, 16)
+  })
+
+  it("does not wait for ever for what was forgotten or excluded on the way", () => {
+    const queue = new DialQueue(() => 0)
+    for (let n = 0; n < 4; n++) queue.told({ address: peer(n), flags: 0 }, "teller", 0)
+    for (let n = 0; n < 4; n++) queue.next(0)
+    queue.exclude(peer(0))
+    queue.forget()
+    queue.told({ address: peer(9), flags: 0 }, "teller", 0)
+    assert.deepStrictEqual(queue.next(0), peer(9))
+  })
+
+  it("orders by rank what was never tried, whoever told of it", () => {
+    const queue = new DialQueue(() => 0.5, 100, ({ host }) => Number(host.split(".")[3]) / 256)
+    for (const n of [3, 9, 5]) queue.add(peer(n), "tracker", 0)
+    queue.add(peer(1), "user", 0)
+    assert.deepStrictEqual([1, 2, 3, 4].map(() => queue.next(0)), [1, 9, 5, 3].map(peer))
+  })
+
+  it.prop("remembers whom it met, the best first, and dials them first in the next run", [seed], ([seed]) => {
+    const queue = new DialQueue(randomOf(seed))
+    for (let n = 1; n <= 6; n++) queue.add(peer(n), n === 2 ? "user" : "tracker", 0, n % 2)
+    for (let i = 0; i < 6; i++) queue.next(0)
+    queue.failed(peer(6), 0)
+    for (let n = 1; n <= 5; n++) queue.connected(peer(n), 0)
+    queue.note(peer(1), 2, true)
+    queue.disconnected(peer(2), 1000, true)
+    queue.disconnected(peer(3), 2000, false)
+    queue.exclude(peer(4))
+    const memory = queue.memory(5000, 10)
+    assert.deepStrictEqual(memory.map(({ address }) => address), [1, 2, 5, 3].map(peer))
+    assert.deepStrictEqual(memory.map(({ age }) => age), [0, 4000, 0, 3000])
+    assert.deepStrictEqual(memory.map(({ failures }) => failures), [0, 0, 0, 1])
+    assert.deepStrictEqual(memory.map(({ useful }) => useful), [true, true, false, false])
+    assert.deepStrictEqual(memory.map(({ flags }) => flags), [2, 0, 0, 0])
+    assert.deepStrictEqual(memory.map(({ swarm }) => swarm), [1, 0, 1, 1])
+    assert.deepStrictEqual(queue.memory(5000, 2), memory.slice(0, 2))
+    const again = new DialQueue(randomOf(seed))
+    again.add(peer(7), "tracker", 0)
+    again.recall(memory, 0)
+    assert.deepStrictEqual(again.memory(1000, 10).map(({ age }) => age), [1000, 5000, 1000, 4000])
+    const order = Array.from({ length: 5 }, () => again.next(0))
+    assert.sameDeepMembers(order.slice(0, 2), [1, 2].map(peer))
+    assert.sameDeepMembers(order.slice(2), [3, 5, 7].map(peer))
+    assert.strictEqual(again.swarmOf(peer(2)), 0)
+    assert.isUndefined(again.next(0))
   })
 })

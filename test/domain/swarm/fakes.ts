@@ -30,6 +30,9 @@ export interface FarOptions {
   readonly v2?: boolean
   readonly fast?: boolean
   readonly extended?: boolean
+  /** Where it is; an address of its own by its key when absent. */
+  readonly address?: string
+  readonly inbound?: boolean
 }
 
 export const bitsOf = (pieces: number, set: Iterable<number>): Bitfield.Bitfield => {
@@ -63,7 +66,8 @@ export const peerIdOf = (key: number): PeerId.PeerId => {
 }
 
 /** A peer whose wire only notes what it is told to do. */
-export const far = ({ extended, fast, identity, key, now = 0, pieces, v2 = false }: FarOptions): Far => {
+export const far = (options: FarOptions): Far => {
+  const { address, extended, fast, identity, inbound = false, key, now = 0, pieces, v2 = false } = options
   const closed: Array<string> = []
   const inbox: Array<Support.Message> = []
   const requests: Array<readonly [number, number, number]> = []
@@ -74,8 +78,8 @@ export const far = ({ extended, fast, identity, key, now = 0, pieces, v2 = false
     key,
     identity: identity ?? key,
     id: peerIdOf(key),
-    address: PeerAddress.make(`10.0.${key >> 8 & 255}.${key & 255}`, 6881)!,
-    inbound: false,
+    address: PeerAddress.parse(address ?? `10.0.${key >> 8 & 255}.${key & 255}:6881`)!,
+    inbound,
     v2,
     fast,
     extended,

@@ -6,6 +6,7 @@ libtorrent_peer.py make SPEC.json     {"out", "root", "files": [[path, length], 
 
 In the environment: LIBTORRENT_HASHES prints what is said about hashes (BEP 52), and calls peers in plain text;
 LIBTORRENT_ENCRYPTION=plaintext|rc4 speaks with nobody who does not encrypt, and with this alone;
+LIBTORRENT_BOUND calls from its own address alone; LIBTORRENT_RATE is a limit both ways in KB/s;
 LIBTORRENT_UNCHECKED takes the files of a seed for right without reading them, so that it knows no leaf hashes.
 """
 import json
@@ -37,7 +38,9 @@ FORCED = {} if LEVEL is None else {"out_enc_policy": 0, "in_enc_policy": 0, "all
 
 
 def session(listen):
+    bound = {"outgoing_interfaces": listen.rsplit(":", 1)[0]} if "LIBTORRENT_BOUND" in os.environ else {}
     return lt.session({
+        **bound,
         "listen_interfaces": listen, "enable_dht": False, "enable_lsd": False, "enable_upnp": False,
         "enable_natpmp": False, "enable_outgoing_utp": False, "enable_incoming_utp": False,
         "out_enc_policy": 2 if HASHES else 1, "allow_multiple_connections_per_ip": True, "stop_tracker_timeout": 1,
@@ -69,6 +72,10 @@ def run(mode, torrent, save, listen, peers):
     if "LIBTORRENT_UNCHECKED" in os.environ:
         wanted.flags |= lt.torrent_flags.seed_mode
     handle = s.add_torrent(wanted)
+    if "LIBTORRENT_RATE" in os.environ:
+        rate = int(os.environ["LIBTORRENT_RATE"]) * 1000
+        handle.set_upload_limit(rate)
+        handle.set_download_limit(rate)
     for address in peers:
         ip, port = address.rsplit(":", 1)
         handle.connect_peer((ip, int(port)))

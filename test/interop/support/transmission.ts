@@ -2,6 +2,7 @@
 // node transmission.ts seed|leech TORRENT DIR ADDRESS PORT CONFIG_DIR
 // with TRANSMISSION_ENCRYPTION=required it speaks with nobody who does not encrypt;
 // prints "ready", "uploading", "done"; a leech closes the daemon when all is there, so that its cache is on disk.
+// In the environment: TRANSMISSION_PEX tells peers of peers (BEP 11); TRANSMISSION_RATE is a limit both ways in KB/s.
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import * as fs from "node:fs"
@@ -10,7 +11,9 @@ import { setTimeout } from "node:timers/promises"
 const [mode = "", torrent = "", dir = "", address = "", port = "", config = ""] = process.argv.slice(2)
 const rpcPort = Number(port) + 1000
 const pause = 50
-const patience = 1200
+const withPex = "TRANSMISSION_PEX" in process.env
+const rate = Number(process.env["TRANSMISSION_RATE"] ?? 0)
+const patience = withPex ? 4000 : 1200
 
 fs.mkdirSync(config, { recursive: true })
 fs.writeFileSync(
@@ -24,7 +27,11 @@ fs.writeFileSync(
     "rpc-whitelist-enabled": false,
     "dht-enabled": false,
     "lpd-enabled": false,
-    "pex-enabled": false,
+    "pex-enabled": withPex,
+    "speed-limit-down": rate,
+    "speed-limit-down-enabled": rate > 0,
+    "speed-limit-up": rate,
+    "speed-limit-up-enabled": rate > 0,
     "utp-enabled": false,
     "port-forwarding-enabled": false,
     "download-dir": dir,
@@ -93,7 +100,7 @@ for (let turn = 0; turn < patience; turn++) {
   await setTimeout(pause)
 }
 if (mode === "leech") {
-  if (!complete) throw new Error("transmission is not done after a minute")
+  if (!complete) throw new Error(`transmission is not done after ${patience * pause / 1000} s`)
   say("done")
   daemon.removeAllListeners("exit")
   await Promise.all([once(daemon, "exit"), call("session-close", {})])
