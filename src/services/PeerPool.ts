@@ -11,6 +11,7 @@ import * as InfoHash from "../domain/InfoHash.ts"
 import type { Metainfo } from "../domain/Metainfo.ts"
 import * as PeerAddress from "../domain/PeerAddress.ts"
 import type * as PeerId from "../domain/PeerId.ts"
+import * as BanCause from "../domain/swarm/BanCause.ts"
 import { DialQueue, type Source } from "../domain/swarm/DialQueue.ts"
 import type { Peer } from "../domain/swarm/Peer.ts"
 import type { Swarm } from "../domain/swarm/Swarm.ts"
@@ -46,8 +47,8 @@ export interface PeerPool {
   readonly serve: (peer: Peer) => void
   /** Answers the peer's questions for hashes. */
   readonly serveHashes: (peer: Peer) => void
-  /** Throws out proven liars for good. */
-  readonly ban: (identities: ReadonlyArray<number>, reason: string) => void
+  /** Throws peers out, for as long as the cause says. */
+  readonly ban: (identities: ReadonlyArray<number>, cause: BanCause.BanCause) => void
   /** Where a peer is, or was when it left; `undefined` for one that left long ago. */
   readonly addressOf: (identity: number) => PeerAddress.PeerAddress | undefined
   /** Closes all, and forgets every address that the user has not named. */
@@ -89,8 +90,8 @@ export const make = Effect.fnUntraced(function*(
   const byId = new Map<PeerId.PeerId, Peer>()
   /** By identity, in the order in which they left. */
   const gone = new Map<number, Gone>()
-  /** Identities whose ban was told. */
-  const banned = new Set<number>()
+  /** When the ban ends that was told of an identity. */
+  const banned = new Map<number, number>()
   const v2 = metainfo.infoHashV2 === undefined ? undefined : InfoHash.truncate(metainfo.infoHashV2)
   let dialling = 0
   /** Grows when everybody is forgotten: a dial from before comes to nothing. */
@@ -110,13 +111,16 @@ export const make = Effect.fnUntraced(function*(
     if (gone.size > GONE) gone.delete(gone.keys().next().value!)
   }
 
-  const ban = ({ address, id, identity, inbound }: Gone, reason: string) => {
-    session.bans.ban(id, address, !inbound)
+  const ban = ({ address, id, identity, inbound }: Gone, cause: BanCause.BanCause) => {
+    const now = Monotonic.millis(clock)
+    const until = now + BanCause.lasts(cause)
+    session.bans.ban(id, address, !inbound, until, now)
     // Several pieces may prove the same.
-    if (banned.has(identity)) return
-    banned.add(identity)
-    if (banned.size > GONE) banned.delete(banned.values().next().value!)
-    onEvent({ _tag: "PeerBanned", address, reason })
+    if ((banned.get(identity) ?? -Infinity) > now) return
+    banned.delete(identity)
+    banned.set(identity, until)
+    if (banned.size > GONE) banned.delete(banned.keys().next().value!)
+    onEvent({ _tag: "PeerBanned", address, cause })
   }
 
   const onClosed = (peer: Peer, reason: string) => {
@@ -158,7 +162,7 @@ export const make = Effect.fnUntraced(function*(
 
   const letIn = (handshake: Handshake, link: Link, inbound: boolean): Admission | string => {
     if (shutReason !== undefined) return shutReason
-    if (session.bans.isBanned(handshake.peerId, link.remote)) return "is banned"
+    if (session.bans.isBanned(handshake.peerId, link.remote, Monotonic.millis(clock))) return "is banned"
     const existing = byId.get(handshake.peerId)
     if (existing === undefined && !hasRoom(inbound) && !(inbound && makeRoom())) return "finds no room"
     if (existing !== undefined) {
@@ -229,8 +233,10 @@ export const make = Effect.fnUntraced(function*(
     while (dialling < DIALLING && links.size + dialling < options.maxPeers) {
       const address = queue.next(now)
       if (address === undefined) return
-      if (session.bans.isBanned(undefined, address)) {
-        queue.exclude(address)
+      const end = session.bans.endOf(undefined, address, now)
+      if (end > now) {
+        if (end === Infinity) queue.exclude(address)
+        else queue.failed(address, now)
         continue
       }
       dialling++
@@ -254,15 +260,15 @@ export const make = Effect.fnUntraced(function*(
       const link = links.get(peer)
       if (link !== undefined) uploads.serveHashes(peer, link, shelf)
     },
-    ban: (identities, reason) => {
+    ban: (identities, cause) => {
       for (const identity of identities) {
         const left = gone.get(identity)
-        if (left !== undefined) ban(left, reason)
+        if (left !== undefined) ban(left, cause)
       }
       for (const peer of Array.from(links.keys())) {
         if (!identities.includes(peer.identity)) continue
-        ban(peer, reason)
-        peer.wire.close(reason)
+        ban(peer, cause)
+        peer.wire.close(BanCause.text(cause))
       }
     },
     addressOf: (identity) => {

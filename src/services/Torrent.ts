@@ -114,7 +114,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
         blocks.forEach((block, i) =>
           onEvent({ _tag: "BlockCorrupt", piece, block, address: pool.addressOf(senders[i]!) })
         ),
-      onLiars: (identities, reason) => pool.ban(identities, reason)
+      onBanned: (identities, cause) => pool.ban(identities, cause)
     }
   })
   for (const [piece, blocks] of checked.masks) swarm.board.remember(piece, blocks)

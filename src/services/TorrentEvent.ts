@@ -1,6 +1,7 @@
 /** What happens to a torrent, told as it happens to whoever watches: screens, logs, records. */
 import type * as PeerAddress from "../domain/PeerAddress.ts"
 import type * as PeerId from "../domain/PeerId.ts"
+import type { BanCause } from "../domain/swarm/BanCause.ts"
 
 export type TorrentEvent =
   | { readonly _tag: "PieceLanded"; readonly piece: number }
@@ -14,7 +15,7 @@ export type TorrentEvent =
   }
   | { readonly _tag: "PeerConnected"; readonly address: PeerAddress.PeerAddress; readonly peerId: PeerId.PeerId }
   | { readonly _tag: "PeerDisconnected"; readonly address: PeerAddress.PeerAddress; readonly reason: string }
-  | { readonly _tag: "PeerBanned"; readonly address: PeerAddress.PeerAddress; readonly reason: string }
+  | { readonly _tag: "PeerBanned"; readonly address: PeerAddress.PeerAddress; readonly cause: BanCause }
   | {
     readonly _tag: "TrackerAnswered"
     readonly url: string

@@ -58,7 +58,7 @@ const withPool = Effect.fnUntraced(function*(
         onNotInterested: () => {},
         onHashesAsked: () => {},
         onWrongBlocks: () => {},
-        onLiars: () => {}
+        onBanned: () => {}
       }
     })
     const events: Array<TorrentEvent> = []
@@ -264,7 +264,7 @@ describe("PeerPool", () => {
       net.call(address(3), peerIdOf(3))
       yield* settle
       const liar = net.connected.find(({ peer }) => peer.id === peerIdOf(1))!
-      pool.ban([liar.peer.identity], "sent wrong blocks")
+      pool.ban([liar.peer.identity], { _tag: "WrongBlocks" })
       yield* settle
       assert.deepStrictEqual([...swarm.peers].map((peer) => peer.id), [peerIdOf(3)])
       assert.include(events.map(({ _tag }) => _tag), "PeerBanned")
@@ -291,7 +291,7 @@ describe("PeerPool", () => {
       peer.received = 16_384
       hangUp()
       yield* settle
-      pool.ban([peer.identity], "sent wrong blocks")
+      pool.ban([peer.identity], { _tag: "WrongBlocks" })
       net.call(address(1), peerIdOf(1))
       yield* settle
       assert.strictEqual(swarm.peers.size, 0)

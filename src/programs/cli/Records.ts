@@ -3,6 +3,7 @@
  * is Unix time in ms, other times are ms. A key that has nothing to say is `null`, never absent.
  */
 import * as Schema from "effect/Schema"
+import * as BanCause from "../../domain/swarm/BanCause.ts"
 import * as JsonLine from "./JsonLine.ts"
 
 const Rate = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
@@ -159,7 +160,9 @@ const Peer = Schema.Struct({
   infoHash,
   address: documented(Schema.String, "192.0.2.1:6881 or [2001:db8::1]:6881"),
   state: documented(Schema.Literals(["connected", "disconnected", "banned"]), "What became of it"),
-  reason: documented(Schema.NullOr(Schema.String), "Why it is gone; null: it is not")
+  reason: documented(Schema.NullOr(Schema.String), "Why it is gone; null: it is not"),
+  cause: documented(Schema.NullOr(Schema.Literals(BanCause.TAGS)), "Why it is banned; null: it is not"),
+  lasts: documented(Schema.NullOr(Schema.Natural), "How long the ban lasts, ms; null: for good, or there is none")
 })
 
 const Warning = Schema.Struct({

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Metainfo } from "../../domain/Metainfo.ts"
 import * as PeerAddress from "../../domain/PeerAddress.ts"
+import * as BanCause from "../../domain/swarm/BanCause.ts"
 import * as Wanted from "../../domain/Wanted.ts"
 import * as Monotonic from "../../services/Monotonic.ts"
 import type { Snapshot, Torrent } from "../../services/Torrent.ts"
@@ -54,12 +55,17 @@ const RECORD_MS = 1000
 
 const NOTHING: Snapshot = { ...Painter.IDLE, isDone: false }
 
+const forHowLong = (cause: BanCause.BanCause): string => {
+  const lasts = BanCause.lasts(cause)
+  return lasts === Infinity ? "" : ` for ${Format.duration(lasts)}`
+}
+
 const noticeOf = (event: TorrentEvent): string | undefined => {
   switch (event._tag) {
     case "Warning":
       return `warning: ${event.message}`
     case "PeerBanned":
-      return `peer ${PeerAddress.format(event.address)} banned: ${event.reason}`
+      return `peer ${PeerAddress.format(event.address)} banned${forHowLong(event.cause)}: ${BanCause.text(event.cause)}`
     case "PieceCorrupt":
       return `piece ${event.piece} failed its hash`
     case "BlockCorrupt": {
@@ -253,6 +259,16 @@ interface Head {
   readonly infoHash: string
 }
 
+/** What is the same in every record of a peer. */
+const peerRecord = ({ address }: { readonly address: PeerAddress.PeerAddress }, head: Head) => ({
+  type: "peer" as const,
+  ...head,
+  address: PeerAddress.format(address),
+  reason: null,
+  cause: null,
+  lasts: null
+})
+
 /** The record of an event, for those that are not told in another way. */
 const recordOf = (event: TorrentEvent, head: Head): Records.Record | undefined => {
   switch (event._tag) {
@@ -270,23 +286,19 @@ const recordOf = (event: TorrentEvent, head: Head): Records.Record | undefined =
         address: event.address === undefined ? null : PeerAddress.format(event.address)
       }
     case "PeerConnected":
-      return { type: "peer", ...head, address: PeerAddress.format(event.address), state: "connected", reason: null }
+      return { ...peerRecord(event, head), state: "connected" }
     case "PeerDisconnected":
+      return { ...peerRecord(event, head), state: "disconnected", reason: event.reason }
+    case "PeerBanned": {
+      const lasts = BanCause.lasts(event.cause)
       return {
-        type: "peer",
-        ...head,
-        address: PeerAddress.format(event.address),
-        state: "disconnected",
-        reason: event.reason
-      }
-    case "PeerBanned":
-      return {
-        type: "peer",
-        ...head,
-        address: PeerAddress.format(event.address),
+        ...peerRecord(event, head),
         state: "banned",
-        reason: event.reason
+        reason: BanCause.text(event.cause),
+        cause: event.cause._tag,
+        lasts: lasts === Infinity ? null : lasts
       }
+    }
     case "TrackerAnswered":
       return {
         type: "tracker",
