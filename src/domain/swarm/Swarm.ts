@@ -10,6 +10,7 @@ import { BadPieces, type BadPiecesHooks, type Trees } from "./BadPieces.ts"
 import { Board } from "./Board.ts"
 import { Feeder } from "./Feeder.ts"
 import { Holdings } from "./Holdings.ts"
+import { Misconduct, type Sent, type Sentence } from "./Misconduct.ts"
 import { News } from "./News.ts"
 import type { OpenPiece } from "./OpenPiece.ts"
 import type { Peer } from "./Peer.ts"
@@ -75,6 +76,7 @@ export class Swarm {
   readonly #holdings: Holdings
   readonly #feeder: Feeder
   readonly #bad: BadPieces
+  readonly #misconduct: Misconduct
   readonly #peers = new Set<Peer>()
   readonly #news = new News(this.#peers)
   /** Payload received and sent since the start. */
@@ -85,6 +87,7 @@ export class Swarm {
     this.layout = options.layout
     this.fetched = options.fetched ?? options.layout
     this.#hooks = options.hooks
+    this.#misconduct = new Misconduct({ size: this.layout.totalLength, pieceLength: this.layout.pieceLength })
     this.#holdings = new Holdings({ ...options, pieces: this.layout.pieces })
     this.board = new Board({
       layout: this.layout,
@@ -143,6 +146,7 @@ export class Swarm {
   opened(peer: Peer): void {
     this.#peers.add(peer)
     this.#bad.opened(peer)
+    this.#misconduct.opened(peer)
     if (this.haveCount > 0) peer.outbox.bitfield(this.have)
   }
 
@@ -155,6 +159,7 @@ export class Swarm {
     peer.asked.clear()
     peer.askedHashes.length = 0
     this.#bad.left(peer, now)
+    this.#misconduct.left(peer)
     this.#holdings.left(peer)
     if (this.board.release(peer)) this.feed(now)
   }
@@ -215,7 +220,7 @@ export class Swarm {
     if (peer.peerInterested) return
     peer.peerInterested = true
     peer.waitingSince = now
-    this.#hooks.onInterested(peer, now)
+    if (now >= peer.barredUntil) this.#hooks.onInterested(peer, now)
   }
 
   notInterested(peer: Peer): void {
@@ -239,11 +244,22 @@ export class Swarm {
     peer.outbox.choke()
   }
 
-  /** A batch of blocks has left for a peer. */
-  sent(peer: Peer, bytes: number, now: number): void {
+  /** A batch of blocks has left for a peer: so many bytes, these blocks. */
+  sent(peer: Peer, bytes: number, now: number, blocks: ReadonlyArray<Sent>): void {
     peer.up.add(bytes, now)
     peer.uploadedSinceUnchoke += bytes
     this.up.add(bytes, now)
+    this.#punish(peer, this.#misconduct.sent(peer, bytes, blocks, now), now)
+  }
+
+  #punish(peer: Peer, sentence: Sentence, now: number): void {
+    if (sentence === undefined || peer.isGone) return
+    if (sentence._tag === "Banned") return this.#hooks.onBanned([peer.identity], sentence.cause)
+    peer.barredUntil = sentence.until
+    if (peer.amChoking) return
+    this.chokePeer(peer, now)
+    peer.wire.flush()
+    this.#hooks.onNotInterested(peer)
   }
 
   request(peer: Peer, piece: number, begin: number, length: number): Verdict {
@@ -310,13 +326,14 @@ export class Swarm {
       this.board.release(peer)
       silent.push(peer)
     }
+    for (const peer of silent) this.#punish(peer, this.#misconduct.unanswered(peer, this.down.total, now), now)
     this.#bad.tick(now)
     if (!this.board.canOpen()) this.#freezeStill(now)
     this.#feeder.tellCancelled(now)
     this.#news.say(now, this.isDone)
     this.feed(now)
     // What a silent peer has held goes to others first.
-    for (const peer of silent) this.#feeder.add(peer)
+    for (const peer of silent) if (!peer.isGone) this.#feeder.add(peer)
   }
 
   /** The piece is verified and on the disk: everybody may know. */
