@@ -18,6 +18,7 @@ import * as PeerAddress from "../domain/PeerAddress.ts"
 import * as PeerId from "../domain/PeerId.ts"
 import { Bans } from "../domain/swarm/Bans.ts"
 import * as Choker from "../domain/swarm/Choker.ts"
+import type { Introduction } from "../domain/swarm/Extensions.ts"
 import type { Peer } from "../domain/swarm/Peer.ts"
 import { PieceBuffers } from "../domain/swarm/PieceBuffers.ts"
 import type { Swarm } from "../domain/swarm/Swarm.ts"
@@ -25,6 +26,7 @@ import { TokenBucket } from "../domain/swarm/TokenBucket.ts"
 import type { Handshake } from "../domain/wire/Handshake.ts"
 import * as Monotonic from "./Monotonic.ts"
 import { type Admission, PeerConnection } from "./PeerConnection.ts"
+import * as Introducing from "./session/Introducing.ts"
 import * as Unchoking from "./session/Unchoking.ts"
 import { type Link, type Listener, Transport, TransportError } from "./Transport.ts"
 import type { UploadServer } from "./UploadServer.ts"
@@ -53,6 +55,8 @@ export interface SessionOptions {
   readonly maxUploadRate?: number | undefined
   /** Memory for pieces under way, in bytes. */
   readonly memory?: number | undefined
+  /** What we call ourselves to peers, with our version. */
+  readonly client?: string | undefined
 }
 
 /** A torrent as the session sees it. */
@@ -68,6 +72,8 @@ export class Session extends Context.Service<Session, {
   readonly peerId: PeerId.PeerId
   /** The port that we listen on. */
   readonly port: number
+  /** What we say of ourselves to a peer that speaks extension messages, whatever the torrent. */
+  readonly introduce: (peer: Peer) => Introduction
   readonly buffers: PieceBuffers
   readonly downloadLimit: TokenBucket
   readonly bans: Bans
@@ -256,6 +262,7 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
   return Session.of({
     peerId,
     port: listeners[0]!.port,
+    introduce: Introducing.make(options, listeners[0]!.port),
     buffers: new PieceBuffers(options.memory ?? MEMORY),
     downloadLimit: new TokenBucket(options.maxDownloadRate ?? Infinity, now),
     bans,

@@ -28,6 +28,7 @@ import { explain } from "./ResumeStore.ts"
 import * as ResumeWriter from "./ResumeWriter.ts"
 import { Session } from "./Session.ts"
 import * as Announces from "./torrent/Announces.ts"
+import * as Extending from "./torrent/Extending.ts"
 import * as Inventory from "./torrent/Inventory.ts"
 import { MAX_PEERS, type TorrentOptions } from "./torrent/TorrentOptions.ts"
 import * as TorrentShelf from "./torrent/TorrentShelf.ts"
@@ -98,6 +99,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     order: options.order ?? "Rarest",
     buffers: session.buffers,
     limit: session.downloadLimit,
+    extensions: Extending.make({ session, swarm: () => swarm }),
     trees: metainfo.pieceRoots && {
       treeOf: (piece) => PieceTrees.of(metainfo, piece)!,
       rootOf: (file) => metainfo.files[file]!.piecesRoot!

@@ -133,6 +133,22 @@ export class Board {
     return true
   }
 
+  /** The peer will not send this block (BEP 6); returns whether anything became free for others. */
+  rejected(peer: Peer, index: number, begin: number, length: number): boolean {
+    const piece = this.#open.get(index)
+    const block = begin / PieceLayout.BLOCK
+    if (piece === undefined || !Number.isInteger(block) || block >= piece.blocks) return false
+    if (length !== PieceLayout.blockSize(this.#layout, index, block) || !this.#answers(peer, piece, block)) return false
+    peer.outstanding--
+    if (peer.current === piece) this.#leave(peer)
+    if (piece.second[block] === peer) {
+      piece.second[block] = undefined
+      return false
+    }
+    this.#drop(piece, block)
+    return true
+  }
+
   /** The piece is on the disk: it leaves the board for good. */
   finish(piece: OpenPiece): void {
     this.#close(piece)
