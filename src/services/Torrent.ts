@@ -105,6 +105,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
       rootOf: (file) => metainfo.files[file]!.piecesRoot!
     },
     random: () => random.nextDoubleUnsafe(),
+    onSuperSeedEnd: options.superSeed ? (end) => onEvent({ _tag: "SuperSeedEnded", end }) : undefined,
     hooks: {
       onFull: (piece) => Queue.offerUnsafe(ready, piece),
       onSpill: (piece) => Queue.offerUnsafe(ready, piece),

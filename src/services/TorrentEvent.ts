@@ -2,6 +2,7 @@
 import type * as PeerAddress from "../domain/PeerAddress.ts"
 import type * as PeerId from "../domain/PeerId.ts"
 import type { BanCause } from "../domain/swarm/BanCause.ts"
+import type { End } from "../domain/swarm/SuperSeed.ts"
 
 export type TorrentEvent =
   | { readonly _tag: "PieceLanded"; readonly piece: number }
@@ -24,4 +25,5 @@ export type TorrentEvent =
   }
   | { readonly _tag: "TrackerFailed"; readonly url: string; readonly message: string }
   | { readonly _tag: "Warning"; readonly message: string }
+  | { readonly _tag: "SuperSeedEnded"; readonly end: End }
   | { readonly _tag: "Completed" }

@@ -48,6 +48,7 @@ export type Sentence =
 export interface Sent {
   readonly piece: number
   readonly begin: number
+  readonly length: number
 }
 
 interface Account {

@@ -18,6 +18,7 @@ import type { Peer } from "./Peer.ts"
 import type { PieceBuffers } from "./PieceBuffers.ts"
 import type { Order } from "./PiecePicker.ts"
 import { Rate } from "./Rate.ts"
+import { type End, SuperSeed } from "./SuperSeed.ts"
 import type { Suspects } from "./Suspects.ts"
 import type { TokenBucket } from "./TokenBucket.ts"
 import type { Verdict } from "./Verdict.ts"
@@ -67,6 +68,8 @@ export interface SwarmOptions {
   readonly trees?: Trees | undefined
   /** The download limit, spent where blocks are asked for. */
   readonly limit: TokenBucket
+  /** Super-seeds until then (BEP 16), if this is a seed; an ordinary one when absent. */
+  readonly onSuperSeedEnd?: ((end: End) => void) | undefined
   /** None when absent. */
   readonly extensions?: Extensions.Extensions | undefined
 }
@@ -81,6 +84,7 @@ export class Swarm {
   readonly #feeder: Feeder
   readonly #bad: BadPieces
   readonly #misconduct: Misconduct
+  readonly #superSeed: SuperSeed | undefined
   readonly #peers = new Set<Peer>()
   readonly #news = new News(this.#peers)
   /** Payload received and sent since the start. */
@@ -106,6 +110,17 @@ export class Swarm {
       }
     })
     this.#feeder = new Feeder(this.board, options.limit)
+    const { onSuperSeedEnd } = options
+    this.#superSeed = onSuperSeedEnd === undefined || !this.isSeed ? undefined : new SuperSeed({
+      pieces: this.layout.pieces,
+      pieceLength: this.layout.pieceLength,
+      sizeOf: (piece) => PieceLayout.pieceSize(this.layout, piece),
+      have: this.have,
+      peers: this.#peers,
+      availability: (piece) => this.#holdings.picker.availability.of(piece),
+      random: options.random,
+      onEnd: onSuperSeedEnd
+    })
     this.#bad = new BadPieces({
       board: this.board,
       peers: this.#peers,
@@ -114,6 +129,11 @@ export class Swarm {
       dismiss: (peer, now) => this.choke(peer, now),
       onFree: (now) => this.feed(now)
     })
+  }
+
+  /** Peers are shown one piece at a time (BEP 16). */
+  get isSuperSeeding(): boolean {
+    return this.#superSeed?.isOver === false
   }
 
   get peers(): ReadonlySet<Peer> {
@@ -153,7 +173,8 @@ export class Swarm {
     this.#bad.opened(peer)
     this.extensions.greet(peer)
     this.#misconduct.opened(peer)
-    if (this.haveCount > 0) peer.outbox.bitfield(this.have)
+    if (this.isSuperSeeding) this.#superSeed!.opened(peer)
+    else if (this.haveCount > 0) peer.outbox.bitfield(this.have)
   }
 
   /** A peer is gone; what it was asked for is free again. */
@@ -168,6 +189,7 @@ export class Swarm {
     this.#bad.left(peer, now)
     this.#misconduct.left(peer)
     this.#holdings.left(peer)
+    this.#superSeed?.left(peer)
     if (this.board.release(peer)) this.feed(now)
   }
 
@@ -176,6 +198,7 @@ export class Swarm {
     if (!Bitfield.isValid(bits, this.layout.pieces)) return "sent a bitfield of the wrong size"
     if (peer.has > 0) return this.#moreHaves(peer, bits)
     this.#holdings.bitfield(peer, bits)
+    this.#superSeed?.hasMany(peer)
     return this.#learnt(peer)
   }
 
@@ -201,6 +224,7 @@ export class Swarm {
     const { wants } = peer
     if (!this.#holdings.add(peer, piece)) return undefined
     if (peer.wants > wants && peer.outstanding === 0) this.#feeder.add(peer)
+    this.#superSeed?.has(peer, piece)
     return this.#learnt(peer)
   }
 
@@ -264,6 +288,7 @@ export class Swarm {
     peer.up.add(bytes, now)
     peer.uploadedSinceUnchoke += bytes
     this.up.add(bytes, now)
+    this.#superSeed?.sent(peer, blocks, now)
     this.#punish(peer, this.#misconduct.sent(peer, bytes, blocks, now), now)
   }
 
@@ -283,6 +308,7 @@ export class Swarm {
     }
     // A request that crossed our choke is no offence; nor is one for a piece that we never had, in some clients.
     if (peer.amChoking || !Bitfield.has(this.have, piece)) return undefined
+    if (this.#superSeed?.isShown(peer, piece) === false) return undefined
     return peer.asked.push(piece, begin, length) ? undefined : "asked for more blocks than anybody may queue"
   }
 
@@ -345,6 +371,7 @@ export class Swarm {
       peer.batchBlocks = 0
       peer.batchBytes = 0
     }
+    this.#superSeed?.batchEnded(now)
     if (peer.asked.length > 0) this.#hooks.onAsked(peer)
     this.#feeder.refill(peer, now)
     peer.wire.flush()
@@ -363,6 +390,7 @@ export class Swarm {
       silent.push(peer)
     }
     for (const peer of silent) this.#punish(peer, this.#misconduct.unanswered(peer, this.down.total, now), now)
+    this.#superSeed?.tick(now)
     this.#bad.tick(now)
     this.extensions.tick(now)
     if (!this.board.canOpen()) this.#freezeStill(now)

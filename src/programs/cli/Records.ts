@@ -165,6 +165,17 @@ const Peer = Schema.Struct({
   lasts: documented(Schema.NullOr(Schema.Natural), "How long the ban lasts, ms; null: for good, or there is none")
 })
 
+const SuperSeed = Schema.Struct({
+  type: Schema.tag("superSeed"),
+  time,
+  infoHash,
+  state: documented(Schema.Literal("ended"), "Peers are served as usual from here on"),
+  reason: documented(
+    Schema.Literals(["AnotherSeed", "EnoughCopies"]),
+    "AnotherSeed: a peer has everything; EnoughCopies: every piece is with two peers"
+  )
+})
+
 const Warning = Schema.Struct({
   type: Schema.tag("warning"),
   time,
@@ -249,6 +260,7 @@ export const Record = Schema.Union([
   Reloaded,
   Saved,
   Peer,
+  SuperSeed,
   Warning,
   Failure,
   Complete,

@@ -55,6 +55,11 @@ const RECORD_MS = 1000
 
 const NOTHING: Snapshot = { ...Painter.IDLE, isDone: false }
 
+const END_WORDS = {
+  AnotherSeed: "another seed has everything",
+  EnoughCopies: "every piece is with two peers"
+} as const
+
 const forHowLong = (cause: BanCause.BanCause): string => {
   const lasts = BanCause.lasts(cause)
   return lasts === Infinity ? "" : ` for ${Format.duration(lasts)}`
@@ -74,6 +79,8 @@ const noticeOf = (event: TorrentEvent): string | undefined => {
     }
     case "TrackerFailed":
       return event.message
+    case "SuperSeedEnded":
+      return `super-seeding has ended, since ${END_WORDS[event.end]}; all peers are served as usual from here on`
     default:
       return undefined
   }
@@ -321,6 +328,8 @@ const recordOf = (event: TorrentEvent, head: Head): Records.Record | undefined =
       }
     case "Warning":
       return { type: "warning", ...head, message: event.message }
+    case "SuperSeedEnded":
+      return { type: "superSeed", ...head, state: "ended", reason: event.end }
     case "Completed":
       return undefined
   }

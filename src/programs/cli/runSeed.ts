@@ -129,6 +129,7 @@ export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
       checkIntegrity: options.checkIntegrity,
       isKnown: isFresh,
       readOnly: true,
+      superSeed: options.super,
       onCheck: reporter.onCheck,
       onEvent: reporter.onEvent
     }).pipe(

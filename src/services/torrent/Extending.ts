@@ -10,4 +10,4 @@ export interface ExtendingOptions {
 }
 
 export const make = ({ session, swarm }: ExtendingOptions): Extensions =>
-  new Extensions([], (peer) => ({ ...session.introduce(peer), uploadOnly: swarm().isDone }))
+  new Extensions([], (peer) => ({ ...session.introduce(peer), uploadOnly: swarm().isDone && !swarm().isSuperSeeding }))

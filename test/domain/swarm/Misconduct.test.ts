@@ -18,7 +18,11 @@ const peerOf = (identity = 1): Peer => far({ key: identity, pieces: PIECES, iden
 const make = () => new Misconduct({ size: SIZE, pieceLength: PIECE })
 
 /** A block of chance each time, so that none comes often. */
-const anyBlock = (random: () => number) => ({ piece: below(random, 1e6), begin: below(random, 8) * BLOCK })
+const anyBlock = (random: () => number) => ({
+  piece: below(random, 1e6),
+  begin: below(random, 8) * BLOCK,
+  length: BLOCK
+})
 
 /** Bytes that go to a peer that claims nothing until it is choked, and until it is banned. */
 const bounds = (misconduct: Misconduct, peer: Peer, random: () => number) => {
@@ -96,7 +100,7 @@ describe("Misconduct", () => {
     const rounds = tellsUs ? 2 : 1
     const send = (peer: Peer, piece: number, now: number) => {
       for (let begin = 0; begin < PIECE; begin += BLOCK) {
-        assert.isUndefined(misconduct.sent(peer, BLOCK, [{ piece, begin }], now))
+        assert.isUndefined(misconduct.sent(peer, BLOCK, [{ piece, begin, length: BLOCK }], now))
       }
     }
     for (let round = 0; round < rounds; round++) {
@@ -124,7 +128,7 @@ describe("Misconduct", () => {
     const peer = peerOf()
     const story: Array<string> = []
     for (let time = 1; time <= 32; time++) {
-      const sentence = misconduct.sent(peer, BLOCK, [{ piece: 3, begin: BLOCK }], time)
+      const sentence = misconduct.sent(peer, BLOCK, [{ piece: 3, begin: BLOCK, length: BLOCK }], time)
       if (sentence !== undefined) story.push(`${sentence._tag} ${time}`)
     }
     assert.deepStrictEqual(story, ["Choked 8", "Banned 32"])
