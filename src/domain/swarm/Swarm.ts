@@ -163,6 +163,11 @@ export class Swarm {
     return this.#holdings.haveCount === this.layout.pieces
   }
 
+  /** The missing pieces that no peer has: the first, and how many there are. */
+  nowhere(): { readonly first: number | undefined; readonly pieces: number } {
+    return this.#holdings.nowhere()
+  }
+
   get suspects(): Suspects {
     return this.#bad.suspects
   }
