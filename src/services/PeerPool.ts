@@ -12,6 +12,8 @@ import type { Metainfo } from "../domain/Metainfo.ts"
 import * as PeerAddress from "../domain/PeerAddress.ts"
 import type * as PeerId from "../domain/PeerId.ts"
 import * as BanCause from "../domain/swarm/BanCause.ts"
+import type { Facts } from "../domain/swarm/Diagnosis.ts"
+import { DialLog } from "../domain/swarm/DialLog.ts"
 import { DialQueue, type Source } from "../domain/swarm/DialQueue.ts"
 import type { Peer } from "../domain/swarm/Peer.ts"
 import type { Swarm } from "../domain/swarm/Swarm.ts"
@@ -19,6 +21,7 @@ import type { Handshake } from "../domain/wire/Handshake.ts"
 import * as Monotonic from "./Monotonic.ts"
 import { type Admission, PeerConnection } from "./PeerConnection.ts"
 import { Session } from "./Session.ts"
+import * as SystemCode from "./SystemCode.ts"
 import type { TorrentEvent } from "./TorrentEvent.ts"
 import type { Link } from "./Transport.ts"
 import { type Shelf, UploadServer } from "./UploadServer.ts"
@@ -49,6 +52,10 @@ export interface PeerPool {
   readonly serveHashes: (peer: Peer) => void
   /** Throws peers out, for as long as the cause says. */
   readonly ban: (identities: ReadonlyArray<number>, cause: BanCause.BanCause) => void
+  /** What is known of the peers that are not connected. */
+  readonly facts: () => Pick<Facts, "known" | "dialling" | "failed" | "refusal" | "banned">
+  /** Bytes sent to a peer that the system has not taken. */
+  readonly unread: (peer: Peer) => number
   /** Where a peer is, or was when it left; `undefined` for one that left long ago. */
   readonly addressOf: (identity: number) => PeerAddress.PeerAddress | undefined
   /** Closes all, and forgets every address that the user has not named. */
@@ -93,6 +100,7 @@ export const make = Effect.fnUntraced(function*(
   /** When the ban ends that was told of an identity. */
   const banned = new Map<number, number>()
   const v2 = metainfo.infoHashV2 === undefined ? undefined : InfoHash.truncate(metainfo.infoHashV2)
+  const calls = new DialLog()
   let dialling = 0
   /** Grows when everybody is forgotten: a dial from before comes to nothing. */
   let era = 0
@@ -182,9 +190,13 @@ export const make = Effect.fnUntraced(function*(
 
   const dial = (address: PeerAddress.PeerAddress) => {
     let opened: Peer | undefined
+    /** It answered, and we would not have it. */
+    let isUnwanted = false
+    let refusal = "was let go"
     const begun = era
     const infoHash = metainfo.swarms[queue.swarmOf(address)]!
     const admit = (handshake: Handshake, link: Link) => {
+      isUnwanted = true
       if (handshake.peerId === session.peerId) {
         queue.exclude(address)
         return "is ourselves"
@@ -197,6 +209,7 @@ export const make = Effect.fnUntraced(function*(
         onOpen: (peer: Peer, link: Link) => {
           opened = peer
           dialling--
+          calls.remove(PeerAddress.format(address))
           queue.connected(address)
           onOpen(peer, link)
         }
@@ -208,9 +221,12 @@ export const make = Effect.fnUntraced(function*(
         (link) => connection.run(link, { ourId: session.peerId, infoHash, v2, admit })
       )
     ).pipe(
-      Effect.catch((error) => Effect.succeed(error.message)),
+      Effect.catch((error) => Effect.succeed(SystemCode.describe(error))),
       Effect.tapDefect((defect) => Effect.logError(`defect in the connection to ${address.host}`, defect)),
-      Effect.tap((reason) => Effect.logDebug(`${PeerAddress.format(address)}: ${reason}`)),
+      Effect.tap((reason) => {
+        refusal = reason
+        return Effect.logDebug(`${PeerAddress.format(address)}: ${reason}`)
+      }),
       Effect.ensuring(Effect.sync(() => {
         const now = Monotonic.millis(clock)
         const alone = links.size === 0
@@ -218,6 +234,7 @@ export const make = Effect.fnUntraced(function*(
           return queue.disconnected(address, now, opened.received > 0 || opened.up.total > 0, alone)
         }
         dialling--
+        if (!isUnwanted && begun === era) calls.add(PeerAddress.format(address), refusal)
         queue.failed(address, now, alone)
       }))
     )
@@ -235,6 +252,7 @@ export const make = Effect.fnUntraced(function*(
       if (address === undefined) return
       const end = session.bans.endOf(undefined, address, now)
       if (end > now) {
+        calls.remove(PeerAddress.format(address))
         if (end === Infinity) queue.exclude(address)
         else queue.failed(address, now)
         continue
@@ -271,6 +289,13 @@ export const make = Effect.fnUntraced(function*(
         peer.wire.close(BanCause.text(cause))
       }
     },
+    facts: () => {
+      const now = Monotonic.millis(clock)
+      let inForce = 0
+      for (const until of banned.values()) if (until > now) inForce++
+      return { known: queue.size, dialling, failed: calls.failed, refusal: calls.commonest(), banned: inForce }
+    },
+    unread: (peer) => links.get(peer)?.queued() ?? 0,
     addressOf: (identity) => {
       for (const peer of links.keys()) if (peer.identity === identity) return peer.address
       return gone.get(identity)?.address
@@ -278,6 +303,7 @@ export const make = Effect.fnUntraced(function*(
     forgetAll: (reason) => {
       era++
       queue.forget()
+      calls.clear()
       closeAll(reason)
     },
     shut: (reason) => {

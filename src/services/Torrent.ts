@@ -17,6 +17,7 @@ import type { Metainfo } from "../domain/Metainfo.ts"
 import * as PieceCheck from "../domain/PieceCheck.ts"
 import * as PieceLayout from "../domain/PieceLayout.ts"
 import * as PieceTrees from "../domain/PieceTrees.ts"
+import type { TorrentState } from "../domain/swarm/Diagnosis.ts"
 import type { OpenPiece } from "../domain/swarm/OpenPiece.ts"
 import { Swarm } from "../domain/swarm/Swarm.ts"
 import * as Wanted from "../domain/Wanted.ts"
@@ -30,10 +31,12 @@ import { Session } from "./Session.ts"
 import * as Announces from "./torrent/Announces.ts"
 import * as Extending from "./torrent/Extending.ts"
 import * as Inventory from "./torrent/Inventory.ts"
+import * as Standing from "./torrent/Standing.ts"
 import { MAX_PEERS, type TorrentOptions } from "./torrent/TorrentOptions.ts"
 import * as TorrentShelf from "./torrent/TorrentShelf.ts"
 import type { TorrentError } from "./TorrentError.ts"
 
+export type { Report } from "./torrent/Standing.ts"
 export type { TorrentOptions } from "./torrent/TorrentOptions.ts"
 
 /** How a torrent stands, for screens. Rates in bytes/s. */
@@ -49,6 +52,7 @@ export interface Snapshot {
   readonly peers: number
   readonly seeds: number
   readonly isDone: boolean
+  readonly state: TorrentState
 }
 
 export interface Torrent {
@@ -58,6 +62,8 @@ export interface Torrent {
   /** Where peers can call us. */
   readonly port: number
   readonly snapshot: () => Snapshot
+  /** Why is it slow: the state of the torrent and of every peer, with the cause. */
+  readonly diagnosis: () => Standing.Report
   /**
    * Waits until all chosen files are there, synced and recorded; fails when the files cannot be written, or the torrent
    * contradicts itself.
@@ -198,6 +204,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     Effect.forkScoped
   )
 
+  const standing = Standing.make({ swarm, pool, session, trackers: new Set(options.trackers.flat()).size, now })
   yield* session.enroll({ swarms: metainfo.swarms, swarm, admit: pool.admit })
   yield* tick(TICK, () => {
     swarm.tick(now())
@@ -205,7 +212,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
   })
   if (session.downloadLimit.rate !== Infinity) yield* tick(LIMITED_TICK, () => swarm.feed(now()))
   pool.add(options.peers ?? [], "user")
-  yield* Announces.start(options, swarm, pool, Deferred.await(finished), onEvent)
+  yield* Announces.start(options, swarm, pool, Deferred.await(finished), onEvent, standing.onAnnounced)
 
   return {
     metainfo,
@@ -213,14 +220,15 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     storage,
     port: session.port,
     completed: Deferred.await(finished),
-    snapshot: () => snapshot(swarm, done, wanted.bytes, now())
+    snapshot: () => ({ ...snapshot(swarm, done, wanted.bytes, now()), state: standing.state() }),
+    diagnosis: standing.report
   } satisfies Torrent
 })
 
 const tick = (every: Duration.Input, run: () => void) =>
   Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(every), Effect.sync(run)), { disableYield: true }))
 
-const snapshot = (swarm: Swarm, done: number, total: number, now: number): Snapshot => {
+const snapshot = (swarm: Swarm, done: number, total: number, now: number): Omit<Snapshot, "state"> => {
   let seeds = 0
   for (const peer of swarm.peers) if (peer.isSeed) seeds++
   return {

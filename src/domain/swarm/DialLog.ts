@@ -23,6 +23,11 @@ export class DialLog {
     this.#failures.delete(address)
   }
 
+  /** Begins anew. */
+  clear(): void {
+    this.#failures.clear()
+  }
+
   /** The most frequent reason; `undefined` when no call failed. */
   commonest(): string | undefined {
     const counts = new Map<string, number>()

@@ -8,6 +8,7 @@ import type * as Scope from "effect/Scope"
 import type { Metainfo } from "../../domain/Metainfo.ts"
 import * as PeerAddress from "../../domain/PeerAddress.ts"
 import * as BanCause from "../../domain/swarm/BanCause.ts"
+import * as StallCause from "../../domain/swarm/StallCause.ts"
 import * as Wanted from "../../domain/Wanted.ts"
 import * as Monotonic from "../../services/Monotonic.ts"
 import type { Snapshot, Torrent } from "../../services/Torrent.ts"
@@ -15,6 +16,9 @@ import type { TorrentEvent } from "../../services/TorrentEvent.ts"
 import * as Format from "./Format.ts"
 import * as Painter from "./Painter.ts"
 import * as Records from "./Records.ts"
+import { StallWatch } from "./StallWatch.ts"
+import * as StatusBlock from "./StatusBlock.ts"
+import * as StatusRecords from "./StatusRecords.ts"
 import * as Stderr from "./Stderr.ts"
 
 export interface ReporterOptions {
@@ -25,6 +29,9 @@ export interface ReporterOptions {
   readonly quiet: boolean
   /** Seconds between lines where stderr is no terminal. */
   readonly summaryInterval: number
+  /** Bytes/s; `Infinity` for none. */
+  readonly maxDownload: number
+  readonly maxUpload: number
 }
 
 export type PublishOutcome =
@@ -40,6 +47,8 @@ export interface Reporter {
   readonly notice: (text: string) => void
   /** How publishing at this tracker went. */
   readonly published: (origin: string, outcome: PublishOutcome) => void
+  /** Prints how the torrent and its peers stand, even where all else is silenced. */
+  readonly status: () => void
   /** Takes the progress line away, for others to write. */
   readonly makeRoom: () => void
   /** From now on the line says that the end is near. */
@@ -53,7 +62,7 @@ const FRAME = "500 millis"
 /** Between two records of progress. */
 const RECORD_MS = 1000
 
-const NOTHING: Snapshot = { ...Painter.IDLE, isDone: false }
+const NOTHING: Snapshot = { ...Painter.IDLE, isDone: false, state: { _tag: "Checking", checked: 0, total: 0 } }
 
 const END_WORDS = {
   AnotherSeed: "another seed has everything",
@@ -149,9 +158,25 @@ export const make = Effect.fnUntraced(function*(
     }))
   }
 
+  const stall = new StallWatch()
+  const lookAtStall = (now: number) => {
+    if (torrent === undefined || end !== "none") return
+    const news = stall.look(torrent.snapshot(), now)
+    if (news === undefined) return
+    write((head) => StatusRecords.stalled(news === "Moving" ? undefined : news.cause, head))
+    if (!isTerminal && news !== "Moving") notice(`nothing comes: ${StallCause.text(news.cause)}`)
+  }
+  const secondLine = (): string => {
+    const { cause } = stall
+    if (cause === undefined || end !== "none") return ""
+    const text = Format.printable(`  nothing comes: ${StallCause.text(cause)}`)
+    return Format.cut(style.unicode ? text : Format.ascii(text), screen.width, style.unicode ? "…" : "..")
+  }
+
   const frame = () => {
     if (end === "over") return
     const now = Monotonic.millis(clock)
+    lookAtStall(now)
     if (now - lastRecord >= RECORD_MS && torrent !== undefined) {
       lastRecord = now
       writeProgress()
@@ -159,7 +184,7 @@ export const make = Effect.fnUntraced(function*(
     if (options.quiet || (torrent === undefined && checking === 0)) return
     if (!isTerminal && now - lastLine < options.summaryInterval * 1000) return
     lastLine = now
-    screen.paint(Painter.render(status(), screen.width, style))
+    screen.paint(Painter.render(status(), screen.width, style), secondLine())
   }
 
   yield* Effect.forkScoped(
@@ -222,6 +247,12 @@ export const make = Effect.fnUntraced(function*(
             Format.printable(outcome.name)
           }`
       )
+    },
+    status: () => {
+      const report = torrent?.diagnosis()
+      if (options.json) return write((head) => StatusRecords.status(report, checked, checking, head))
+      if (report === undefined) return screen.notice(`${Format.printable(metainfo.name)}: its files are checked`)
+      screen.notice(StatusBlock.lines(metainfo.name, report, options, screen.width).join("\n"))
     },
     makeRoom: () => screen.clear(),
     stopping: () => {

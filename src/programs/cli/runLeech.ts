@@ -5,6 +5,7 @@ import * as Option from "effect/Option"
 import * as path from "node:path"
 import * as Metainfo from "../../domain/Metainfo.ts"
 import type { PeerAddress } from "../../domain/PeerAddress.ts"
+import * as StallCause from "../../domain/swarm/StallCause.ts"
 import * as Wanted from "../../domain/Wanted.ts"
 import { Resolver } from "../../services/Resolver.ts"
 import { defaultStateDir } from "../../services/ResumeStore.ts"
@@ -97,7 +98,7 @@ const runHook = Effect.fnUntraced(
 )
 
 /** Fails when nothing arrives for so long. */
-const stall = Effect.fnUntraced(function*({ swarm }: Torrent.Torrent, seconds: number) {
+const stall = Effect.fnUntraced(function*({ snapshot, swarm }: Torrent.Torrent, seconds: number) {
   let before = 0
   for (let quiet = 0; quiet < seconds; quiet++) {
     yield* Effect.sleep("1 second")
@@ -105,7 +106,9 @@ const stall = Effect.fnUntraced(function*({ swarm }: Torrent.Torrent, seconds: n
     if (swarm.down.total !== before) quiet = -1
     before = swarm.down.total
   }
-  return yield* failure(ExitCode.timedOut, `nothing arrived for ${seconds} seconds; run again to go on`)
+  const { state } = snapshot()
+  const why = state._tag === "Stalled" ? `: ${StallCause.text(state.cause)}` : ""
+  return yield* failure(ExitCode.timedOut, `nothing arrived for ${seconds} seconds${why}; run again to go on`)
 })
 
 /** The torrent, by its name at a tracker or from where it is. */
@@ -138,6 +141,7 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
   const work = Effect.gen(function*() {
     const reporter = yield* Reporter.make({ ...options, metainfo, path: path.join(dir, Metainfo.topOf(metainfo)) })
     const run = yield* Run
+    run.whenAsked = reporter.status
     yield* Effect.addFinalizer((exit) =>
       Effect.sync(() => {
         run.toldOfEnd = true
