@@ -57,7 +57,7 @@ const fromId = (id: PeerId.PeerId): string => {
     const known = Object.hasOwn(DASHED, code) ? DASHED[code] : undefined
     return `${known ?? code} ${versionOf(Array.from(version, digit))}`
   }
-  const mainline = /^([A-Z]|A2)-?(\d{1,3})-(\d{1,3})-(\d{1,3})-/.exec(id)
+  const mainline = /^(A2(?=-)|[A-Z](?=\d))-?(\d{1,3})-(\d{1,3})-(\d{1,3})-/.exec(id)
   if (mainline !== null) {
     const [, code, ...version] = mainline as unknown as [string, string, ...Array<string>]
     const known = Object.hasOwn(MAINLINE, code) ? MAINLINE[code] : undefined
@@ -68,9 +68,9 @@ const fromId = (id: PeerId.PeerId): string => {
 
 /**
  * The program and its version, like `qBittorrent 4.5.2`; of an id of no known style its beginning. The text may hold foreign
- * words.
+ * words. A peer that names no version is told by its id, which does.
  *
  * @param version what the peer calls itself
  */
 export const of = (id: PeerId.PeerId, version?: string): string =>
-  version === undefined || version === "" ? fromId(id) : version
+  version !== undefined && /\d/.test(version) ? version : fromId(id)

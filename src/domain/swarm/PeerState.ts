@@ -10,7 +10,7 @@ export type PeerState =
   /** So many bytes that we sent lie unread. */
   | { readonly _tag: "DoesNotRead"; readonly bytes: number }
   | { readonly _tag: "ChokesUs" }
-  /** Let a time-out pass with this many blocks asked for, and gets one at a time. */
+  /** Let a time-out pass, and is asked for one block at a time until it answers. */
   | { readonly _tag: "Snubs"; readonly asked: number }
   /** Under suspicion: it fills pieces alone. */
   | { readonly _tag: "OnParole"; readonly asked: number }
@@ -73,8 +73,8 @@ export const of = (peer: Peer, { isLimited, unread }: Facts, now: number): PeerS
 const giving = (peer: Peer, isLimited: boolean): PeerState => {
   const { outstanding: asked, window } = peer
   if (peer.peerChoking) return { _tag: "ChokesUs" }
-  if (asked === 0) return { _tag: isLimited ? "Limited" : "NothingFree" }
   if (window.snubbed) return { _tag: "Snubs", asked }
+  if (asked === 0) return { _tag: isLimited ? "Limited" : "NothingFree" }
   if (peer.onParole) return { _tag: "OnParole", asked }
   return window.needsRefill(asked) ? { _tag: "Asked", asked, window: window.depth() } : { _tag: "AtWindow", asked }
 }
@@ -100,7 +100,7 @@ export const text = (state: PeerState): string => {
     case "ChokesUs":
       return "chokes us"
     case "Snubs":
-      return `silent, asked for ${state.asked}`
+      return state.asked === 0 ? "silent" : `silent, asked for ${state.asked}`
     case "OnParole":
       return `on parole, asked for ${state.asked}`
     case "AtWindow":

@@ -19,7 +19,7 @@ export type StallCause =
   | { readonly _tag: "WaitingForPeers"; readonly peers: number; readonly blocks: number }
   /** Pieces wait to be hashed and written, and memory for more is not there, or nothing else is missing. */
   | { readonly _tag: "DiskBehind"; readonly pieces: number }
-  /** Other torrents have all of the memory (bytes) for pieces under way. */
+  /** Other torrents, or pieces whose peers have left, have all of the memory (bytes) for pieces under way. */
   | { readonly _tag: "MemorySpent"; readonly limit: number }
   /** Bytes/s. */
   | { readonly _tag: "DownloadLimit"; readonly rate: number }
@@ -68,14 +68,14 @@ export const text = (cause: StallCause): string => {
       return cause.peers === 1 ? "the only peer with what is missing chokes us" : `all ${cause.peers} peers choke us`
     case "WaitingForPeers":
       return cause.blocks === 0
-        ? `nothing is left to ask of ${many(cause.peers, "peer")}`
+        ? `${many(cause.peers, "peer")} that ${cause.peers === 1 ? "lets us ask sends" : "let us ask send"} nothing`
         : `${many(cause.peers, "peer")} asked for ${many(cause.blocks, "block")} ${
           cause.peers === 1 ? "sends" : "send"
         } nothing`
     case "DiskBehind":
       return `the disk is behind: ${many(cause.pieces, "piece")} to be checked and written`
     case "MemorySpent":
-      return `other torrents have the ${ByteCount.bytes(cause.limit)} for pieces under way`
+      return `no memory is free for another piece, of ${ByteCount.bytes(cause.limit)} for those under way`
     case "DownloadLimit":
       return `the download limit of ${ByteCount.rate(cause.rate)}`
   }

@@ -95,8 +95,9 @@ const inTime = (ms: number): string => ms === Infinity ? "not asked again" : `ag
 const nameOf = (url: string): string => URL.canParse(url) ? `${new URL(url).protocol}//${new URL(url).host}` : "tracker"
 
 const trackerLine = ({ message, nextInMs, peers, url }: Report["trackers"][number]): string => {
+  const name = `tracker ${nameOf(url)}: `
   const said = message === "" ? `${peers} peer${peers === 1 ? "" : "s"}` : Format.printable(message)
-  return `tracker ${nameOf(url)}: ${said}; ${inTime(nextInMs)}`
+  return `${said.startsWith(name) ? "" : name}${said}; ${inTime(nextInMs)}`
 }
 
 const limit = (rate: number): string => rate === Infinity ? "none" : Format.rate(rate)
