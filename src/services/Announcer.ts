@@ -44,6 +44,8 @@ export interface AnnouncerOptions {
   readonly port: () => number
   /** Bytes since the torrent was started, and still missing. */
   readonly stats: () => { readonly uploaded: number; readonly downloaded: number; readonly left: number }
+  /** Nothing more is wanted, though not all is there: every announce says so (BEP 21). */
+  readonly isPartialSeed?: (() => boolean) | undefined
   readonly onPeers: (peers: ReadonlyArray<PeerAddress.PeerAddress>, url: string) => void
   readonly onStatus?: ((status: AnnounceStatus) => void) | undefined
   /** A private torrent has changed its tracker: its peers must be dropped before the new ones come (BEP 27). */
@@ -133,8 +135,10 @@ const requestOf = (context: Context, state: TrackerState, event: Event | undefin
 
 const owesCompleted = (context: Context, state: TrackerState): boolean => context.isFinished && state.awaitsCompleted
 
-const eventFor = (context: Context, state: TrackerState): Event | undefined =>
-  !state.accepted ? "started" : owesCompleted(context, state) ? "completed" : undefined
+const eventFor = (context: Context, state: TrackerState): Event | undefined => {
+  if (context.options.isPartialSeed?.() === true) return "paused"
+  return !state.accepted ? "started" : owesCompleted(context, state) ? "completed" : undefined
+}
 
 /** Exponential, with a quarter of chance either way so that a swarm does not come back all at once. */
 const backOff = (failures: number, random: () => number): number =>

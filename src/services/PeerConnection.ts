@@ -75,7 +75,7 @@ const UNREAD_LIMIT = 4 << 20
 const MAX_FRAME = Message.PIECE_HEADER - 4 + MAX_REQUEST
 
 /** What every connection of ours offers. */
-const SPOKEN: Handshake.Spoken = { extended: true }
+const SPOKEN: Handshake.Spoken = { fast: true, extended: true }
 
 class Connection {
   readonly #link: Link
@@ -146,6 +146,7 @@ class Connection {
       address: this.#link.remote,
       inbound: asked === undefined,
       v2: agreed === (asked === undefined ? admission.v2 : v2),
+      fast: handshake.fast,
       extended: handshake.extended,
       bits: Bitfield.make(admission.pieces),
       outbox: this.#outbox,

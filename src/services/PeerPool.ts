@@ -17,6 +17,7 @@ import { DialLog } from "../domain/swarm/DialLog.ts"
 import { DialQueue, type Source } from "../domain/swarm/DialQueue.ts"
 import type { Peer } from "../domain/swarm/Peer.ts"
 import type { Swarm } from "../domain/swarm/Swarm.ts"
+import type { ExtensionHandshake } from "../domain/wire/ExtensionHandshake.ts"
 import type { Handshake } from "../domain/wire/Handshake.ts"
 import * as Monotonic from "./Monotonic.ts"
 import { type Admission, PeerConnection } from "./PeerConnection.ts"
@@ -46,6 +47,8 @@ export interface PeerPool {
   readonly dialMore: () => void
   /** Decides about a peer that called us; a text is the reason to refuse. */
   readonly admit: (handshake: Handshake, link: Link) => Admission | string
+  /** The peer has said more of itself, perhaps again. */
+  readonly introduced: (peer: Peer, theirs: ExtensionHandshake) => void
   /** Serves what the peer has asked for. */
   readonly serve: (peer: Peer) => void
   /** Answers the peer's questions for hashes. */
@@ -94,6 +97,10 @@ export const make = Effect.fnUntraced(function*(
   const run = yield* FiberSet.makeRuntime<never>()
   const queue = new DialQueue(() => random.nextDoubleUnsafe())
   const links = new Map<Peer, Link>()
+  /** What peers call themselves, as was told. */
+  const clients = new WeakMap<Peer, string>()
+  /** Where callers say that they can be called. */
+  const listening = new Map<Peer, PeerAddress.PeerAddress>()
   const byId = new Map<PeerId.PeerId, Peer>()
   /** By identity, in the order in which they left. */
   const gone = new Map<number, Gone>()
@@ -111,6 +118,23 @@ export const make = Effect.fnUntraced(function*(
     byId.set(peer.id, peer)
     gone.delete(peer.identity)
     onEvent({ _tag: "PeerConnected", address: peer.address, peerId: peer.id })
+  }
+
+  /** Of a private torrent only trackers may name peers (BEP 27). */
+  const rememberListener = (peer: Peer, port: number) => {
+    const address = PeerAddress.make(peer.address.host, port)
+    if (address === undefined || !peer.inbound || metainfo.private || listening.has(peer)) return
+    listening.set(peer, address)
+    queue.add(address, "incoming", Monotonic.millis(clock))
+    queue.connected(address)
+  }
+
+  const forgetListener = (peer: Peer) => {
+    const address = listening.get(peer)
+    listening.delete(peer)
+    // The other of two connections with one peer goes on.
+    if (address === undefined || byId.has(peer.id)) return
+    queue.disconnected(address, Monotonic.millis(clock), peer.received > 0 || peer.up.total > 0, links.size === 0)
   }
 
   const remember = ({ address, id, identity, inbound }: Peer) => {
@@ -134,6 +158,7 @@ export const make = Effect.fnUntraced(function*(
   const onClosed = (peer: Peer, reason: string) => {
     links.delete(peer)
     if (byId.get(peer.id) === peer) byId.delete(peer.id)
+    forgetListener(peer)
     if (peer.received > 0) remember(peer)
     onEvent({ _tag: "PeerDisconnected", address: peer.address, reason })
   }
@@ -270,6 +295,13 @@ export const make = Effect.fnUntraced(function*(
       dialMore()
     },
     admit: (handshake, link) => letIn(handshake, link, true),
+    introduced: (peer, { port, version }) => {
+      if (!links.has(peer)) return
+      if (port !== undefined) rememberListener(peer, port)
+      if (version === undefined || version === clients.get(peer)) return
+      clients.set(peer, version)
+      onEvent({ _tag: "PeerIntroduced", address: peer.address, client: version })
+    },
     serve: (peer) => {
       const link = links.get(peer)
       if (link !== undefined) uploads.serve(peer, link, shelf)

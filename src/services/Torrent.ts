@@ -19,6 +19,7 @@ import * as PieceLayout from "../domain/PieceLayout.ts"
 import * as PieceTrees from "../domain/PieceTrees.ts"
 import type { TorrentState } from "../domain/swarm/Diagnosis.ts"
 import type { OpenPiece } from "../domain/swarm/OpenPiece.ts"
+import type { End } from "../domain/swarm/SuperSeed.ts"
 import { Swarm } from "../domain/swarm/Swarm.ts"
 import * as Wanted from "../domain/Wanted.ts"
 import { Download, writeBlocks } from "./Download.ts"
@@ -97,6 +98,10 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
   const wanted = Wanted.make(metainfo, options.selected)
   const ready = yield* Queue.unbounded<OpenPiece, Cause.Done>()
   const finished = yield* Deferred.make<void, FileStoreError | TorrentError>()
+  const onSuperSeedEnd = (end: End) => {
+    Extending.finished(swarm)
+    onEvent({ _tag: "SuperSeedEnded", end })
+  }
   const swarm: Swarm = new Swarm({
     layout: metainfo.layout,
     fetched: Fetched.layoutOf(metainfo),
@@ -105,13 +110,14 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     order: options.order ?? "Rarest",
     buffers: session.buffers,
     limit: session.downloadLimit,
-    extensions: Extending.make({ session, swarm: () => swarm }),
+    infoHash: metainfo.infoHash,
+    extensions: Extending.make({ session, swarm: () => swarm, pool: () => pool }),
     trees: metainfo.pieceRoots && {
       treeOf: (piece) => PieceTrees.of(metainfo, piece)!,
       rootOf: (file) => metainfo.files[file]!.piecesRoot!
     },
     random: () => random.nextDoubleUnsafe(),
-    onSuperSeedEnd: options.superSeed ? (end) => onEvent({ _tag: "SuperSeedEnded", end }) : undefined,
+    onSuperSeedEnd: options.superSeed === true ? onSuperSeedEnd : undefined,
     hooks: {
       onFull: (piece) => Queue.offerUnsafe(ready, piece),
       onSpill: (piece) => Queue.offerUnsafe(ready, piece),
@@ -173,7 +179,9 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     done += Bitfield.has(wanted.pieces, piece.index) ? wanted.bytesIn(piece.index) : 0
     writer.noteWritten(piece.index, piece.bytes.length)
     onEvent({ _tag: "PieceLanded", piece: piece.index })
-    if (swarm.isDone) Queue.endUnsafe(ready)
+    if (!swarm.isDone) return
+    Extending.finished(swarm)
+    Queue.endUnsafe(ready)
   }
   if (swarm.isDone) Queue.endUnsafe(ready)
   const pieces = download.pieces({

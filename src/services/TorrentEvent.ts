@@ -15,6 +15,8 @@ export type TorrentEvent =
     readonly address: PeerAddress.PeerAddress | undefined
   }
   | { readonly _tag: "PeerConnected"; readonly address: PeerAddress.PeerAddress; readonly peerId: PeerId.PeerId }
+  /** What the peer calls itself (BEP 10), as it can be shown. */
+  | { readonly _tag: "PeerIntroduced"; readonly address: PeerAddress.PeerAddress; readonly client: string }
   | { readonly _tag: "PeerDisconnected"; readonly address: PeerAddress.PeerAddress; readonly reason: string }
   | { readonly _tag: "PeerBanned"; readonly address: PeerAddress.PeerAddress; readonly cause: BanCause }
   | {

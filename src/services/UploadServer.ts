@@ -24,7 +24,7 @@ export interface Shelf<E = { readonly message: string }> extends ReadCache.Sourc
   readonly layout: PieceLayout.PieceLayout
   /** Told after every batch: so many bytes, these blocks. */
   readonly onSent: (peer: Peer, bytes: number, now: number, blocks: ReadonlyArray<Sent>) => void
-  /** Reading for these pieces failed; the peer that asked is let go. */
+  /** Reading for these pieces failed; the peer that asked is refused them, or let go where that cannot be said. */
   readonly onFault: (error: E, pieces: ReadonlySet<number>) => void
   /** What hashes are served of; absent in version 1. */
   readonly hashes?: HashServer.HashShelf | undefined
@@ -154,6 +154,13 @@ const frames = (batch: ReadonlyArray<Block>, lines: ReadonlyArray<Line>): Array<
   return parts
 }
 
+/** Whoever speaks the fast extension (BEP 6) is told that the blocks will not come, and may ask for others. */
+const refuse = (peer: Peer, batch: ReadonlyArray<Block>): false => {
+  for (const { begin, length, piece } of batch) peer.outbox.reject(piece, begin, length)
+  peer.wire.flush()
+  return false
+}
+
 const make = Effect.fnUntraced(function*({ maxRate }: UploadServerOptions) {
   const clock = yield* Clock.Clock
   const limit = new TokenBucket(maxRate ?? Infinity, Monotonic.millis(clock))
@@ -190,11 +197,15 @@ const make = Effect.fnUntraced(function*({ maxRate }: UploadServerOptions) {
       for (const line of lines) cache.release(line)
     }
     readAhead(cache, shelf, peer)
-    yield* loaded(lines).pipe(
+    const isLoaded = yield* loaded(lines).pipe(
+      Effect.as(true),
       Effect.tapError((error) => Effect.sync(() => shelf.onFault(error, new Set(batch.map(({ piece }) => piece))))),
-      Effect.onError(() => Effect.sync(release))
+      Effect.onError(() => Effect.sync(release)),
+      Effect.catch((error) => peer.fast ? Effect.sync(() => refuse(peer, batch)) : Effect.fail(error))
     )
-    if (peer.amChoking) return release() // the peer knows that its requests are void, and takes no blocks for them
+    if (!isLoaded) return
+    // Without the fast extension (BEP 6) the peer knows that its requests are void, and takes no blocks for them.
+    if (peer.amChoking && !peer.fast) return release()
     link.send(frames(batch, lines), release)
     shelf.onSent(peer, sizeOf(batch), Monotonic.millis(clock), batch)
     yield* link.drained

@@ -19,10 +19,10 @@ const infoHash = InfoHash.fromBytes(noise(20, 3))
 const ours = peerIdOf(1)
 const theirs = peerIdOf(2)
 /** What every connection of ours offers. */
-const spoken = { extended: true }
+const spoken = { fast: true, extended: true }
 const answer = Handshake.encode(infoHash, ours, spoken)
 const greeting = Handshake.encode(infoHash, theirs)
-const able = Handshake.encode(infoHash, theirs, { fast: true, extended: true })
+const able = Handshake.encode(infoHash, theirs, spoken)
 const keepAlive = new Uint8Array(4)
 
 const rangeOf = ({ base, index, length, proofLayers, root }: HashMessage.HashRange) =>

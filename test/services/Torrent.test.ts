@@ -86,7 +86,7 @@ describe("a torrent that is only shared", () => {
 describe("a torrent that is stopped", () => {
   it.effect("records what has landed when the rest finds no room", () =>
     Effect.gen(function*() {
-      const large = Payload.torrent([{ length: 60 * 8 * PIECE }], 8 * PIECE)
+      const large = Payload.torrent(Array.from({ length: 60 }, () => ({ length: 8 * PIECE })), 8 * PIECE)
       const swarm = yield* Swarm.make({ torrent: large, seed: 1, path: () => ({ latency: 10, rate: 500_000 }) })
       yield* swarm.start({ number: 1, has: "All" })
       const leech = yield* swarm.start({ number: 2, peers: [1], options: { order: "Sequential" } })

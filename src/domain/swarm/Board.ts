@@ -74,11 +74,11 @@ export class Board {
     let left = count
     peer.window.onRequested(peer.outstanding, now)
     while (left > 0) {
-      const piece = this.#next(peer, now)
+      const piece = peer.peerChoking ? this.#nextAllowed(peer, now) : this.#next(peer, now)
       if (piece === undefined) break
       left -= this.#take(peer, piece, left)
     }
-    if (left > 0) left -= this.#double(peer, left, now)
+    if (left > 0 && !peer.peerChoking) left -= this.#double(peer, left, now)
     return count - left
   }
 
@@ -133,20 +133,34 @@ export class Board {
     return true
   }
 
-  /** The peer will not send this block (BEP 6); returns whether anything became free for others. */
-  rejected(peer: Peer, index: number, begin: number, length: number): boolean {
+  /**
+   * The peer will not send this block (BEP 6): it is free for others, unless somebody else was asked as well. `false` when
+   * the peer does not owe it, be it that the request was taken back.
+   */
+  refused(peer: Peer, index: number, begin: number, length: number): boolean {
     const piece = this.#open.get(index)
     const block = begin / PieceLayout.BLOCK
     if (piece === undefined || !Number.isInteger(block) || block >= piece.blocks) return false
     if (length !== PieceLayout.blockSize(this.#layout, index, block) || !this.#answers(peer, piece, block)) return false
-    peer.outstanding--
-    if (peer.current === piece) this.#leave(peer)
-    if (piece.second[block] === peer) {
-      piece.second[block] = undefined
-      return false
-    }
-    this.#drop(piece, block)
+    this.#disown(peer, piece, block)
     return true
+  }
+
+  /** The peer has this piece no more, and will not say what becomes of our requests: they are free for others. */
+  lost(peer: Peer, index: number): void {
+    const piece = this.#open.get(index)
+    if (piece === undefined || piece.missing === 0) return
+    for (let block = 0; block < piece.blocks; block++) {
+      if (!this.#answers(peer, piece, block)) continue
+      this.#disown(peer, piece, block)
+      peer.forgiven++
+    }
+    if (peer.current === piece) this.#leave(peer)
+  }
+
+  /** The peer chokes us but owes answers still (BEP 6): the piece it fills may be filled by others. */
+  choked(peer: Peer): void {
+    if (peer.current !== undefined && peer.allowed?.has(peer.current.index) !== true) this.#leave(peer)
   }
 
   /** The piece is on the disk: it leaves the board for good. */
@@ -218,6 +232,13 @@ export class Board {
     return this.#onDisk
   }
 
+  #disown(peer: Peer, piece: OpenPiece, block: number): void {
+    peer.outstanding--
+    if (peer.current === piece) this.#leave(peer)
+    if (piece.second[block] === peer) piece.second[block] = undefined
+    else this.#drop(piece, block)
+  }
+
   /** The piece to ask this peer for next: its own, one that others left, a new one, or one that others fill. */
   #next(peer: Peer, now: number): OpenPiece | undefined {
     const current = peer.current
@@ -229,12 +250,30 @@ export class Board {
     const joined = this.#join(peer, slow, peer.onParole)
     if (joined !== undefined) return this.#work(peer, joined)
     if (this.canOpen()) {
-      const index = this.#picker.pick(peer.bits, peer.isSeed)
+      const index = this.#picker.pick(peer.bits, peer.isSeed, peer.suggested)
       if (index !== undefined) return this.#work(peer, this.#start(index, now))
     }
     // On parole, too: were the rest of a begun piece kept from the only peer that has it, nobody would ever fetch it.
     const shared = slow ? undefined : this.#join(peer, true, false)
     return shared === undefined ? undefined : this.#work(peer, shared)
+  }
+
+  /** What a peer that chokes us gives all the same (BEP 6). */
+  #nextAllowed(peer: Peer, now: number): OpenPiece | undefined {
+    if (peer.allowed === undefined) return undefined
+    const current = peer.current
+    if (current !== undefined) {
+      if (current.free > 0) return current
+      this.#leave(peer)
+    }
+    for (const index of peer.allowed) {
+      if (!Bitfield.has(peer.bits, index)) continue
+      const piece = this.#open.get(index)
+      if (piece === undefined) {
+        if (this.#picker.isListed(index) && this.canOpen()) return this.#work(peer, this.#start(index, now))
+      } else if (piece.free > 0 && piece.exclusive === undefined) return this.#work(peer, piece)
+    }
+    return undefined
   }
 
   /** An open piece with blocks to ask for: only one without a worker unless `shared`, a `clean` one is all free. */

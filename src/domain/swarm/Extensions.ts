@@ -10,14 +10,22 @@ import type { Verdict } from "./Verdict.ts"
 /** What we say of ourselves besides the extensions. */
 export type Introduction = Omit<ExtensionHandshake.ExtensionHandshake, "messages">
 
+export interface ExtensionsOptions {
+  /** Asked for each handshake, since it may have changed. */
+  readonly own: (peer: Peer) => Introduction
+  /** The peer has shaken hands, perhaps again: `theirs` is all that it has said so far. */
+  readonly onMet?: ((peer: Peer, theirs: ExtensionHandshake.ExtensionHandshake) => void) | undefined
+}
+
 export class Extensions {
   readonly #list: ReadonlyArray<Extension>
   readonly #own: (peer: Peer) => Introduction
+  readonly #onMet: NonNullable<ExtensionsOptions["onMet"]>
   readonly #messages: ReadonlyMap<string, number>
 
-  /** @param own asked for each handshake, since it may have changed */
-  constructor(list: ReadonlyArray<Extension>, own: (peer: Peer) => Introduction) {
+  constructor(list: ReadonlyArray<Extension>, { onMet, own }: ExtensionsOptions) {
     this.#list = list
+    this.#onMet = onMet ?? (() => {})
     this.#own = own
     this.#messages = new Map(list.map(({ name }, i) => [name, i + 1]))
   }
@@ -65,6 +73,7 @@ export class Extensions {
     peer.theirs = theirs
     if (said.requestQueue !== undefined) peer.window.setReqq(said.requestQueue)
     if (said.uploadOnly !== undefined) peer.isUploadOnly = said.uploadOnly
+    this.#onMet(peer, theirs)
     for (const extension of this.#list) {
       const verdict = extension.met?.(peer, theirs, now)
       if (verdict !== undefined) return verdict
@@ -74,4 +83,4 @@ export class Extensions {
 }
 
 /** Of a torrent without any: peers hear nothing, and what they say is kept. */
-export const none = (): Extensions => new Extensions([], () => ({}))
+export const none = (): Extensions => new Extensions([], { own: () => ({}) })

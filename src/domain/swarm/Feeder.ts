@@ -82,7 +82,7 @@ export class Feeder {
   }
 
   #ask(peer: Peer, now: number): void {
-    if (peer.peerChoking || !peer.amInterested) return
+    if (!peer.amInterested || now < peer.restsUntil || (peer.peerChoking && peer.allowed === undefined)) return
     if (peer.outstanding > 0 && !peer.window.needsRefill(peer.outstanding)) return
     const wanted = peer.window.depth() - peer.outstanding
     if (wanted <= 0) return

@@ -101,6 +101,22 @@ export class Holdings {
     return true
   }
 
+  /** A peer has one piece less, or will not give it; returns whether that is new. */
+  remove(peer: Peer, piece: number): boolean {
+    const { availability } = this.picker
+    if (!Bitfield.has(peer.bits, piece)) return false
+    if (peer.isSeed) {
+      peer.isSeed = false
+      availability.removeSeed()
+      availability.addAll(peer.bits)
+    }
+    Bitfield.clear(peer.bits, piece)
+    peer.has--
+    availability.remove(piece)
+    if (Bitfield.has(this.#missing, piece)) peer.wants--
+    return true
+  }
+
   /** A peer is gone. */
   left(peer: Peer): void {
     if (peer.isSeed) this.picker.availability.removeSeed()

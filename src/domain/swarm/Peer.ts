@@ -16,6 +16,14 @@ export interface Wire {
   readonly close: (reason: string) => void
 }
 
+/** See {@link Peer.refused}. */
+export interface Refused {
+  times: number
+  until: number
+}
+
+const NONE: ReadonlyArray<number> = []
+
 export interface PeerOptions {
   /** Unique among the connections of a session. */
   readonly key: number
@@ -62,6 +70,8 @@ export class Peer {
   /** Pieces of this peer that we want and lack. */
   wants = 0
 
+  /** We have said which pieces we have: with the fast extension that is first, and once. */
+  isIntroduced = false
   /** Our extension handshake is in the outbox or was sent. */
   isGreeted = false
   /** What the peer has said in its extension handshakes, the later over the earlier. */
@@ -80,6 +90,14 @@ export class Peer {
   readonly window = new RequestWindow()
   /** What the peer gives (bytes/s), as of its last batch or the last tick. */
   downRate = 0
+  /** Pieces that the peer gives us though it chokes us (BEP 6). */
+  allowed: Set<number> | undefined = undefined
+  /** Pieces that the peer would have us fetch, the newest first (BEP 6). */
+  suggested: ReadonlyArray<number> = NONE
+  /** Pieces of which the peer has refused blocks, with how often and until when that counts as once. */
+  refused: Map<number, Refused> | undefined = undefined
+  /** Nothing is asked of the peer before this (ms), since it has refused something. */
+  restsUntil = 0
   /** Sent a block of a piece that failed its hash; gets whole pieces to itself until it is cleared or found out. */
   onParole = false
   /** Proven to have sent what is wrong, and about to be closed: nothing more is asked of it. */
@@ -91,6 +109,11 @@ export class Peer {
   readonly asked = new AskedBlocks()
   /** Hashes the peer asks of us, first come first served. */
   readonly askedHashes: Array<HashRange> = []
+  /** Pieces that we give the peer though it is choked (BEP 6), once it was told; and bytes that it may still have so. */
+  given: ReadonlySet<number> | undefined = undefined
+  givenBytes = 0
+  /** Requests refused since it was choked. */
+  askedInVain = 0
   readonly up = new Rate()
   unchokedAt = 0
   uploadedSinceUnchoke = 0

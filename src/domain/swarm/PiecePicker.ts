@@ -49,10 +49,22 @@ export class PiecePicker {
     Bitfield.clear(this.#listed, piece)
   }
 
-  /** The piece to open for a peer with these bits, or `undefined` when it has none that may be picked. */
-  pick(bits: Bitfield.Bitfield, isSeed: boolean): number | undefined {
+  isListed(piece: number): boolean {
+    return Bitfield.has(this.#listed, piece)
+  }
+
+  /**
+   * The piece to open for a peer with these bits, or `undefined` when it has none that may be picked. One that the peer has
+   * suggested comes first (BEP 6), but for the sake of an order.
+   */
+  pick(
+    bits: Bitfield.Bitfield,
+    isSeed: boolean,
+    suggested: ReadonlyArray<number> = []
+  ): number | undefined {
     if (this.left === 0) return undefined
     if (this.#order === "Sequential") return this.#inOrder(bits)
+    for (const piece of suggested) if (this.isListed(piece) && Bitfield.has(bits, piece)) return piece
     return this.availability.rarest(bits, isSeed, RARITY_SCAN) ??
       (this.left > RARITY_SCAN ? this.#sparse(bits) : undefined)
   }

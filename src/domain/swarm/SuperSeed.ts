@@ -105,7 +105,10 @@ export class SuperSeed {
     return view !== undefined && Bitfield.has(view.bits, piece)
   }
 
+  /** Says that we have nothing. */
   opened(peer: Peer): void {
+    if (peer.fast && !peer.isIntroduced) peer.outbox.haveNone()
+    peer.isIntroduced = true
     this.#views.set(peer, {
       bits: Bitfield.make(this.#options.pieces),
       given: Bitfield.make(this.#options.pieces),

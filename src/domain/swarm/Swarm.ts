@@ -4,10 +4,13 @@
  * budget, and answers with a reason when a peer must be dropped.
  */
 import * as Bitfield from "../Bitfield.ts"
+import type { InfoHash } from "../InfoHash.ts"
 import * as PieceLayout from "../PieceLayout.ts"
 import * as HashMessage from "../wire/HashMessage.ts"
 import { BadPieces, type BadPiecesHooks, type Trees } from "./BadPieces.ts"
 import { Board } from "./Board.ts"
+import { Claims } from "./Claims.ts"
+import * as DontHave from "./DontHave.ts"
 import * as Extensions from "./Extensions.ts"
 import { Feeder } from "./Feeder.ts"
 import { Holdings } from "./Holdings.ts"
@@ -18,24 +21,21 @@ import type { Peer } from "./Peer.ts"
 import type { PieceBuffers } from "./PieceBuffers.ts"
 import type { Order } from "./PiecePicker.ts"
 import { Rate } from "./Rate.ts"
+import { Refusals } from "./Refusals.ts"
+import { Serving } from "./Serving.ts"
 import { type End, SuperSeed } from "./SuperSeed.ts"
 import type { Suspects } from "./Suspects.ts"
 import type { TokenBucket } from "./TokenBucket.ts"
 import type { Verdict } from "./Verdict.ts"
 
+export { MAX_REQUEST } from "./Serving.ts"
 export type { Verdict } from "./Verdict.ts"
-
-/** The largest block a peer may ask for; BEP 3 names 16 KiB, older clients ask for up to this. */
-export const MAX_REQUEST = 131_072
 
 /** A piece that has not moved for so long (ms) gives way to others. */
 const STILL_MS = 30_000
 
 /** Blocks a peer may send unasked beyond those taken back from it, before it counts as flooding. */
 const UNASKED_ALLOWANCE = 16
-
-/** Between a seed and somebody who has all that he wants. */
-const NOTHING_TO_EXCHANGE = "has nothing to exchange"
 
 /** What the machine asks of the services around it. */
 export interface SwarmHooks extends BadPiecesHooks {
@@ -70,6 +70,8 @@ export interface SwarmOptions {
   readonly limit: TokenBucket
   /** Super-seeds until then (BEP 16), if this is a seed; an ordinary one when absent. */
   readonly onSuperSeedEnd?: ((end: End) => void) | undefined
+  /** See {@link Serving}. */
+  readonly infoHash?: InfoHash | undefined
   /** None when absent. */
   readonly extensions?: Extensions.Extensions | undefined
 }
@@ -85,6 +87,9 @@ export class Swarm {
   readonly #bad: BadPieces
   readonly #misconduct: Misconduct
   readonly #superSeed: SuperSeed | undefined
+  readonly #claims: Claims
+  readonly #serving: Serving
+  readonly #refusals: Refusals
   readonly #peers = new Set<Peer>()
   readonly #news = new News(this.#peers)
   /** Payload received and sent since the start. */
@@ -97,7 +102,8 @@ export class Swarm {
     this.extensions = options.extensions ?? Extensions.none()
     this.#hooks = options.hooks
     this.#misconduct = new Misconduct({ size: this.layout.totalLength, pieceLength: this.layout.pieceLength })
-    this.#holdings = new Holdings({ ...options, pieces: this.layout.pieces })
+    const { pieces } = this.layout
+    this.#holdings = new Holdings({ ...options, pieces })
     this.board = new Board({
       layout: this.layout,
       fetched: this.fetched,
@@ -126,8 +132,21 @@ export class Swarm {
       peers: this.#peers,
       trees: options.trees,
       hooks: options.hooks,
-      dismiss: (peer, now) => this.choke(peer, now),
+      dismiss: (peer, now) => this.#dismiss(peer, now),
       onFree: (now) => this.feed(now)
+    })
+    this.#claims = new Claims({ pieces, board: this.board, feeder: this.#feeder, holdings: this.#holdings })
+    this.#serving = new Serving({
+      layout: this.layout,
+      holdings: this.#holdings,
+      infoHash: options.infoHash,
+      isShown: (peer, piece) => this.#superSeed?.isShown(peer, piece) !== false
+    })
+    this.#refusals = new Refusals({
+      pieces,
+      board: this.board,
+      feeder: this.#feeder,
+      claims: this.#claims
     })
   }
 
@@ -179,7 +198,7 @@ export class Swarm {
     this.extensions.greet(peer)
     this.#misconduct.opened(peer)
     if (this.isSuperSeeding) this.#superSeed!.opened(peer)
-    else if (this.haveCount > 0) peer.outbox.bitfield(this.have)
+    else this.#serving.introduce(peer)
   }
 
   /** A peer is gone; what it was asked for is free again. */
@@ -198,66 +217,66 @@ export class Swarm {
     if (this.board.release(peer)) this.feed(now)
   }
 
-  /** BEP 3 has it first or never, but aria2 sends another when that is shorter than the `have`s it owes. */
   bitfield(peer: Peer, bits: Uint8Array): Verdict {
-    if (!Bitfield.isValid(bits, this.layout.pieces)) return "sent a bitfield of the wrong size"
-    if (peer.has > 0) return this.#moreHaves(peer, bits)
-    this.#holdings.bitfield(peer, bits)
-    this.#superSeed?.hasMany(peer)
-    return this.#learnt(peer)
-  }
-
-  #moreHaves(peer: Peer, bits: Uint8Array): Verdict {
-    for (let piece = 0; piece < this.layout.pieces; piece++) {
-      if (!Bitfield.has(bits, piece)) continue
-      const verdict = this.haveMessage(peer, piece)
-      if (verdict !== undefined) return verdict
-    }
-    return undefined
+    const verdict = this.#claims.bitfield(peer, bits)
+    this.#heard(peer)
+    return verdict
   }
 
   haveAll(peer: Peer): Verdict {
-    return this.bitfield(peer, Bitfield.full(this.layout.pieces))
+    const verdict = this.#claims.haveAll(peer)
+    this.#heard(peer)
+    return verdict
   }
 
   haveNone(peer: Peer): Verdict {
-    return peer.has > 0 ? "says that it has nothing after it said what it has" : undefined
+    const verdict = this.#claims.haveNone(peer)
+    this.#heard(peer)
+    return verdict
+  }
+
+  /** The peer has said for the first time what it has. */
+  #heard(peer: Peer): void {
+    if (this.isSuperSeeding) this.#superSeed!.hasMany(peer)
+    else this.#serving.offer(peer)
   }
 
   haveMessage(peer: Peer, piece: number): Verdict {
-    if (piece >= this.layout.pieces) return "announced a piece that does not exist"
-    const { wants } = peer
-    if (!this.#holdings.add(peer, piece)) return undefined
-    if (peer.wants > wants && peer.outstanding === 0) this.#feeder.add(peer)
-    this.#superSeed?.has(peer, piece)
-    return this.#learnt(peer)
+    const verdict = this.#claims.have(peer, piece)
+    if (verdict === undefined) this.#superSeed?.has(peer, piece)
+    return verdict
   }
 
-  /** The peer has said what it has. */
-  #learnt(peer: Peer): undefined {
-    if (peer.isSeed && this.isDone) peer.wire.close(NOTHING_TO_EXCHANGE)
-    this.#updateInterest(peer)
+  dontHave(peer: Peer, piece: number, now: number): Verdict {
+    return this.#claims.dontHave(peer, piece, now)
   }
 
-  #updateInterest(peer: Peer): void {
-    const interested = peer.wants > 0
-    if (interested === peer.amInterested) return
-    peer.amInterested = interested
-    if (interested) return peer.outbox.interested()
-    this.#feeder.remove(peer)
-    peer.outbox.notInterested()
+  /** The peer has said something by which it may be of no use, nor we to it. */
+  reconsider(peer: Peer): void {
+    this.#claims.reconsider(peer)
   }
 
+  /** Voids what we have asked for (BEP 3), unless the peer speaks the fast extension: then it refuses each block. */
   choke(peer: Peer, now: number): void {
     peer.peerChoking = true
     this.#feeder.remove(peer)
-    if (this.board.release(peer)) this.feed(now)
+    if (peer.fast) this.board.choked(peer)
+    else if (this.board.release(peer)) this.feed(now)
   }
 
   unchoke(peer: Peer): void {
     if (peer.isLiar) return
     peer.peerChoking = false
     peer.window.onUnchoked()
+    this.#refusals.unchoked(peer)
+  }
+
+  /** Nothing is asked of the peer any more. */
+  #dismiss(peer: Peer, now: number): void {
+    peer.peerChoking = true
+    peer.allowed = undefined
+    this.#feeder.remove(peer)
+    if (this.board.release(peer)) this.feed(now)
   }
 
   interested(peer: Peer, now: number): void {
@@ -274,18 +293,12 @@ export class Swarm {
 
   /** The choker's word: the peer may ask for blocks. */
   unchokePeer(peer: Peer, now: number): void {
-    peer.amChoking = false
-    peer.unchokedAt = now
-    peer.uploadedSinceUnchoke = 0
-    peer.outbox.unchoke()
+    this.#serving.unchoke(peer, now)
   }
 
-  /** The choker's word: what the peer has asked for is dropped (BEP 3). */
+  /** The choker's word: what the peer has asked for is dropped. */
   chokePeer(peer: Peer, now: number): void {
-    peer.amChoking = true
-    peer.waitingSince = now
-    peer.asked.clear()
-    peer.outbox.choke()
+    this.#serving.choke(peer, now)
   }
 
   /** A batch of blocks has left for a peer: so many bytes, these blocks. */
@@ -308,30 +321,23 @@ export class Swarm {
   }
 
   request(peer: Peer, piece: number, begin: number, length: number): Verdict {
-    if (length > MAX_REQUEST || !PieceLayout.isInside(this.layout, piece, begin, length)) {
-      return "asked for bytes that do not exist"
-    }
-    // A request that crossed our choke is no offence; nor is one for a piece that we never had, in some clients.
-    if (peer.amChoking || !Bitfield.has(this.have, piece)) return undefined
-    if (this.#superSeed?.isShown(peer, piece) === false) return undefined
-    return peer.asked.push(piece, begin, length) ? undefined : "asked for more blocks than anybody may queue"
+    return this.#serving.request(peer, piece, begin, length)
   }
 
   cancel(peer: Peer, piece: number, begin: number, length: number): void {
-    if (peer.asked.cancel(piece, begin, length) && peer.fast) peer.outbox.reject(piece, begin, length)
+    this.#serving.cancel(peer, piece, begin, length)
   }
 
   reject(peer: Peer, piece: number, begin: number, length: number, now: number): Verdict {
-    if (this.board.rejected(peer, piece, begin, length)) this.feed(now)
-    return undefined
+    return this.#refusals.reject(peer, piece, begin, length, now)
   }
 
-  suggest(_peer: Peer, piece: number): Verdict {
-    return piece < this.layout.pieces ? undefined : "suggested a piece that does not exist"
+  suggest(peer: Peer, piece: number): Verdict {
+    return this.#refusals.suggest(peer, piece)
   }
 
-  allowedFast(_peer: Peer, piece: number, _now: number): Verdict {
-    return piece < this.layout.pieces ? undefined : "allowed a piece that does not exist"
+  allowedFast(peer: Peer, piece: number): Verdict {
+    return peer.isLiar ? undefined : this.#refusals.allowedFast(peer, piece)
   }
 
   extended(peer: Peer, bytes: Uint8Array, now: number): Verdict {
@@ -389,6 +395,7 @@ export class Swarm {
     const silent: Array<Peer> = []
     for (const peer of this.#peers) {
       peer.downRate = peer.window.rate(now)
+      if (this.#refusals.hasRested(peer, now)) this.#feeder.add(peer)
       if (!peer.window.isTimedOut(peer.outstanding, now)) continue
       peer.window.onTimedOut(now)
       this.board.release(peer)
@@ -414,8 +421,8 @@ export class Swarm {
     this.#holdings.landed(index)
     for (const peer of this.#peers) {
       if (!Bitfield.has(peer.bits, index)) peer.outbox.have(index)
-      else if (--peer.wants === 0) this.#updateInterest(peer)
-      if (peer.isSeed && this.isDone) peer.wire.close(NOTHING_TO_EXCHANGE)
+      else if (--peer.wants === 0) this.#claims.updateInterest(peer)
+      this.#claims.reconsider(peer)
     }
     this.#news.add()
     this.#news.say(now, this.isDone)
@@ -423,11 +430,17 @@ export class Swarm {
   }
 
   /**
-   * The piece cannot be read any more: it is neither offered to new peers nor served. BEP 3 has no way to take a `have`
-   * back. Returns whether it was there.
+   * The piece cannot be read any more: it is neither offered to new peers nor served, and peers that understand it are told
+   * (BEP 54). Returns whether it was there.
    */
   lose(piece: number): boolean {
-    return this.#holdings.lose(piece)
+    if (!this.#holdings.lose(piece)) return false
+    for (const peer of this.#peers) {
+      this.#serving.lost(peer, piece)
+      DontHave.tell(this.extensions, peer, piece)
+    }
+    this.#news.add()
+    return true
   }
 
   /** The piece failed its hash: all of it is fetched again, or what of it is wrong. */

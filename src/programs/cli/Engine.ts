@@ -9,6 +9,7 @@ import { Session, type SessionError, type SessionOptions } from "../../services/
 import { Tracker } from "../../services/Tracker.ts"
 import { Transport } from "../../services/Transport.ts"
 import { UploadServer } from "../../services/UploadServer.ts"
+import { VERSION } from "./Main.ts"
 
 export interface EngineOptions extends SessionOptions {
   /** Where resume records are kept. */
@@ -30,7 +31,7 @@ const hasAddress = (bind: SessionOptions["bind"]): boolean => bind?.v4 !== undef
 /** A new client with a session of its own each time it is built. */
 export const layer = (options: EngineOptions): Layer.Layer<Engine, SessionError> =>
   Layer.fresh(
-    Layer.mergeAll(Session.layer(options), Download.layer).pipe(
+    Layer.mergeAll(Session.layer({ client: `freshet ${VERSION}`, ...options }), Download.layer).pipe(
       Layer.provideMerge(
         Layer.mergeAll(
           PeerConnection.layer,

@@ -156,16 +156,19 @@ const Reloaded = Schema.Struct({
   time
 })
 
-const Peer = Schema.Struct({
+export const Peer = Schema.Struct({
   type: Schema.tag("peer"),
   time,
   infoHash,
   address: documented(Schema.String, "192.0.2.1:6881 or [2001:db8::1]:6881"),
-  state: documented(Schema.Literals(["connected", "disconnected", "banned"]), "What became of it"),
+  state: documented(Schema.Literals(["connected", "introduced", "disconnected", "banned"]), "What became of it"),
+  client: documented(Schema.NullOr(Schema.String), "What it says it runs, when introduced (BEP 10); null otherwise"),
   reason: documented(Schema.NullOr(Schema.String), "Why it is gone; null: it is not"),
   cause: documented(Schema.NullOr(Schema.Literals(BanCause.TAGS)), "Why it is banned; null: it is not"),
   lasts: documented(Schema.NullOr(Schema.Natural), "How long the ban lasts, ms; null: for good, or there is none")
 })
+
+export type Peer = typeof Peer.Type
 
 const stallCause = documented(Schema.NullOr(Schema.Literals(StallCause.TAGS)), "Why nothing comes; null: it does")
 const next = documented(

@@ -297,15 +297,25 @@ interface Head {
   readonly infoHash: string
 }
 
-/** What is the same in every record of a peer. */
-const peerRecord = ({ address }: { readonly address: PeerAddress.PeerAddress }, head: Head) => ({
-  type: "peer" as const,
+const peerRecord = (
+  head: Head,
+  { address }: { readonly address: PeerAddress.PeerAddress },
+  state: Records.Peer["state"]
+): Records.Peer => ({
+  type: "peer",
   ...head,
   address: PeerAddress.format(address),
+  state,
+  client: null,
   reason: null,
   cause: null,
   lasts: null
 })
+
+const banOf = (cause: BanCause.BanCause) => {
+  const lasts = BanCause.lasts(cause)
+  return { reason: BanCause.text(cause), cause: cause._tag, lasts: lasts === Infinity ? null : lasts }
+}
 
 /** The record of an event, for those that are not told in another way. */
 const recordOf = (event: TorrentEvent, head: Head): Records.Record | undefined => {
@@ -324,19 +334,13 @@ const recordOf = (event: TorrentEvent, head: Head): Records.Record | undefined =
         address: event.address === undefined ? null : PeerAddress.format(event.address)
       }
     case "PeerConnected":
-      return { ...peerRecord(event, head), state: "connected" }
+      return peerRecord(head, event, "connected")
+    case "PeerIntroduced":
+      return { ...peerRecord(head, event, "introduced"), client: event.client }
     case "PeerDisconnected":
-      return { ...peerRecord(event, head), state: "disconnected", reason: event.reason }
-    case "PeerBanned": {
-      const lasts = BanCause.lasts(event.cause)
-      return {
-        ...peerRecord(event, head),
-        state: "banned",
-        reason: BanCause.text(event.cause),
-        cause: event.cause._tag,
-        lasts: lasts === Infinity ? null : lasts
-      }
-    }
+      return { ...peerRecord(head, event, "disconnected"), reason: event.reason }
+    case "PeerBanned":
+      return { ...peerRecord(head, event, "banned"), ...banOf(event.cause) }
     case "TrackerAnswered":
       return {
         type: "tracker",

@@ -77,6 +77,7 @@ export const start = Effect.fnUntraced(function*(
       numWant: () => swarm.peers.size < (options.maxPeers ?? MAX_PEERS) ? NUM_WANT : 0,
       port: () => session.port,
       stats: () => ({ uploaded: swarm.up.total, downloaded: swarm.down.total, left: missing() }),
+      isPartialSeed: () => swarm.isDone && !swarm.isSeed,
       onPeers: (peers, url) => {
         if (index === 0) Queue.offerUnsafe(answering, url)
         pool.add(peers, "tracker", index)

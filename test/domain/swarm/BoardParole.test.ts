@@ -42,6 +42,7 @@ const setUp = () => {
       now: 0
     })
     made.isSeed = true
+    made.peerChoking = false
     return made
   }
   const give = (peer: Peer, block: number) => board.receive(peer, 0, block * BLOCK, new Uint8Array(BLOCK), 0, BLOCK, 0)

@@ -29,7 +29,7 @@ const recorder = (verdict?: string) => {
 const meet = (verdict?: string, options: Partial<FarOptions> = {}) => {
   const { list, told } = recorder(verdict)
   const own = { version: "freshet 1" }
-  const extensions = new Extensions(list, () => own)
+  const extensions = new Extensions(list, { own: () => own })
   const other = far({ key: 1, pieces: 4, extended: true, ...options })
   const hello = (said: ExtensionHandshake.ExtensionHandshake) =>
     extensions.received(other.peer, Uint8Array.of(0, ...ExtensionHandshake.encode(said)), NOW)

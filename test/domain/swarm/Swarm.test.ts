@@ -14,13 +14,28 @@ const fixture = (options: Partial<ConstructorParameters<typeof SwarmModel>[0]> =
 
 const idsOf = ({ inbox }: Member): Array<number> => inbox.map(({ id }) => id)
 
+/** What only peers with the fast extension do. */
+const fastStep = (model: SwarmModel, member: Member): void => {
+  const { layout, random, swarm } = model
+  const dice = random()
+  if (dice < 0.4) return model.refuse(member, "takenBack", 8)
+  if (dice < 0.6) return model.refuse(member, "requests", 1 + below(random, 4))
+  const piece = below(random, layout.pieces)
+  if (dice < 0.8) {
+    member.allows.add(piece)
+    assert.isUndefined(swarm.allowedFast(member.peer, piece))
+  } else if (dice < 0.9) assert.isUndefined(swarm.suggest(member.peer, piece))
+  else assert.isUndefined(swarm.dontHave(member.peer, piece, model.now))
+  model.end(member)
+}
+
 /** Random events of random peers, some of which lie. */
 const step = (model: SwarmModel): void => {
   const { layout, random, swarm } = model
   const some = model.members[below(random, model.members.length)]
   const dice = random()
   if (dice < 0.05 && model.members.length < 8) {
-    const member = model.join()
+    const member = model.join(undefined, false, random() < 0.5)
     member.liar = random() < 0.2
     const pieces = Array.from({ length: layout.pieces }, (_, piece) => piece)
     const share = random() < 0.4 ? 1 : random()
@@ -33,9 +48,10 @@ const step = (model: SwarmModel): void => {
   if (some === undefined) return
   const { peer } = some
   if (dice < 0.37) return model.leave(some)
+  if (peer.fast && random() < 0.3) return fastStep(model, some)
   if (dice < 0.4) {
     swarm.choke(peer, model.now)
-    some.requests.length = 0
+    if (!peer.fast) some.requests.length = 0
   } else if (dice < 0.5) swarm.unchoke(peer)
   else if (dice < 0.6) assert.isUndefined(swarm.haveMessage(peer, below(random, layout.pieces)))
   else if (dice < 0.65) swarm.interested(peer, model.now)
@@ -79,7 +95,7 @@ describe("Swarm", () => {
       for (const { liar, peer } of model.members) if (!liar) honest.add(peer.identity)
     }
     for (const member of model.members.slice()) if (member.liar) model.leave(member)
-    const last = model.joinSeed()
+    const last = model.joinSeed(undefined, false, seed % 2 === 0)
     honest.add(last.peer.identity)
     for (let rounds = 0; !model.swarm.isDone; rounds++) {
       assert.isBelow(rounds, 4000, "the torrent stands still")

@@ -15,6 +15,8 @@ export interface Far {
   readonly inbox: Array<Support.Message>
   /** Requests that stand, in order, as `[piece, begin, length]`. */
   readonly requests: Array<readonly [number, number, number]>
+  /** Requests that we took back, to which a peer that speaks the fast extension owes an answer. */
+  readonly takenBack: Array<readonly [number, number, number]>
   readonly closed: Array<string>
   /** Reads what was flushed since the last call into `requests` and returns it. */
   readonly read: () => Array<Support.Message>
@@ -65,6 +67,7 @@ export const far = ({ extended, fast, identity, key, now = 0, pieces, v2 = false
   const closed: Array<string> = []
   const inbox: Array<Support.Message> = []
   const requests: Array<readonly [number, number, number]> = []
+  const takenBack: Array<readonly [number, number, number]> = []
   let readTo = 0
   const outbox = new Message.Outbox()
   const peer = new Peer({
@@ -96,9 +99,9 @@ export const far = ({ extended, fast, identity, key, now = 0, pieces, v2 = false
       if (message.id === Message.REQUEST) requests.push([piece, begin, length])
       if (message.id !== Message.CANCEL) continue
       const at = requests.findIndex((request) => request[0] === piece && request[1] === begin)
-      if (at >= 0) requests.splice(at, 1)
+      if (at >= 0) takenBack.push(...requests.splice(at, 1))
     }
     return fresh
   }
-  return { peer, inbox, requests, closed, read }
+  return { peer, inbox, requests, takenBack, closed, read }
 }

@@ -5,9 +5,11 @@ import * as Fetched from "../../../src/domain/Fetched.ts"
 import * as PieceLayout from "../../../src/domain/PieceLayout.ts"
 import * as PieceTrees from "../../../src/domain/PieceTrees.ts"
 import type { BanCause } from "../../../src/domain/swarm/BanCause.ts"
+import type { Extensions } from "../../../src/domain/swarm/Extensions.ts"
 import type { OpenPiece } from "../../../src/domain/swarm/OpenPiece.ts"
 import type { Peer } from "../../../src/domain/swarm/Peer.ts"
 import { PieceBuffers } from "../../../src/domain/swarm/PieceBuffers.ts"
+import type { Order } from "../../../src/domain/swarm/PiecePicker.ts"
 import { Swarm } from "../../../src/domain/swarm/Swarm.ts"
 import { TokenBucket } from "../../../src/domain/swarm/TokenBucket.ts"
 import * as HashMessage from "../../../src/domain/wire/HashMessage.ts"
@@ -28,6 +30,9 @@ export interface SwarmModelOptions {
   readonly wanted?: Iterable<number>
   /** Bytes/s. */
   readonly rate?: number
+  /** By chance when absent. */
+  readonly order?: Order
+  readonly extensions?: Extensions
   /** Of version 2, in place of random bytes of version 1. */
   readonly torrent?: Payload.Torrent
 }
@@ -46,6 +51,8 @@ export interface Member extends Far {
   interested: boolean
   /** Corrupts what it sends. */
   liar: boolean
+  /** Pieces that it gives though it chokes us. */
+  readonly allows: Set<number>
   /** Hashes that we have asked it for. */
   readonly hashRequests: Array<HashMessage.HashRange>
 }
@@ -88,10 +95,11 @@ export class SwarmModel {
       fetched: torrent && Fetched.layoutOf(torrent.metainfo),
       have: bitsOf(count, have),
       wanted: this.wanted,
-      order: random() < 0.5 ? "Rarest" : "Sequential",
+      order: options.order ?? (random() < 0.5 ? "Rarest" : "Sequential"),
       buffers: this.buffers,
       random,
       limit: new TokenBucket(options.rate ?? Infinity, 0),
+      extensions: options.extensions,
       trees: torrent && {
         treeOf: (piece) => PieceTrees.of(torrent.metainfo, piece)!,
         rootOf: (file) => torrent.metainfo.files[file]!.piecesRoot!
@@ -109,12 +117,13 @@ export class SwarmModel {
     })
   }
 
-  join(identity?: number, v2 = false): Member {
+  join(identity?: number, v2 = false, fast = false, extended = false): Member {
     const key = ++this.#keys
     const { pieces } = this.layout
     const member: Member = {
-      ...far({ key, pieces, v2, now: this.now, ...(identity === undefined ? {} : { identity }) }),
+      ...far({ key, pieces, v2, fast, extended, now: this.now, ...(identity === undefined ? {} : { identity }) }),
       hashRequests: [],
+      allows: new Set(),
       told: new Set(),
       isOpen: true,
       interested: false,
@@ -128,16 +137,16 @@ export class SwarmModel {
   }
 
   /** Joins with these pieces and unchokes us. */
-  joinWith(pieces: Iterable<number>, identity?: number, v2 = false): Member {
-    const member = this.join(identity, v2)
+  joinWith(pieces: Iterable<number>, identity?: number, v2 = false, fast = false): Member {
+    const member = this.join(identity, v2, fast)
     assert.isUndefined(this.swarm.bitfield(member.peer, bitsOf(this.layout.pieces, pieces)))
     this.swarm.unchoke(member.peer)
     this.end(member)
     return member
   }
 
-  joinSeed(identity?: number, v2 = false): Member {
-    return this.joinWith(Array.from({ length: this.layout.pieces }, (_, piece) => piece), identity, v2)
+  joinSeed(identity?: number, v2 = false, fast = false): Member {
+    return this.joinWith(Array.from({ length: this.layout.pieces }, (_, piece) => piece), identity, v2, fast)
   }
 
   /** The wrong blocks are all wrong, and all the wrong ones. */
@@ -177,9 +186,20 @@ export class SwarmModel {
   hear(member: Member): void {
     const { peer } = member
     for (const message of member.read()) {
+      const isFirst = member.inbox.find(({ id }) => id !== Message.EXTENDED) === message
+      if (isFirst && peer.fast) {
+        const first = [Message.BITFIELD, Message.HAVE_ALL, Message.HAVE_NONE]
+        assert.include(first, message.id, "what we have must come first")
+      }
       if (message.id === Message.BITFIELD) {
-        assert.strictEqual(member.inbox[0], message, "a bitfield must come first")
+        assert.isTrue(isFirst, "a bitfield must come first")
         for (const piece of listOf(message.payload)) member.told.add(piece)
+      }
+      if (message.id === Message.HAVE_ALL || message.id === Message.HAVE_NONE || message.id === Message.REJECT) {
+        assert.isTrue(peer.fast, "a message of the fast extension to a peer that does not speak it")
+      }
+      if (message.id === Message.HAVE_ALL) {
+        for (let piece = 0; piece < this.layout.pieces; piece++) member.told.add(piece)
       }
       if (message.id === Message.HAVE) {
         const piece = numbers(message)[0]!
@@ -198,7 +218,8 @@ export class SwarmModel {
       if (message.id === Message.REQUEST) {
         assert.isTrue(member.interested, "a request without interest")
         // Whoever was convicted is taken for choking, and had been asked before.
-        assert.isFalse(peer.peerChoking && !peer.isLiar, "a request while choked")
+        const isAllowed = member.allows.has(numbers(message)[0]!)
+        assert.isFalse(peer.peerChoking && !peer.isLiar && !isAllowed, "a request while choked")
       }
     }
   }
@@ -207,6 +228,15 @@ export class SwarmModel {
   answer(member: Member, count = 1): void {
     this.hear(member)
     for (const [piece, begin, length] of member.requests.splice(0, count)) this.send(member, piece, begin, length)
+    this.end(member)
+  }
+
+  /** The far end refuses up to `count` of its requests, or the answers it owes to those that were taken back. */
+  refuse(member: Member, list: "requests" | "takenBack", count = 1): void {
+    this.hear(member)
+    for (const [piece, begin, length] of member[list].splice(0, count)) {
+      assert.isUndefined(this.swarm.reject(member.peer, piece, begin, length, this.now))
+    }
     this.end(member)
   }
 
@@ -280,13 +310,15 @@ export class SwarmModel {
     let used = 0
     for (const piece of this.swarm.board.open.values()) used += piece.bytes.length
     assert.strictEqual(this.buffers.used, used)
-    for (const { peer } of this.members) {
+    for (const { peer, requests, takenBack } of this.members) {
+      // Every request has one answer to come, be it a block or a reject.
+      if (peer.fast) assert.strictEqual(peer.outstanding + peer.forgiven, requests.length + takenBack.length)
       const wants = listOf(peer.bits).filter(lacking).length
       assert.strictEqual(peer.wants, wants)
       assert.strictEqual(peer.amInterested, wants > 0)
       assert.strictEqual(peer.has, Bitfield.count(peer.bits))
       assert.strictEqual(peer.isSeed, peer.has === this.layout.pieces)
-      if (peer.peerChoking) assert.strictEqual(peer.outstanding, 0)
+      if (peer.peerChoking && !peer.fast) assert.strictEqual(peer.outstanding, 0)
     }
   }
 }
