@@ -33,8 +33,7 @@ const DASHED: Readonly<Record<string, string>> = {
   UW: "uTorrent Web",
   WD: "WebTorrent Desktop",
   WW: "WebTorrent",
-  XL: "Xunlei",
-  XX: "Xtorrent"
+  XL: "Xunlei"
 }
 
 /** Codes of the style `M4-3-6--`. */

@@ -7,6 +7,7 @@ import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import * as Bytes from "../../src/domain/Bytes.ts"
 import * as PieceLayout from "../../src/domain/PieceLayout.ts"
+import * as Message from "../../src/domain/wire/Message.ts"
 import { LINE } from "../../src/services/ReadCache.ts"
 import { type Shelf, UploadServer } from "../../src/services/UploadServer.ts"
 import { type Far, far } from "../domain/swarm/fakes.ts"
@@ -221,10 +222,9 @@ describe("UploadServer", () => {
       Deferred.doneUnsafe(gates.shift()!, Exit.fail({ message: "disk on fire" }))
       yield* TestClock.adjust(0)
       assert.deepStrictEqual(faults, ["disk on fire"])
-      assert.deepStrictEqual(somebody.read().map((said) => [said.id].concat(numbers(said))), [
-        [16, 0, 0, 16_384],
-        [16, 0, 16_384, 16_384]
-      ])
+      const said = somebody.read()
+      assert.deepStrictEqual(said.map(({ id }) => id), [Message.REJECT, Message.REJECT])
+      assert.deepStrictEqual(said.map(numbers), [[0, 0, 16_384], [0, 16_384, 16_384]])
       open()
       yield* TestClock.adjust(0)
       assert.deepStrictEqual(somebody.closed, [])

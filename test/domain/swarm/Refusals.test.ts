@@ -88,7 +88,7 @@ describe("a peer with the fast extension", () => {
   })
 
   it("gives what it allows though it chokes us, as long as it does not refuse that", () => {
-    const model = fixture({ pieces: 20 })
+    const model = fixture({ pieces: 20, order: "Rarest" })
     const member = model.join(undefined, false, true)
     member.allows.add(7)
     // BEP 6: an allowed piece may be one that the peer has not.

@@ -91,7 +91,7 @@ describe("Serving", () => {
       else if (dice < 0.75) serving.choke(peer, step)
       else if (dice < 0.8) serving.unchoke(peer, step)
       else if (dice < 0.83) {
-        if (holdings.lose(piece)) serving.lost(peer, piece)
+        if (holdings.lose(piece)) serving.lost(piece, new Set([peer]))
       } else {
         for (let i = 0; i < 2 && peer.asked.length > 0; i++) {
           blocks.push(`${peer.asked.piece(0)} ${peer.asked.begin(0)}`)
@@ -192,13 +192,42 @@ describe("Serving", () => {
     assert.match(serving.request(plain.peer, 0, 0, BLOCK)!, /more blocks than anybody/)
   })
 
+  it("suggests what was read a moment ago to the others, unless a piece is rare", () => {
+    for (const isRare of [true, false]) {
+      const { holdings, serving } = fixture()
+      const members = [1, 2, 3].map((key) => far({ key, pieces: PIECES, fast: true }))
+      const plain = far({ key: 4, pieces: PIECES })
+      const choked = far({ key: 5, pieces: PIECES, fast: true })
+      for (const { peer } of [...members, plain]) {
+        serving.unchoke(peer, 0)
+        peer.peerInterested = true
+      }
+      // Two have all but the pieces asked for; of those there are two copies, unless one is rare.
+      holdings.bitfield(members[1]!.peer, bitsOf(PIECES, all.filter((piece) => piece !== 7)))
+      holdings.bitfield(members[2]!.peer, bitsOf(PIECES, all))
+      holdings.bitfield(choked.peer, bitsOf(PIECES, isRare ? [1] : [7]))
+      for (const member of [...members, plain, choked]) idsOf(member)
+      assert.isUndefined(serving.request(members[0]!.peer, 7, 0, BLOCK))
+      const peers = new Set([...members, plain, choked].map(({ peer }) => peer))
+      for (let second = 0; second < 3; second++) serving.tick(peers)
+      const heard = [...members, plain, choked].map(idsOf)
+      const one = isRare ? [] : [Message.SUGGEST]
+      assert.deepStrictEqual(heard, [one, one, [], [], []])
+      holdings.lose(7)
+      serving.lost(7, new Set())
+      members[1]!.peer.hinted = []
+      serving.tick(peers)
+      assert.deepStrictEqual(idsOf(members[1]!), [])
+    }
+  })
+
   it("rejects what is queued of a piece that is lost, and what is asked of it later", () => {
     const { holdings, serving } = fixture()
     const member = starter(serving)
     serving.unchoke(member.peer, 0)
     for (const piece of [3, 4, 3]) assert.isUndefined(serving.request(member.peer, piece, 0, BLOCK))
     holdings.lose(3)
-    serving.lost(member.peer, 3)
+    serving.lost(3, new Set([member.peer]))
     assert.isUndefined(serving.request(member.peer, 3, BLOCK, BLOCK))
     assert.deepStrictEqual(idsOf(member), [Message.UNCHOKE, Message.REJECT, Message.REJECT, Message.REJECT])
     assert.strictEqual(member.peer.asked.length, 1)
