@@ -128,7 +128,7 @@ export const start = Effect.fnUntraced(function*(options: MetadataOptions) {
       files,
       peers: () => port.said.keys(),
       onDone: (layers) => succeed(info, layers),
-      onLiar: (identity) => pool.ban([identity], "sent false hashes")
+      onLiar: (identity) => pool.ban([identity], { _tag: "FalseHashes" })
     })
     port.layers.pump(now())
   }
@@ -145,7 +145,7 @@ export const start = Effect.fnUntraced(function*(options: MetadataOptions) {
       peer.wire.flush()
     },
     onFound,
-    onLiar: (identity) => pool.ban([identity], "sent false metadata")
+    onLiar: (identity) => pool.ban([identity], { _tag: "FalseMetadata" })
   })
   const extensions: Extensions = new Extensions(
     [MetadataWish.make(fetch, (peer, name, payload) => extensions.send(peer, name, payload))],

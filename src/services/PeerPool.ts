@@ -12,6 +12,9 @@ import * as InfoHash from "../domain/InfoHash.ts"
 import type { Metainfo } from "../domain/Metainfo.ts"
 import * as PeerAddress from "../domain/PeerAddress.ts"
 import type * as PeerId from "../domain/PeerId.ts"
+import * as BanCause from "../domain/swarm/BanCause.ts"
+import type { Facts } from "../domain/swarm/Diagnosis.ts"
+import { DialLog } from "../domain/swarm/DialLog.ts"
 import { DialQueue, type Remembered, type Source } from "../domain/swarm/DialQueue.ts"
 import { ExternalAddress } from "../domain/swarm/ExternalAddress.ts"
 import type { Peer } from "../domain/swarm/Peer.ts"
@@ -27,6 +30,7 @@ import type { Port } from "./connection/Port.ts"
 import * as Monotonic from "./Monotonic.ts"
 import { type Admission, type Move, PeerConnection } from "./PeerConnection.ts"
 import { Session } from "./Session.ts"
+import * as SystemCode from "./SystemCode.ts"
 import type { TorrentEvent } from "./TorrentEvent.ts"
 import type { Link } from "./Transport.ts"
 import { type Shelf, UploadServer } from "./UploadServer.ts"
@@ -75,8 +79,12 @@ export interface PeerPool {
   readonly serve: (peer: Peer) => void
   /** Answers the peer's questions for hashes. */
   readonly serveHashes: (peer: Peer) => void
-  /** Throws out proven liars for good. */
-  readonly ban: (identities: ReadonlyArray<number>, reason: string) => void
+  /** Throws peers out, for as long as the cause says. */
+  readonly ban: (identities: ReadonlyArray<number>, cause: BanCause.BanCause) => void
+  /** What is known of the peers that are not connected. */
+  readonly facts: () => Pick<Facts, "known" | "dialling" | "failed" | "refusal" | "banned">
+  /** Bytes sent to a peer that the system has not taken. */
+  readonly unread: (peer: Peer) => number
   /** Where a peer is, or was when it left; `undefined` for one that left long ago. */
   readonly addressOf: (identity: number) => PeerAddress.PeerAddress | undefined
   /** Closes all, and forgets every address that the user has not named. */
@@ -139,10 +147,11 @@ export const make = Effect.fnUntraced(function*(
   const byId = new Map<PeerId.PeerId, Peer>()
   /** By identity, in the order in which they left. */
   const gone = new Map<number, Gone>()
-  /** Identities whose ban was told. */
-  const banned = new Set<number>()
   const truncated = () => metainfo.infoHashV2 === undefined ? undefined : InfoHash.truncate(metainfo.infoHashV2)
   let v2 = truncated()
+  /** When the ban ends that was told of an identity. */
+  const banned = new Map<number, number>()
+  const calls = new DialLog()
   let dialling = 0
   /** Grows when everybody is forgotten: a dial from before comes to nothing. */
   let era = 0
@@ -183,16 +192,22 @@ export const make = Effect.fnUntraced(function*(
   /** Between two that want nothing there is nothing to exchange. */
   const isNeedless = (flags: number): boolean => swarm.isDone && (flags & PexMessage.UPLOAD_ONLY) !== 0
 
+  const isBarred = (address: PeerAddress.PeerAddress): boolean =>
+    session.bans.isBanned(undefined, address, Monotonic.millis(clock))
+
   const isOurs = ({ family, host, port }: PeerAddress.PeerAddress): boolean =>
     port === session.port && host === external.of(family)
 
-  const ban = ({ address, id, identity, inbound }: Gone, reason: string) => {
-    session.bans.ban(id, address, !inbound)
+  const ban = ({ address, id, identity, inbound }: Gone, cause: BanCause.BanCause) => {
+    const now = Monotonic.millis(clock)
+    const until = now + BanCause.lasts(cause)
+    session.bans.ban(id, address, !inbound, until, now)
     // Several pieces may prove the same.
-    if (banned.has(identity)) return
-    banned.add(identity)
-    if (banned.size > GONE) banned.delete(banned.values().next().value!)
-    onEvent({ _tag: "PeerBanned", address, reason })
+    if ((banned.get(identity) ?? -Infinity) > now) return
+    banned.delete(identity)
+    banned.set(identity, until)
+    if (banned.size > GONE) banned.delete(banned.keys().next().value!)
+    onEvent({ _tag: "PeerBanned", address, cause })
   }
 
   const onClosed = (peer: Peer, reason: string) => {
@@ -245,7 +260,7 @@ export const make = Effect.fnUntraced(function*(
 
   const letIn = (handshake: Handshake, link: Link, inbound: boolean): Admission | string => {
     if (shutReason !== undefined) return shutReason
-    if (session.bans.isBanned(handshake.peerId, link.remote)) return "is banned"
+    if (session.bans.isBanned(handshake.peerId, link.remote, Monotonic.millis(clock))) return "is banned"
     const existing = byId.get(handshake.peerId)
     if (existing === undefined && !hasRoom(inbound) && !makeRoom(link.remote, inbound)) return "finds no room"
     if (existing !== undefined) {
@@ -268,10 +283,14 @@ export const make = Effect.fnUntraced(function*(
 
   const dial = (address: PeerAddress.PeerAddress) => {
     let opened: Peer | undefined
+    /** It answered, and we would not have it. */
+    let isUnwanted = false
+    let refusal = "was let go"
     const begun = era
     const infoHash = metainfo.swarms[queue.swarmOf(address)]!
     const admit = (manner: Policy.Manner) => (handshake: Handshake, link: Link) => {
       queue.answered(address, manner)
+      isUnwanted = true
       if (handshake.peerId === session.peerId) {
         queue.exclude(address)
         return "is ourselves"
@@ -288,6 +307,7 @@ export const make = Effect.fnUntraced(function*(
         onOpen: (peer: Peer, link: Link, move: Move) => {
           opened = peer
           dialling--
+          calls.remove(PeerAddress.format(address))
           queue.connected(address, Monotonic.millis(clock))
           onOpen(peer, link, (next) => opened = move(next))
         }
@@ -304,8 +324,11 @@ export const make = Effect.fnUntraced(function*(
           (link) => connection.run(link, { ourId: session.peerId, infoHash, v2, admit: admit(manner!), onRefused })
         )
       ).pipe(
-        Effect.catch((error) => Effect.succeed(error.message)),
-        Effect.tap((reason) => Effect.logDebug(`${PeerAddress.format(address)}, called ${manner}: ${reason}`)),
+        Effect.catch((error) => Effect.succeed(SystemCode.describe(error))),
+        Effect.tap((reason) => {
+          refusal = reason
+          return Effect.logDebug(`${PeerAddress.format(address)}, called ${manner}: ${reason}`)
+        }),
         Effect.andThen(Effect.suspend(() => {
           const again = refused && next !== undefined && begun === era && shutReason === undefined
           return again ? call([next]) : Effect.void
@@ -321,6 +344,7 @@ export const make = Effect.fnUntraced(function*(
           return queue.disconnected(address, now, isUseful(opened), alone)
         }
         dialling--
+        if (!isUnwanted && begun === era) calls.add(PeerAddress.format(address), refusal)
         // A caller that turned out to listen here holds the address.
         if (!isHeld(address)) queue.failed(address, now, alone)
       }))
@@ -343,8 +367,11 @@ export const make = Effect.fnUntraced(function*(
     while (dialling < DIALLING && links.size + dialling < maxPeers) {
       const address = queue.next(now)
       if (address === undefined) return
-      if (session.bans.isBanned(undefined, address)) {
-        queue.exclude(address)
+      const end = session.bans.endOf(undefined, address, now)
+      if (end > now) {
+        calls.remove(PeerAddress.format(address))
+        if (end === Infinity) queue.exclude(address)
+        else queue.failed(address, now)
         continue
       }
       dialling++
@@ -359,7 +386,7 @@ export const make = Effect.fnUntraced(function*(
       for (const address of dropped) queue.untold(address, teller)
       const inSwarm = peer.inbound ? 0 : queue.swarmOf(peer.address)
       for (const contact of added) {
-        if (isNeedless(contact.flags) || isOurs(contact.address) || session.bans.isBanned(undefined, contact.address)) {
+        if (isNeedless(contact.flags) || isOurs(contact.address) || isBarred(contact.address)) {
           continue
         }
         queue.told(contact, teller, now, inSwarm)
@@ -369,7 +396,7 @@ export const make = Effect.fnUntraced(function*(
     seenAs: (host, url) => external.vote(host, url, true),
     recall: (peers) => {
       const kept = peers.filter(({ address, flags, swarm: number }) =>
-        number < metainfo.swarms.length && !session.bans.isBanned(undefined, address) && !isNeedless(flags)
+        number < metainfo.swarms.length && !isBarred(address) && !isNeedless(flags)
       )
       queue.recall(kept, Monotonic.millis(clock))
       dialMore()
@@ -380,7 +407,7 @@ export const make = Effect.fnUntraced(function*(
         if (address !== undefined) queue.note(address, Pex.flagsOf(peer), isUseful(peer))
       }
       return queue.memory(Monotonic.millis(clock), most).filter(({ address, source }) =>
-        !session.bans.isBanned(undefined, address) && (!metainfo.private || source === "tracker")
+        !isBarred(address) && (!metainfo.private || source === "tracker")
       )
     },
     add: (addresses, source, swarm) => {
@@ -423,19 +450,26 @@ export const make = Effect.fnUntraced(function*(
       const link = links.get(peer)
       if (link !== undefined && shelf !== undefined) uploads.serveHashes(peer, link, shelf)
     },
-    ban: (identities, reason) => {
+    ban: (identities, cause) => {
       for (const identity of identities) {
         const left = gone.get(identity)
-        if (left !== undefined) ban(left, reason)
+        if (left !== undefined) ban(left, cause)
       }
       for (const peer of Array.from(links.keys())) {
         if (!identities.includes(peer.identity)) continue
         const address = listening.get(peer)
-        if (address !== undefined) queue.exclude(address)
-        ban(peer, reason)
-        peer.wire.close(reason)
+        if (address !== undefined && BanCause.lasts(cause) === Infinity) queue.exclude(address)
+        ban(peer, cause)
+        peer.wire.close(BanCause.text(cause))
       }
     },
+    facts: () => {
+      const now = Monotonic.millis(clock)
+      let inForce = 0
+      for (const until of banned.values()) if (until > now) inForce++
+      return { known: queue.size, dialling, failed: calls.failed, refusal: calls.commonest(), banned: inForce }
+    },
+    unread: (peer) => links.get(peer)?.queued() ?? 0,
     addressOf: (identity) => {
       for (const peer of links.keys()) if (peer.identity === identity) return peer.address
       return gone.get(identity)?.address
@@ -443,6 +477,7 @@ export const make = Effect.fnUntraced(function*(
     forgetAll: (reason) => {
       era++
       queue.forget()
+      calls.clear()
       closeAll(reason)
     },
     shut: (reason) => {

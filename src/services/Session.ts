@@ -211,7 +211,7 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
       admit: (handshake, link) => {
         strangers.delete(link)
         if (handshake.peerId === peerId) return "is ourselves"
-        if (bans.isBanned(handshake.peerId, link.remote)) return "is banned"
+        if (bans.isBanned(handshake.peerId, link.remote, Monotonic.millis(clock))) return "is banned"
         return byHash.get(handshake.infoHash)?.admit(handshake, link) ?? "asks for a torrent that is not here"
       }
     }).pipe(

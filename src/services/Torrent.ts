@@ -17,7 +17,10 @@ import type { Metainfo } from "../domain/Metainfo.ts"
 import * as PieceCheck from "../domain/PieceCheck.ts"
 import * as PieceLayout from "../domain/PieceLayout.ts"
 import * as PieceTrees from "../domain/PieceTrees.ts"
+import * as BanCause from "../domain/swarm/BanCause.ts"
+import type { TorrentState } from "../domain/swarm/Diagnosis.ts"
 import type { OpenPiece } from "../domain/swarm/OpenPiece.ts"
+import type { End } from "../domain/swarm/SuperSeed.ts"
 import { Swarm } from "../domain/swarm/Swarm.ts"
 import * as Wanted from "../domain/Wanted.ts"
 import { Download, writeBlocks } from "./Download.ts"
@@ -31,11 +34,13 @@ import * as Announces from "./torrent/Announces.ts"
 import * as Extending from "./torrent/Extending.ts"
 import * as Inventory from "./torrent/Inventory.ts"
 import * as PeerKeeping from "./torrent/PeerKeeping.ts"
+import * as Standing from "./torrent/Standing.ts"
 import { MAX_PEERS, type TorrentOptions } from "./torrent/TorrentOptions.ts"
 import * as TorrentShelf from "./torrent/TorrentShelf.ts"
 import * as WebSeeding from "./torrent/WebSeeding.ts"
 import type { TorrentError } from "./TorrentError.ts"
 
+export type { Report } from "./torrent/Standing.ts"
 export type { TorrentOptions } from "./torrent/TorrentOptions.ts"
 
 /** How a torrent stands, for screens. Rates in bytes/s. */
@@ -53,6 +58,7 @@ export interface Snapshot {
   /** Web seeds that data is fetched from; they are not among the peers. */
   readonly webSeeds: number
   readonly isDone: boolean
+  readonly state: TorrentState
 }
 
 export interface Torrent {
@@ -64,6 +70,8 @@ export interface Torrent {
   /** Peers known from an earlier run. */
   readonly recalled: number
   readonly snapshot: () => Snapshot
+  /** Why is it slow: the state of the torrent and of every peer, with the cause. */
+  readonly diagnosis: () => Standing.Report
   /**
    * Waits until all chosen files are there, synced and recorded; fails when the files cannot be written, or the torrent
    * contradicts itself.
@@ -97,6 +105,10 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
   const wanted = Wanted.make(metainfo, options.selected)
   const ready = yield* Queue.unbounded<OpenPiece, Cause.Done>()
   const finished = yield* Deferred.make<void, FileStoreError | TorrentError>()
+  const onSuperSeedEnd = (end: End) => {
+    Extending.finished(swarm)
+    onEvent({ _tag: "SuperSeedEnded", end })
+  }
   const swarm: Swarm = new Swarm({
     layout: metainfo.layout,
     fetched: Fetched.layoutOf(metainfo),
@@ -120,6 +132,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
       rootOf: (file) => metainfo.files[file]!.piecesRoot!
     },
     random: () => random.nextDoubleUnsafe(),
+    onSuperSeedEnd: options.superSeed === true ? onSuperSeedEnd : undefined,
     hooks: {
       onFull: (piece) => Queue.offerUnsafe(ready, piece),
       onSpill: (piece) => Queue.offerUnsafe(ready, piece),
@@ -131,9 +144,9 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
         blocks.forEach((block, i) =>
           onEvent({ _tag: "BlockCorrupt", piece, block, address: pool.addressOf(senders[i]!) })
         ),
-      onLiars: (identities, reason) => {
-        pool.ban(identities, reason)
-        webSeeds.convict(identities, reason)
+      onBanned: (identities, cause) => {
+        pool.ban(identities, cause)
+        webSeeds.convict(identities, BanCause.text(cause))
       }
     }
   })
@@ -220,6 +233,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
   )
 
   if (options.begun !== undefined) yield* options.begun.takeOver(serving, swarm, metainfo.private)
+  const standing = Standing.make({ swarm, pool, session, trackers: new Set(options.trackers.flat()).size, now })
   yield* session.enroll({ swarms: metainfo.swarms, swarm, admit: pool.admit })
   yield* tick(TICK, () => {
     swarm.tick(now())
@@ -228,7 +242,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
   if (session.downloadLimit.rate !== Infinity) yield* tick(LIMITED_TICK, () => swarm.feed(now()))
   pool.add(options.peers ?? [], "user")
   const recalled = yield* PeerKeeping.start(options, handle, pool)
-  yield* Announces.start(options, swarm, pool, Deferred.await(finished), onEvent)
+  yield* Announces.start(options, swarm, pool, Deferred.await(finished), onEvent, standing.onAnnounced)
   yield* webSeeds.run(Deferred.await(finished))
 
   return {
@@ -238,14 +252,15 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     port: session.port,
     recalled,
     completed: Deferred.await(finished),
-    snapshot: () => snapshot(swarm, done, wanted.bytes, now())
+    snapshot: () => ({ ...snapshot(swarm, done, wanted.bytes, now()), state: standing.state() }),
+    diagnosis: standing.report
   } satisfies Torrent
 })
 
 const tick = (every: Duration.Input, run: () => void) =>
   Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(every), Effect.sync(run)), { disableYield: true }))
 
-const snapshot = (swarm: Swarm, done: number, total: number, now: number): Snapshot => {
+const snapshot = (swarm: Swarm, done: number, total: number, now: number): Omit<Snapshot, "state"> => {
   let seeds = 0
   const webSeeds = new Set<number>()
   for (const peer of swarm.peers) {

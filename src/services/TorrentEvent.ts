@@ -1,6 +1,8 @@
 /** What happens to a torrent, told as it happens to whoever watches: screens, logs, records. */
 import type * as PeerAddress from "../domain/PeerAddress.ts"
 import type * as PeerId from "../domain/PeerId.ts"
+import type { BanCause } from "../domain/swarm/BanCause.ts"
+import type { End } from "../domain/swarm/SuperSeed.ts"
 import type { Cipher } from "../domain/wire/mse/Policy.ts"
 
 export type TorrentEvent =
@@ -22,7 +24,7 @@ export type TorrentEvent =
   /** What the peer calls itself (BEP 10), as it can be shown. */
   | { readonly _tag: "PeerIntroduced"; readonly address: PeerAddress.PeerAddress; readonly client: string }
   | { readonly _tag: "PeerDisconnected"; readonly address: PeerAddress.PeerAddress; readonly reason: string }
-  | { readonly _tag: "PeerBanned"; readonly address: PeerAddress.PeerAddress; readonly reason: string }
+  | { readonly _tag: "PeerBanned"; readonly address: PeerAddress.PeerAddress; readonly cause: BanCause }
   | {
     readonly _tag: "TrackerAnswered"
     readonly url: string
@@ -49,4 +51,5 @@ export type TorrentEvent =
   /** It is not asked again in this run. */
   | { readonly _tag: "WebSeedDropped"; readonly url: string; readonly message: string }
   | { readonly _tag: "Warning"; readonly message: string }
+  | { readonly _tag: "SuperSeedEnded"; readonly end: End }
   | { readonly _tag: "Completed" }

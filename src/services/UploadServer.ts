@@ -10,6 +10,7 @@ import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Semaphore from "effect/Semaphore"
 import * as PieceLayout from "../domain/PieceLayout.ts"
+import type { Sent } from "../domain/swarm/Misconduct.ts"
 import type { Peer } from "../domain/swarm/Peer.ts"
 import { TokenBucket } from "../domain/swarm/TokenBucket.ts"
 import * as Message from "../domain/wire/Message.ts"
@@ -21,8 +22,8 @@ import type { Link } from "./Transport.ts"
 /** A torrent that blocks are served of. */
 export interface Shelf<E = { readonly message: string }> extends ReadCache.Source<E> {
   readonly layout: PieceLayout.PieceLayout
-  /** Told after every batch. */
-  readonly onSent: (peer: Peer, bytes: number, now: number) => void
+  /** Told after every batch: so many bytes, these blocks. */
+  readonly onSent: (peer: Peer, bytes: number, now: number, blocks: ReadonlyArray<Sent>) => void
   /** Reading for these pieces failed; the peer that asked is refused them, or let go where that cannot be said. */
   readonly onFault: (error: E, pieces: ReadonlySet<number>) => void
   /** What hashes are served of; absent in version 1. */
@@ -206,7 +207,7 @@ const make = Effect.fnUntraced(function*({ maxRate }: UploadServerOptions) {
     // Without the fast extension (BEP 6) the peer knows that its requests are void, and takes no blocks for them.
     if (peer.amChoking && !peer.fast) return release()
     link.send(frames(batch, lines), release)
-    shelf.onSent(peer, sizeOf(batch), Monotonic.millis(clock))
+    shelf.onSent(peer, sizeOf(batch), Monotonic.millis(clock), batch)
     yield* link.drained
   })
 

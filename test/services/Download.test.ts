@@ -59,7 +59,7 @@ const fixture = Effect.fnUntraced(function*({ blocks, pieces, room }: Options) {
       onNotInterested: () => {},
       onHashesAsked: () => {},
       onWrongBlocks: () => {},
-      onLiars: (liars) => void log.push(`liars [${liars.join()}]`)
+      onBanned: (liars) => void log.push(`liars [${liars.join()}]`)
     }
   })
   const storage = {

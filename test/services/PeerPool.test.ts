@@ -63,7 +63,7 @@ const withPool = Effect.fnUntraced(function*(
         onNotInterested: () => {},
         onHashesAsked: () => {},
         onWrongBlocks: () => {},
-        onLiars: () => {}
+        onBanned: () => {}
       }
     })
     const events: Array<TorrentEvent> = []
@@ -226,7 +226,7 @@ describe("PeerPool", () => {
         yield* settle
         assert.deepStrictEqual(net.ends, ["finds no room"])
         yield* TestClock.adjust("1 minute")
-        for (const { peer } of net.connected) if (peer.id === peerIdOf(2)) swarm.sent(peer, 16_384, 60_000)
+        for (const { peer } of net.connected) if (peer.id === peerIdOf(2)) swarm.sent(peer, 16_384, 60_000, [])
         for (let key = 6; key <= 9; key++) net.call(address(key), peerIdOf(key))
         yield* settle
         const ids = [...swarm.peers].map(({ id }) => id)
@@ -248,7 +248,7 @@ describe("PeerPool", () => {
         for (const now of [0, 40_000]) {
           for (const key of [1, 2, 3]) swarm.unchokePeer(of(key), now)
           yield* TestClock.adjust("30 seconds")
-          swarm.sent(of(3), 16_384, now + 25_000)
+          swarm.sent(of(3), 16_384, now + 25_000, [])
           if (now === 0) net.call(address(9), peerIdOf(9))
           yield* settle
           for (const key of [1, 2, 3]) swarm.chokePeer(of(key), now + 30_000)
@@ -299,7 +299,7 @@ describe("PeerPool", () => {
         swarm.bitfield(of(giver), Bitfield.full(layout.pieces).map((byte, i) => i === 0 ? byte & 0x7f : byte))
         swarm.unchoke(of(giver))
         yield* TestClock.adjust("59 seconds")
-        swarm.sent(of(served), 16_384, 59_000)
+        swarm.sent(of(served), 16_384, 59_000, [])
         net.call(address(young), peerIdOf(young))
         yield* TestClock.adjust("2 seconds")
         for (const key of keys.slice(-5)) net.call(address(key), peerIdOf(key))
@@ -332,7 +332,7 @@ describe("PeerPool", () => {
         const of = (key: number) => net.connected.find(({ peer }) => peer.id === peerIdOf(key))!.peer
         swarm.extended(of(5), introduction(6881), 0)
         of(5).received = 1
-        pool.ban([of(3).identity], "lies")
+        pool.ban([of(3).identity], { _tag: "WrongBlocks" })
         yield* settle
         memory = pool.memory(10)
       }))
@@ -465,7 +465,7 @@ describe("PeerPool", () => {
       net.call(address(3), peerIdOf(3))
       yield* settle
       const liar = net.connected.find(({ peer }) => peer.id === peerIdOf(1))!
-      pool.ban([liar.peer.identity], "sent wrong blocks")
+      pool.ban([liar.peer.identity], { _tag: "WrongBlocks" })
       yield* settle
       assert.deepStrictEqual([...swarm.peers].map((peer) => peer.id), [peerIdOf(3)])
       assert.include(events.map(({ _tag }) => _tag), "PeerBanned")
@@ -492,7 +492,7 @@ describe("PeerPool", () => {
       peer.received = 16_384
       hangUp()
       yield* settle
-      pool.ban([peer.identity], "sent wrong blocks")
+      pool.ban([peer.identity], { _tag: "WrongBlocks" })
       net.call(address(1), peerIdOf(1))
       yield* settle
       assert.strictEqual(swarm.peers.size, 0)

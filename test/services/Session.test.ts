@@ -33,7 +33,7 @@ const swarmOf = (): Swarm =>
       onNotInterested: () => {},
       onHashesAsked: () => {},
       onWrongBlocks: () => {},
-      onLiars: () => {}
+      onBanned: () => {}
     }
   })
 

@@ -278,9 +278,9 @@ export const allDone = (nodes: ReadonlyArray<Node>) =>
 /** Numbers from `first` on. */
 export const range = (first: number, count: number): Array<number> => Array.from({ length: count }, (_, i) => first + i)
 
-/** Whether `node` lets the other in no more. */
+/** Whether `node` has banned the other, be it for a while. */
 export const bans = (node: Node, other: Node): boolean =>
-  node.session.bans.isBanned(other.session.peerId, address(other.number))
+  node.session.bans.isBanned(other.session.peerId, address(other.number), 0)
 
 /** Lets virtual time pass until it holds; `took` as in {@link within}. */
 export const until = Effect.fnUntraced(function*(most: number, holds: () => boolean, nodes: ReadonlyArray<Node> = []) {

@@ -102,8 +102,8 @@ for (const version of ["2", "hybrid"] as const) {
         assert.strictEqual(leech.torrent.snapshot().downloaded, total + sizes(torrent, blocks) + wasted)
         assert.isFalse(liar.isConnected())
         const banned = events(leech, "PeerBanned")
-        assert.deepStrictEqual(banned.map(({ address, reason }) => [address.host, reason]), [
-          [Swarm.host(5), "sent wrong blocks"]
+        assert.deepStrictEqual(banned.map(({ address, cause }) => [address.host, cause._tag]), [
+          [Swarm.host(5), "WrongBlocks"]
         ])
         for (const node of honest) assert.isFalse(Swarm.bans(leech, node))
       }))
@@ -176,9 +176,9 @@ describe("hostile hash traffic", () => {
       yield* Swarm.within(120_000, Swarm.allDone([leech]), [leech])
       assert.isTrue(Swarm.isWhole(torrent, leech))
       const banned = events(leech, "PeerBanned")
-      const reasons = new Map(banned.map(({ address, reason }) => [address.host, reason]))
-      assert.strictEqual(reasons.get(Swarm.host(5)), "sent wrong blocks")
-      const liars = [6, 7, 8].filter((number) => reasons.get(Swarm.host(number)) === "sent false hashes")
+      const reasons = new Map(banned.map(({ address, cause }) => [address.host, cause._tag]))
+      assert.strictEqual(reasons.get(Swarm.host(5)), "WrongBlocks")
+      const liars = [6, 7, 8].filter((number) => reasons.get(Swarm.host(number)) === "FalseHashes")
       assert.isAbove(liars.length, 0)
       assert.isUndefined(reasons.get(Swarm.host(1)))
     }))

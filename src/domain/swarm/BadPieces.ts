@@ -6,15 +6,15 @@
 import { BLOCK } from "../PieceLayout.ts"
 import type { PieceTree } from "../PieceTrees.ts"
 import type { HashRange } from "../wire/HashMessage.ts"
+import * as BanCause from "./BanCause.ts"
 import type { Board } from "./Board.ts"
 import type { OpenPiece } from "./OpenPiece.ts"
 import type { Peer } from "./Peer.ts"
 import { Repairs } from "./Repairs.ts"
 import { soleSender, Suspects } from "./Suspects.ts"
 
-/** Why peers are banned. */
-const WRONG_BLOCKS = "sent wrong blocks"
-const FALSE_HASHES = "sent false hashes"
+const WRONG_BLOCKS: BanCause.BanCause = { _tag: "WrongBlocks" }
+const FALSE_HASHES: BanCause.BanCause = { _tag: "FalseHashes" }
 
 /** The hash trees of a version 2 torrent. */
 export interface Trees {
@@ -28,8 +28,8 @@ export interface Trees {
 export interface BadPiecesHooks {
   /** These blocks of a piece are wrong, from these peers by identity, negative for nobody; they are fetched again. */
   readonly onWrongBlocks: (piece: number, blocks: ReadonlyArray<number>, senders: ReadonlyArray<number>) => void
-  /** Peers that are proven to have lied, by identity, and about what. */
-  readonly onLiars: (identities: ReadonlyArray<number>, reason: string) => void
+  /** Peers are to be banned, by identity. */
+  readonly onBanned: (identities: ReadonlyArray<number>, cause: BanCause.BanCause) => void
 }
 
 export interface BadPiecesOptions {
@@ -72,7 +72,7 @@ export class BadPieces {
     if (sole !== undefined) this.#stop([sole], now)
     const wrong = this.#repairs?.begin(piece, now)
     if (wrong === "Asked") {
-      if (sole !== undefined) this.#hooks.onLiars([sole], WRONG_BLOCKS)
+      if (sole !== undefined) this.#hooks.onBanned([sole], WRONG_BLOCKS)
       return
     }
     this.#fetchAgain(wrong ?? [], piece, now)
@@ -99,7 +99,7 @@ export class BadPieces {
     if (outcome === "Unasked") return "sent hashes that nobody asked for"
     if (outcome === undefined) return undefined
     this.#convict([peer.identity], FALSE_HASHES, now)
-    return FALSE_HASHES
+    return BanCause.text(FALSE_HASHES)
   }
 
   /** The peer will not say the hashes that it was asked for. */
@@ -146,10 +146,10 @@ export class BadPieces {
   }
 
   /** Whoever has lied gets nothing more to do, and the service closes the connection. */
-  #convict(identities: ReadonlyArray<number>, reason: string, now: number): void {
+  #convict(identities: ReadonlyArray<number>, cause: BanCause.BanCause, now: number): void {
     if (identities.length === 0) return
     this.#stop(identities, now)
-    this.#hooks.onLiars(identities, reason)
+    this.#hooks.onBanned(identities, cause)
   }
 
   #stop(identities: ReadonlyArray<number>, now: number): void {

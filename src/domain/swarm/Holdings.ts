@@ -47,6 +47,18 @@ export class Holdings {
     return this.#missingCount
   }
 
+  /** The missing pieces that no peer has: the first, and how many there are. */
+  nowhere(): { readonly first: number | undefined; readonly pieces: number } {
+    let first: number | undefined
+    let pieces = 0
+    Bitfield.forEach(this.#missing, (piece) => {
+      if (this.picker.availability.of(piece) > 0) return
+      first ??= piece
+      pieces++
+    })
+    return { first, pieces }
+  }
+
   /** The piece is verified and written. */
   landed(piece: number): void {
     Bitfield.set(this.#have, piece)

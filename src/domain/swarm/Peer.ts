@@ -131,6 +131,8 @@ export class Peer {
   uploadedSinceUnchoke = 0
   /** Since when the peer has been interested and choked. */
   waitingSince = 0
+  /** Choked until then for its misconduct, whatever the choker says. */
+  barredUntil = 0
 
   /** Payload since the last batch ended, not yet in the rates. */
   batchBlocks = 0

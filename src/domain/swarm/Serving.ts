@@ -25,6 +25,8 @@ export interface ServingOptions {
   readonly holdings: Holdings
   /** By which the allowed fast sets are made; none are when absent. */
   readonly infoHash?: InfoHash | undefined
+  /** Whether the peer may know of a piece that we have: not of all in super-seeding (BEP 16); of all when absent. */
+  readonly isShown?: ((peer: Peer, piece: number) => boolean) | undefined
 }
 
 export class Serving {
@@ -32,12 +34,14 @@ export class Serving {
   readonly #holdings: Holdings
   readonly #infoHash: InfoHash | undefined
   readonly #fastSize: number
+  readonly #isShown: (peer: Peer, piece: number) => boolean
   readonly #suggestions: Suggestions
 
-  constructor({ holdings, infoHash, layout }: ServingOptions) {
+  constructor({ holdings, infoHash, isShown = () => true, layout }: ServingOptions) {
     this.#layout = layout
     this.#holdings = holdings
     this.#infoHash = infoHash
+    this.#isShown = isShown
     this.#fastSize = AllowedFast.sizeFor(layout)
     this.#suggestions = new Suggestions(holdings.picker.availability)
   }
@@ -69,7 +73,9 @@ export class Serving {
       return "asked for bytes that do not exist"
     }
     // One for a piece that we never had is no offence, in some clients.
-    if (!Bitfield.has(this.#holdings.have, piece)) return this.#refuse(peer, piece, begin, length)
+    if (!Bitfield.has(this.#holdings.have, piece) || !this.#isShown(peer, piece)) {
+      return this.#refuse(peer, piece, begin, length)
+    }
     if (peer.amChoking && !this.#gives(peer, piece, length)) {
       if (peer.fast && ++peer.askedInVain > CHOKED_ALLOWANCE) return "keeps asking while it is choked"
       // Without the fast extension it may have crossed our choke, and is void.

@@ -5,7 +5,7 @@
  */
 import * as Bitfield from "../Bitfield.ts"
 import type { InfoHash } from "../InfoHash.ts"
-import type * as PieceLayout from "../PieceLayout.ts"
+import * as PieceLayout from "../PieceLayout.ts"
 import * as HashMessage from "../wire/HashMessage.ts"
 import { BadPieces, type BadPiecesHooks, type Trees } from "./BadPieces.ts"
 import { Board } from "./Board.ts"
@@ -14,6 +14,7 @@ import * as DontHave from "./DontHave.ts"
 import * as Extensions from "./Extensions.ts"
 import { Feeder } from "./Feeder.ts"
 import { Holdings } from "./Holdings.ts"
+import { Misconduct, type Sent, type Sentence } from "./Misconduct.ts"
 import { News } from "./News.ts"
 import type { OpenPiece } from "./OpenPiece.ts"
 import type { Peer } from "./Peer.ts"
@@ -22,6 +23,7 @@ import type { Order } from "./PiecePicker.ts"
 import { Rate } from "./Rate.ts"
 import { Refusals } from "./Refusals.ts"
 import { Serving } from "./Serving.ts"
+import { type End, SuperSeed } from "./SuperSeed.ts"
 import type { Suspects } from "./Suspects.ts"
 import type { TokenBucket } from "./TokenBucket.ts"
 import type { Verdict } from "./Verdict.ts"
@@ -66,6 +68,8 @@ export interface SwarmOptions {
   readonly trees?: Trees | undefined
   /** The download limit, spent where blocks are asked for. */
   readonly limit: TokenBucket
+  /** Super-seeds until then (BEP 16), if this is a seed; an ordinary one when absent. */
+  readonly onSuperSeedEnd?: ((end: End) => void) | undefined
   /** See {@link Serving}. */
   readonly infoHash?: InfoHash | undefined
   /** None when absent. */
@@ -81,6 +85,8 @@ export class Swarm {
   readonly #holdings: Holdings
   readonly #feeder: Feeder
   readonly #bad: BadPieces
+  readonly #misconduct: Misconduct
+  readonly #superSeed: SuperSeed | undefined
   readonly #claims: Claims
   readonly #serving: Serving
   readonly #refusals: Refusals
@@ -95,6 +101,7 @@ export class Swarm {
     this.fetched = options.fetched ?? options.layout
     this.extensions = options.extensions ?? Extensions.none()
     this.#hooks = options.hooks
+    this.#misconduct = new Misconduct({ size: this.layout.totalLength, pieceLength: this.layout.pieceLength })
     const { pieces } = this.layout
     this.#holdings = new Holdings({ ...options, pieces })
     this.board = new Board({
@@ -109,6 +116,17 @@ export class Swarm {
       }
     })
     this.#feeder = new Feeder(this.board, options.limit)
+    const { onSuperSeedEnd } = options
+    this.#superSeed = onSuperSeedEnd === undefined || !this.isSeed ? undefined : new SuperSeed({
+      pieces: this.layout.pieces,
+      pieceLength: this.layout.pieceLength,
+      sizeOf: (piece) => PieceLayout.pieceSize(this.layout, piece),
+      have: this.have,
+      peers: this.#peers,
+      availability: (piece) => this.#holdings.picker.availability.of(piece),
+      random: options.random,
+      onEnd: onSuperSeedEnd
+    })
     this.#bad = new BadPieces({
       board: this.board,
       peers: this.#peers,
@@ -118,13 +136,23 @@ export class Swarm {
       onFree: (now) => this.feed(now)
     })
     this.#claims = new Claims({ pieces, board: this.board, feeder: this.#feeder, holdings: this.#holdings })
-    this.#serving = new Serving({ layout: this.layout, holdings: this.#holdings, infoHash: options.infoHash })
+    this.#serving = new Serving({
+      layout: this.layout,
+      holdings: this.#holdings,
+      infoHash: options.infoHash,
+      isShown: (peer, piece) => this.#superSeed?.isShown(peer, piece) !== false
+    })
     this.#refusals = new Refusals({
       pieces,
       board: this.board,
       feeder: this.#feeder,
       claims: this.#claims
     })
+  }
+
+  /** Peers are shown one piece at a time (BEP 16). */
+  get isSuperSeeding(): boolean {
+    return this.#superSeed?.isOver === false
   }
 
   get peers(): ReadonlySet<Peer> {
@@ -166,6 +194,11 @@ export class Swarm {
     return this.#holdings.isSoleSource(peer)
   }
 
+  /** The missing pieces that no peer has: the first, and how many there are. */
+  nowhere(): { readonly first: number | undefined; readonly pieces: number } {
+    return this.#holdings.nowhere()
+  }
+
   get suspects(): Suspects {
     return this.#bad.suspects
   }
@@ -175,7 +208,9 @@ export class Swarm {
     this.#peers.add(peer)
     this.#bad.opened(peer)
     this.extensions.greet(peer)
-    this.#serving.introduce(peer)
+    this.#misconduct.opened(peer)
+    if (this.isSuperSeeding) this.#superSeed!.opened(peer)
+    else this.#serving.introduce(peer)
   }
 
   /** A peer is gone; what it was asked for is free again. */
@@ -188,30 +223,40 @@ export class Swarm {
     peer.asked.clear()
     peer.askedHashes.length = 0
     this.#bad.left(peer, now)
+    this.#misconduct.left(peer)
     this.#holdings.left(peer)
+    this.#superSeed?.left(peer)
     if (this.board.release(peer)) this.feed(now)
   }
 
   bitfield(peer: Peer, bits: Uint8Array): Verdict {
     const verdict = this.#claims.bitfield(peer, bits)
-    this.#serving.offer(peer)
+    this.#heard(peer)
     return verdict
   }
 
   haveAll(peer: Peer): Verdict {
     const verdict = this.#claims.haveAll(peer)
-    this.#serving.offer(peer)
+    this.#heard(peer)
     return verdict
   }
 
   haveNone(peer: Peer): Verdict {
     const verdict = this.#claims.haveNone(peer)
-    this.#serving.offer(peer)
+    this.#heard(peer)
     return verdict
   }
 
+  /** The peer has said for the first time what it has. */
+  #heard(peer: Peer): void {
+    if (this.isSuperSeeding) this.#superSeed!.hasMany(peer)
+    else this.#serving.offer(peer)
+  }
+
   haveMessage(peer: Peer, piece: number): Verdict {
-    return this.#claims.have(peer, piece)
+    const verdict = this.#claims.have(peer, piece)
+    if (verdict === undefined) this.#superSeed?.has(peer, piece)
+    return verdict
   }
 
   dontHave(peer: Peer, piece: number, now: number): Verdict {
@@ -250,7 +295,7 @@ export class Swarm {
     if (peer.peerInterested) return
     peer.peerInterested = true
     peer.waitingSince = now
-    this.#hooks.onInterested(peer, now)
+    if (now >= peer.barredUntil) this.#hooks.onInterested(peer, now)
   }
 
   notInterested(peer: Peer): void {
@@ -270,12 +315,24 @@ export class Swarm {
     this.#serving.choke(peer, now)
   }
 
-  /** A batch of blocks has left for a peer. */
-  sent(peer: Peer, bytes: number, now: number): void {
+  /** A batch of blocks has left for a peer: so many bytes, these blocks. */
+  sent(peer: Peer, bytes: number, now: number, blocks: ReadonlyArray<Sent>): void {
     peer.up.add(bytes, now)
     peer.tenure.exchanged(now)
     peer.uploadedSinceUnchoke += bytes
     this.up.add(bytes, now)
+    this.#superSeed?.sent(peer, blocks, now)
+    this.#punish(peer, this.#misconduct.sent(peer, bytes, blocks, now), now)
+  }
+
+  #punish(peer: Peer, sentence: Sentence, now: number): void {
+    if (sentence === undefined || peer.isGone) return
+    if (sentence._tag === "Banned") return this.#hooks.onBanned([peer.identity], sentence.cause)
+    peer.barredUntil = sentence.until
+    if (peer.amChoking) return
+    this.chokePeer(peer, now)
+    peer.wire.flush()
+    this.#hooks.onNotInterested(peer)
   }
 
   request(peer: Peer, piece: number, begin: number, length: number): Verdict {
@@ -341,6 +398,7 @@ export class Swarm {
       peer.batchBlocks = 0
       peer.batchBytes = 0
     }
+    this.#superSeed?.batchEnded(now)
     if (peer.asked.length > 0) {
       peer.tenure.asked(now)
       this.#hooks.onAsked(peer)
@@ -362,15 +420,17 @@ export class Swarm {
       this.board.release(peer)
       silent.push(peer)
     }
+    for (const peer of silent) this.#punish(peer, this.#misconduct.unanswered(peer, this.down.total, now), now)
+    this.#superSeed?.tick(now)
     this.#bad.tick(now)
     this.extensions.tick(now)
-    this.#serving.tick(this.#peers)
+    if (!this.isSuperSeeding) this.#serving.tick(this.#peers)
     if (!this.board.canOpen()) this.#freezeStill(now)
     this.#feeder.tellCancelled(now)
     this.#news.say(now, this.isDone)
     this.feed(now)
     // What a silent peer has held goes to others first.
-    for (const peer of silent) this.#feeder.add(peer)
+    for (const peer of silent) if (!peer.isGone) this.#feeder.add(peer)
   }
 
   /** The piece is verified and on the disk: everybody may know. */

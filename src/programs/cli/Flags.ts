@@ -302,7 +302,11 @@ export const seed = {
     Flag.withFallbackConfig(Config.String("FRESHET_PUBLISH_TOKEN")),
     Flag.optional
   ),
-  private: off("private", "make a private torrent (BEP 27)")
+  private: off("private", "make a private torrent (BEP 27)"),
+  super: off(
+    "super",
+    "super-seed (BEP 16): show each peer one piece at a time until the swarm has a copy or two; for the first seed"
+  ).pipe(alsoCalled("super-seeding"))
 }
 
 /** The values of a set of flags. */

@@ -36,6 +36,8 @@ export class Run extends Context.Service<Run, {
   whenStopped: () => ExitCode
   /** What a hang-up means; it ends the program when nothing is set. */
   whenHungUp: (() => void) | undefined
+  /** Prints how things stand; USR2 does nothing when it is not set. */
+  whenAsked: (() => void) | undefined
 }>()("freshet/programs/cli/Run") {}
 
 /**
@@ -129,6 +131,7 @@ const stopAsked = Effect.flatMap(Run, (run) =>
         else ask()
       })
     }
+    process.on("SIGUSR2", () => run.whenAsked?.())
     process.stdout.on("error", ask)
     process.stderr.on("error", () => {})
   }))
@@ -172,7 +175,8 @@ export const runWith = Effect.fnUntraced(function*<Name extends string, Input, C
     code: ExitCode.ok,
     toldOfEnd: false,
     whenStopped: () => ExitCode.unfinished,
-    whenHungUp: undefined
+    whenHungUp: undefined,
+    whenAsked: undefined
   })
   const program = Command.runWith(command, { version: VERSION })(Usage.expand(args)).pipe(
     Effect.map(() => run.code),

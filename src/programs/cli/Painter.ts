@@ -239,11 +239,21 @@ const HANG = "  "
 
 const WIPE = "\r\x1b[K"
 
-/** The last line of a terminal, rewritten in place, with notices above it; plain lines where there is no terminal. */
+/** With all that stands below. */
+const WIPE_ALL = "\r\x1b[J"
+
+const UP = "\x1b[A"
+
+/**
+ * The last line of a terminal, rewritten in place, with notices above it and perhaps a second line below it; plain lines
+ * where there is no terminal. The cursor stays on the first of the two, so that what others write takes their place.
+ */
 export class Screen {
   readonly #terminal: Terminal
   /** What stands on the line of the cursor; empty when that line is fresh. */
   #painted = ""
+  /** What stands below it. */
+  #below = ""
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal
@@ -255,12 +265,22 @@ export class Screen {
     return this.#terminal.isTTY ? Math.max(1, columns - 1) : columns
   }
 
-  /** Shows a rendered line in the place of the one before. */
-  paint(line: string): void {
+  /** Shows a rendered line in the place of the one before, and another below it on a terminal. */
+  paint(line: string, below = ""): void {
     if (!this.#terminal.isTTY) return this.#terminal.write(`${line}\n`)
-    if (line === this.#painted) return
-    this.#terminal.write(WIPE + line)
+    if (line === this.#painted && below === this.#below) return
+    const wipe = this.#wipe
     this.#painted = line
+    this.#below = below
+    this.#terminal.write(wipe + this.#lines)
+  }
+
+  get #wipe(): string {
+    return this.#below === "" ? WIPE : WIPE_ALL
+  }
+
+  get #lines(): string {
+    return this.#below === "" ? this.#painted : `${this.#painted}\n${this.#below}${UP}\r`
   }
 
   /** Writes a text above the progress line. It may hold foreign words: all but its line ends is made printable. */
@@ -270,18 +290,20 @@ export class Screen {
       ? printable.flatMap((line) => Text.paragraph(line, this.width, HANG))
       : printable
     const lines = `${shown.join("\n")}\n`
-    this.#terminal.write(this.#painted === "" ? lines : WIPE + lines + this.#painted)
+    this.#terminal.write(this.#painted === "" ? lines : this.#wipe + lines + this.#lines)
   }
 
   /** Takes the progress line away: what comes next is more telling. */
   clear(): void {
-    if (this.#painted !== "") this.#terminal.write(WIPE)
+    if (this.#painted !== "") this.#terminal.write(this.#wipe)
     this.#painted = ""
+    this.#below = ""
   }
 
   /** Leaves the progress line as it stands and the cursor on a fresh line. */
   done(): void {
-    if (this.#painted !== "") this.#terminal.write("\n")
+    if (this.#painted !== "") this.#terminal.write(this.#below === "" ? "\n" : "\n\n")
     this.#painted = ""
+    this.#below = ""
   }
 }

@@ -3,6 +3,9 @@
  * is Unix time in ms, other times are ms. A key that has nothing to say is `null`, never absent.
  */
 import * as Schema from "effect/Schema"
+import * as BanCause from "../../domain/swarm/BanCause.ts"
+import * as PeerState from "../../domain/swarm/PeerState.ts"
+import * as StallCause from "../../domain/swarm/StallCause.ts"
 import * as JsonLine from "./JsonLine.ts"
 
 const Rate = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
@@ -198,10 +201,83 @@ export const Peer = Schema.Struct({
   cipher: documented(
     Schema.NullOr(Schema.Literals(["none", "plaintext", "rc4"])),
     "When connected: none, not encrypted; plaintext, its handshake alone; rc4, all of it; null otherwise"
-  )
+  ),
+  cause: documented(Schema.NullOr(Schema.Literals(BanCause.TAGS)), "Why it is banned; null: it is not"),
+  lasts: documented(Schema.NullOr(Schema.Natural), "How long the ban lasts, ms; null: for good, or there is none")
 })
 
 export type Peer = typeof Peer.Type
+
+const stallCause = documented(Schema.NullOr(Schema.Literals(StallCause.TAGS)), "Why nothing comes; null: it does")
+const next = documented(
+  Schema.NullOr(Schema.Natural),
+  "Until a tracker is asked again, ms; null: it is not, or no matter"
+)
+
+const Stalled = Schema.Struct({
+  type: Schema.tag("stalled"),
+  time,
+  infoHash,
+  state: documented(
+    Schema.Literals(["stalled", "moving"]),
+    "stalled: nothing came for 10 s, or the cause is another; moving: it goes on"
+  ),
+  cause: stallCause,
+  message: documented(Schema.NullOr(Schema.String), "The cause in words; null: it goes on"),
+  peers: documented(Schema.NullOr(Schema.Natural), "How many peers it is about; null: about none"),
+  piece: documented(Schema.NullOr(Schema.Natural), "The piece that nobody has, from 0; null: another cause"),
+  next
+})
+
+const StatusTracker = Schema.Struct({
+  url: documented(Schema.String, "Announce URL"),
+  state: documented(Schema.Literals(["ok", "warning", "error"]), "How the last announce ended"),
+  message: documented(Schema.NullOr(Schema.String), "What it said; null: all is well"),
+  peers: documented(Schema.Natural, "Peers that it named"),
+  next
+})
+
+const StatusPeer = Schema.Struct({
+  address: documented(Schema.String, "192.0.2.1:6881 or [2001:db8::1]:6881"),
+  client: documented(Schema.String, "Program and version, as it says or by its peer id (BEP 20)"),
+  flags: documented(
+    Schema.String,
+    "D gives, d chokes us, U takes, u is choked by us, I has called us, S snubs us, P is on parole"
+  ),
+  pieces: documented(Schema.Natural, "That it has"),
+  down: documented(Rate, "What it gives, bytes/s"),
+  up: documented(Rate, "What it takes, bytes/s"),
+  asked: documented(Schema.Natural, "Blocks asked of it"),
+  window: documented(Schema.Natural, "Blocks that may be asked of it at once"),
+  state: documented(Schema.Literals(PeerState.TAGS), "What goes on"),
+  message: documented(Schema.String, "The same in words")
+})
+
+const Status = Schema.Struct({
+  type: Schema.tag("status"),
+  time,
+  infoHash,
+  state: documented(Schema.Literals(["Checking", "Downloading", "Stalled", "Done"]), "How the torrent stands"),
+  cause: stallCause,
+  message: documented(Schema.String, "The same in words"),
+  memory: documented(Schema.Natural, "Bytes of pieces under way, over all torrents"),
+  memoryLimit: documented(Schema.Natural, "The most there may be"),
+  known: documented(Schema.Natural, "Addresses of peers that are known"),
+  banned: documented(Schema.Natural, "Peers that are banned at present"),
+  trackers: documented(Schema.Array(StatusTracker), "Those that were asked"),
+  peers: documented(Schema.Array(StatusPeer), "Those that are connected")
+})
+
+const SuperSeed = Schema.Struct({
+  type: Schema.tag("superSeed"),
+  time,
+  infoHash,
+  state: documented(Schema.Literal("ended"), "Peers are served as usual from here on"),
+  reason: documented(
+    Schema.Literals(["AnotherSeed", "EnoughCopies"]),
+    "AnotherSeed: a peer has everything; EnoughCopies: every piece is with two peers"
+  )
+})
 
 const Warning = Schema.Struct({
   type: Schema.tag("warning"),
@@ -296,6 +372,9 @@ export const Record = Schema.Union([
   Reloaded,
   Saved,
   Peer,
+  SuperSeed,
+  Stalled,
+  Status,
   Warning,
   Failure,
   Complete,

@@ -7,6 +7,8 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Metainfo } from "../../domain/Metainfo.ts"
 import * as PeerAddress from "../../domain/PeerAddress.ts"
+import * as BanCause from "../../domain/swarm/BanCause.ts"
+import * as StallCause from "../../domain/swarm/StallCause.ts"
 import * as Wanted from "../../domain/Wanted.ts"
 import * as Monotonic from "../../services/Monotonic.ts"
 import type { Snapshot, Torrent } from "../../services/Torrent.ts"
@@ -14,6 +16,9 @@ import type { TorrentEvent } from "../../services/TorrentEvent.ts"
 import * as Format from "./Format.ts"
 import * as Painter from "./Painter.ts"
 import * as Records from "./Records.ts"
+import { StallWatch } from "./StallWatch.ts"
+import * as StatusBlock from "./StatusBlock.ts"
+import * as StatusRecords from "./StatusRecords.ts"
 import * as Stderr from "./Stderr.ts"
 
 export interface ReporterOptions {
@@ -24,6 +29,9 @@ export interface ReporterOptions {
   readonly quiet: boolean
   /** Seconds between lines where stderr is no terminal. */
   readonly summaryInterval: number
+  /** Bytes/s; `Infinity` for none. */
+  readonly maxDownload: number
+  readonly maxUpload: number
 }
 
 export type PublishOutcome =
@@ -41,6 +49,8 @@ export interface Reporter {
   readonly notice: (text: string) => void
   /** How publishing at this tracker went. */
   readonly published: (origin: string, outcome: PublishOutcome) => void
+  /** Prints how the torrent and its peers stand, even where all else is silenced. */
+  readonly status: () => void
   /** Takes the progress line away, for others to write. */
   readonly makeRoom: () => void
   /** From now on the line says that the end is near. */
@@ -54,14 +64,24 @@ const FRAME = "500 millis"
 /** Between two records of progress. */
 const RECORD_MS = 1000
 
-const NOTHING: Snapshot = { ...Painter.IDLE, isDone: false }
+const NOTHING: Snapshot = { ...Painter.IDLE, isDone: false, state: { _tag: "Checking", checked: 0, total: 0 } }
+
+const END_WORDS = {
+  AnotherSeed: "another seed has everything",
+  EnoughCopies: "every piece is with two peers"
+} as const
+
+const forHowLong = (cause: BanCause.BanCause): string => {
+  const lasts = BanCause.lasts(cause)
+  return lasts === Infinity ? "" : ` for ${Format.duration(lasts)}`
+}
 
 const noticeOf = (event: TorrentEvent): string | undefined => {
   switch (event._tag) {
     case "Warning":
       return `warning: ${event.message}`
     case "PeerBanned":
-      return `peer ${PeerAddress.format(event.address)} banned: ${event.reason}`
+      return `peer ${PeerAddress.format(event.address)} banned${forHowLong(event.cause)}: ${BanCause.text(event.cause)}`
     case "PieceCorrupt":
       return `piece ${event.piece} failed its hash`
     case "BlockCorrupt": {
@@ -76,6 +96,8 @@ const noticeOf = (event: TorrentEvent): string | undefined => {
       return `web seed ${event.url}: ${Format.printable(event.file.join("/"))}: it ${event.message}`
     case "WebSeedDropped":
       return `web seed ${event.url} is given up: it ${event.message}`
+    case "SuperSeedEnded":
+      return `super-seeding has ended, since ${END_WORDS[event.end]}; all peers are served as usual from here on`
     default:
       return undefined
   }
@@ -159,9 +181,25 @@ export const make = Effect.fnUntraced(function*(
     }))
   }
 
+  const stall = new StallWatch()
+  const lookAtStall = (now: number) => {
+    if (torrent === undefined || end !== "none") return
+    const news = stall.look(torrent.snapshot(), now)
+    if (news === undefined) return
+    write((head) => StatusRecords.stalled(news === "Moving" ? undefined : news.cause, head))
+    if (!isTerminal && news !== "Moving") notice(`nothing comes: ${StallCause.text(news.cause)}`)
+  }
+  const secondLine = (): string => {
+    const { cause } = stall
+    if (cause === undefined || end !== "none") return ""
+    const text = Format.printable(`  nothing comes: ${StallCause.text(cause)}`)
+    return Format.cut(style.unicode ? text : Format.ascii(text), screen.width, style.unicode ? "…" : "..")
+  }
+
   const frame = () => {
     if (end === "over") return
     const now = Monotonic.millis(clock)
+    lookAtStall(now)
     if (now - lastRecord >= RECORD_MS && torrent !== undefined) {
       lastRecord = now
       writeProgress()
@@ -169,7 +207,7 @@ export const make = Effect.fnUntraced(function*(
     if (options.quiet || (torrent === undefined && checking === 0)) return
     if (!isTerminal && now - lastLine < options.summaryInterval * 1000) return
     lastLine = now
-    screen.paint(Painter.render(status(), screen.width, style))
+    screen.paint(Painter.render(status(), screen.width, style), secondLine())
   }
 
   yield* Effect.forkScoped(
@@ -232,6 +270,12 @@ export const make = Effect.fnUntraced(function*(
           }`
       )
     },
+    status: () => {
+      const report = torrent?.diagnosis()
+      if (options.json) return write((head) => StatusRecords.status(report, checked, checking, head))
+      if (report === undefined) return screen.notice(`${Format.printable(metainfo.name)}: its files are checked`)
+      screen.notice(StatusBlock.lines(metainfo.name, report, options, screen.width).join("\n"))
+    },
     makeRoom: () => screen.clear(),
     stopping: () => {
       end = "near"
@@ -287,11 +331,18 @@ const peerRecord = (
   state,
   client: null,
   reason: null,
-  cipher: null
+  cipher: null,
+  cause: null,
+  lasts: null
 })
 
 const webSeed = (url: string, head: Head) =>
   ({ type: "webSeed", ...head, url, file: null, message: null, retryIn: null }) as const
+
+const banOf = (cause: BanCause.BanCause) => {
+  const lasts = BanCause.lasts(cause)
+  return { reason: BanCause.text(cause), cause: cause._tag, lasts: lasts === Infinity ? null : lasts }
+}
 
 /** The record of an event, for those that are not told in another way. */
 export const recordOf = (event: TorrentEvent, head: Head): Records.Record | undefined => {
@@ -316,7 +367,7 @@ export const recordOf = (event: TorrentEvent, head: Head): Records.Record | unde
     case "PeerDisconnected":
       return { ...peerRecord(head, event, "disconnected"), reason: event.reason }
     case "PeerBanned":
-      return { ...peerRecord(head, event, "banned"), reason: event.reason }
+      return { ...peerRecord(head, event, "banned"), ...banOf(event.cause) }
     case "TrackerAnswered":
       return {
         type: "tracker",
@@ -352,6 +403,8 @@ export const recordOf = (event: TorrentEvent, head: Head): Records.Record | unde
       return { ...webSeed(event.url, head), state: "dropped", message: event.message }
     case "Warning":
       return { type: "warning", ...head, message: event.message }
+    case "SuperSeedEnded":
+      return { type: "superSeed", ...head, state: "ended", reason: event.end }
     case "Completed":
       return undefined
   }

@@ -5,6 +5,7 @@ import * as Option from "effect/Option"
 import * as path from "node:path"
 import * as Metainfo from "../../domain/Metainfo.ts"
 import type { PeerAddress } from "../../domain/PeerAddress.ts"
+import * as StallCause from "../../domain/swarm/StallCause.ts"
 import * as Wanted from "../../domain/Wanted.ts"
 import type { Begun } from "../../services/Metadata.ts"
 import { Resolver } from "../../services/Resolver.ts"
@@ -110,7 +111,8 @@ const runHook = Effect.fnUntraced(
 )
 
 /** Fails when nothing arrives for so long. */
-const stall = Effect.fnUntraced(function*({ swarm }: Torrent.Torrent, seconds: number, why: () => string | undefined) {
+const stall = Effect.fnUntraced(function*(torrent: Torrent.Torrent, seconds: number, known: () => string | undefined) {
+  const { snapshot, swarm } = torrent
   let before = 0
   for (let quiet = 0; quiet < seconds; quiet++) {
     yield* Effect.sleep("1 second")
@@ -118,9 +120,10 @@ const stall = Effect.fnUntraced(function*({ swarm }: Torrent.Torrent, seconds: n
     if (swarm.down.total !== before) quiet = -1
     before = swarm.down.total
   }
-  const known = why()
-  const because = known === undefined ? "" : `: ${known}`
-  return yield* failure(ExitCode.timedOut, `nothing arrived for ${seconds} seconds; run again to go on${because}`)
+  const { state } = snapshot()
+  const cause = known() ?? (state._tag === "Stalled" ? StallCause.text(state.cause) : undefined)
+  const why = cause === undefined ? "" : `: ${cause}`
+  return yield* failure(ExitCode.timedOut, `nothing arrived for ${seconds} seconds${why}; run again to go on`)
 })
 
 /** The torrent, by its name at a tracker or from where it is. */
@@ -165,6 +168,7 @@ export const leechTorrent = Effect.fnUntraced(function*(options: LeechOptions, p
   const hook = Option.getOrUndefined(options.onComplete)
   const reporter = yield* Reporter.make({ ...options, metainfo, path: path.join(dir, Metainfo.topOf(metainfo)) })
   const run = yield* Run
+  run.whenAsked = reporter.status
   yield* Effect.addFinalizer((exit) =>
     Effect.sync(() => {
       run.toldOfEnd = true

@@ -111,6 +111,7 @@ export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
     const reporter = yield* Reporter.make({ ...options, metainfo, path: location })
     notes.forEach(reporter.notice)
     const run = yield* Run
+    run.whenAsked = reporter.status
     let isSharing = false
     yield* Effect.addFinalizer((exit) =>
       Effect.sync(() => {
@@ -130,6 +131,7 @@ export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
       checkIntegrity: options.checkIntegrity,
       isKnown: isFresh,
       readOnly: true,
+      superSeed: options.super,
       onCheck: reporter.onCheck,
       onEvent: reporter.onEvent
     }).pipe(

@@ -17,7 +17,7 @@ export interface UnchokingOptions {
 const rowOf = (swarm: Swarm, peer: Peer, now: number): Choker.Row => ({
   id: peer.key,
   seeding: swarm.isDone,
-  interested: peer.peerInterested,
+  interested: peer.peerInterested && now >= peer.barredUntil,
   unchoked: !peer.amChoking,
   downRate: peer.downRate,
   upRate: peer.up.perSecond(now),

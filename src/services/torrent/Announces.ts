@@ -54,7 +54,8 @@ export const start = Effect.fnUntraced(function*(
   swarm: Swarm,
   pool: PeerPool.PeerPool,
   completed: Effect.Effect<void, FileStoreError | TorrentError>,
-  onEvent: (event: TorrentEvent) => void
+  onEvent: (event: TorrentEvent) => void,
+  onAnnounced: (swarm: number, status: Announcer.AnnounceStatus) => void
 ) {
   if (options.trackers.length === 0) return
   const session = yield* Session
@@ -89,7 +90,10 @@ export const start = Effect.fnUntraced(function*(
         Effect.ignore(completed),
         Effect.suspend(() => swarm.isSeed ? Effect.void : Effect.never)
       ),
-      onStatus: (status) => tell(index, status)
+      onStatus: (status) => {
+        onAnnounced(index, status)
+        tell(index, status)
+      }
     }))
 
   /** Of a private torrent all peers must come from one tracker (BEP 27): where it has several, the second swarm follows. */

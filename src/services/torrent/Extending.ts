@@ -46,7 +46,7 @@ export const make = ({ metainfo, now, pex, pool, random, session, swarm }: Exten
     own: (peer) => ({
       ...session.introduce(peer),
       metadataSize: isGiven ? metainfo.info.length : undefined,
-      uploadOnly: swarm().isDone
+      uploadOnly: swarm().isDone && !swarm().isSuperSeeding
     }),
     onMet: (peer, theirs) => pool().introduced(peer, theirs)
   })

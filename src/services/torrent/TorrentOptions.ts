@@ -36,6 +36,8 @@ export interface TorrentOptions {
   readonly isKnown?: boolean | undefined
   /** Nothing is fetched or written: for sharing what is there, which must be all. */
   readonly readOnly?: boolean | undefined
+  /** Shows each peer one piece at a time until the swarm has copies (BEP 16); for one who has everything. */
+  readonly superSeed?: boolean | undefined
   /** Bytes hashed and to be hashed, while existing files are checked. */
   readonly onCheck?: ((checked: number, total: number) => void) | undefined
   readonly onEvent?: ((event: TorrentEvent) => void) | undefined

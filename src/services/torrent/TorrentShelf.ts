@@ -62,7 +62,7 @@ export const make = Effect.fnUntraced(function*(
       while (after * pieceLength < to && Bitfield.has(have, after)) after++
       return [Math.max(from, first * pieceLength), Math.min(to, after * pieceLength)]
     },
-    onSent: (peer, bytes, now) => swarm.sent(peer, bytes, now),
+    onSent: (peer, bytes, now, blocks) => swarm.sent(peer, bytes, now, blocks),
     onFault,
     hashes: metainfo.pieceRoots && {
       key,

@@ -4,6 +4,7 @@ import * as Bitfield from "../../../src/domain/Bitfield.ts"
 import * as Fetched from "../../../src/domain/Fetched.ts"
 import * as PieceLayout from "../../../src/domain/PieceLayout.ts"
 import * as PieceTrees from "../../../src/domain/PieceTrees.ts"
+import type { BanCause } from "../../../src/domain/swarm/BanCause.ts"
 import type { Extensions } from "../../../src/domain/swarm/Extensions.ts"
 import type { OpenPiece } from "../../../src/domain/swarm/OpenPiece.ts"
 import type { Peer } from "../../../src/domain/swarm/Peer.ts"
@@ -71,7 +72,7 @@ export class SwarmModel {
   readonly hashesAsked: Array<Peer> = []
   readonly wrong: Array<Wrong> = []
   /** Why peers were convicted. */
-  readonly reasons: Array<string> = []
+  readonly causes: Array<BanCause["_tag"]> = []
   /** Blocks of spilled pieces, as the disk would keep them. */
   readonly disk: Uint8Array
   readonly wanted: Bitfield.Bitfield
@@ -111,7 +112,7 @@ export class SwarmModel {
         onNotInterested: (peer) => this.interest.push(["off", peer]),
         onHashesAsked: (peer) => this.hashesAsked.push(peer),
         onWrongBlocks: (piece, blocks, senders) => this.onWrongBlocks({ piece, blocks, senders }),
-        onLiars: (identities, reason) => this.onLiars(identities, reason)
+        onBanned: (identities, cause) => this.onBanned(identities, cause)
       }
     })
   }
@@ -162,8 +163,8 @@ export class SwarmModel {
     }
   }
 
-  onLiars(identities: ReadonlyArray<number>, reason: string): void {
-    this.reasons.push(reason)
+  onBanned(identities: ReadonlyArray<number>, { _tag }: BanCause): void {
+    this.causes.push(_tag)
     for (const identity of identities) this.liars.add(identity)
   }
 

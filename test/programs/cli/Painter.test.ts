@@ -254,6 +254,27 @@ describe("Screen", () => {
     assert.strictEqual(screen.width, 79)
   })
 
+  it("keeps the cursor on the first of two lines, where others may write", () => {
+    const { screen, written } = recorder(true)
+    screen.paint("10%", "stalled")
+    screen.paint("10%", "stalled")
+    screen.notice("retry")
+    screen.paint("20%")
+    screen.paint("20%", "stalled")
+    screen.clear()
+    screen.paint("30%", "stalled")
+    screen.done()
+    assert.deepStrictEqual(written, [
+      "\r\x1b[K10%\nstalled\x1b[A\r",
+      "\r\x1b[Jretry\n10%\nstalled\x1b[A\r",
+      "\r\x1b[J20%",
+      "\r\x1b[K20%\nstalled\x1b[A\r",
+      "\r\x1b[J",
+      "\r\x1b[K30%\nstalled\x1b[A\r",
+      "\n\n"
+    ])
+  })
+
   it("breaks a long notice between words, and prints it whole elsewhere", () => {
     const notice = `${"word ".repeat(20)}/a/${"long".repeat(30)}/path end`
     const [terminal, file] = [recorder(true), recorder(false)]

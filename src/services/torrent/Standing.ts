@@ -1,0 +1,124 @@
+/** How a torrent stands: gathers what the {@link Swarm} does not know, and puts the question. */
+import * as Bitfield from "../../domain/Bitfield.ts"
+import * as ClientName from "../../domain/ClientName.ts"
+import * as PeerAddress from "../../domain/PeerAddress.ts"
+import * as Diagnosis from "../../domain/swarm/Diagnosis.ts"
+import * as PeerState from "../../domain/swarm/PeerState.ts"
+import type { Swarm } from "../../domain/swarm/Swarm.ts"
+import type { AnnounceStatus } from "../Announcer.ts"
+import type { PeerPool } from "../PeerPool.ts"
+import type { Session } from "../Session.ts"
+
+/** One connected peer, for screens. Rates in bytes/s. */
+export interface PeerStanding {
+  readonly address: string
+  /** The program and its version; may hold foreign words. */
+  readonly client: string
+  /** See {@link PeerState.flags}. */
+  readonly flags: string
+  /** Pieces that it has, of all. */
+  readonly pieces: number
+  readonly downRate: number
+  readonly upRate: number
+  /** Blocks that may be asked of it at once, and that are. */
+  readonly window: number
+  readonly asked: number
+  readonly state: PeerState.PeerState
+}
+
+/** The answer to "why is it slow?". */
+export interface Report {
+  readonly state: Diagnosis.TorrentState
+  readonly trackers: ReadonlyArray<Diagnosis.TrackerFact>
+  readonly peers: ReadonlyArray<PeerStanding>
+  /** Of the torrent. */
+  readonly pieces: number
+  /** Bytes of pieces under way, over all torrents, and the most there may be. */
+  readonly memory: { readonly used: number; readonly limit: number }
+  /** Addresses that may be called. */
+  readonly known: number
+  readonly banned: number
+}
+
+export interface Standing {
+  /** An announce in one of the torrent's swarms has ended. */
+  readonly onAnnounced: (swarm: number, status: AnnounceStatus) => void
+  readonly state: () => Diagnosis.TorrentState
+  readonly report: () => Report
+}
+
+export interface StandingOptions {
+  readonly swarm: Swarm
+  readonly pool: PeerPool
+  readonly session: Session["Service"]
+  /** Announce URLs there are. */
+  readonly trackers: number
+  /** Monotonic ms. */
+  readonly now: () => number
+}
+
+export const make = ({ now, pool, session, swarm, trackers }: StandingOptions): Standing => {
+  /** Per tracker what it last said for each swarm, and when it is asked again. */
+  const said = new Map<string, Array<{ readonly status: AnnounceStatus; readonly nextAt: number } | undefined>>()
+
+  /** Many trackers know one of a hybrid's hashes only: that they refuse the other does not count. */
+  const trackerFacts = (): Array<Diagnosis.TrackerFact> =>
+    Array.from(said, ([url, of]) => {
+      const heard = of.filter((one) => one !== undefined)
+      const { nextAt, status } = heard.find(({ status }) => status.result !== "error") ?? heard[0]!
+      const { message, peers, result } = status
+      return { url, message, peers, result, nextInMs: Math.max(0, nextAt - now()) }
+    })
+
+  const isLimited = () => Diagnosis.isLimiting(session.downloadLimit, now())
+
+  const facts = (): Diagnosis.Facts => ({
+    ...pool.facts(),
+    trackerCount: trackers,
+    trackers: trackerFacts(),
+    limit: session.downloadLimit.rate,
+    isLimited: isLimited(),
+    memoryLimit: session.buffers.limit
+  })
+
+  const state = () => Diagnosis.of(swarm, facts(), now())
+
+  const peers = (): Array<PeerStanding> => {
+    const at = now()
+    const limited = isLimited()
+    return Array.from(swarm.peers, (peer) => ({
+      address: PeerAddress.format(peer.address),
+      client: ClientName.of(peer.id, peer.theirs?.version),
+      flags: PeerState.flags(peer),
+      pieces: Bitfield.count(peer.bits),
+      downRate: peer.window.rate(at),
+      upRate: peer.up.perSecond(at),
+      window: peer.window.depth(),
+      asked: peer.outstanding,
+      state: PeerState.of(peer, { unread: pool.unread(peer), isLimited: limited }, at)
+    }))
+  }
+
+  return {
+    onAnnounced: (swarm, status) => {
+      const of = said.get(status.url) ?? []
+      said.set(status.url, of)
+      of[swarm] = { status, nextAt: now() + status.nextInMs }
+    },
+    state,
+    report: () => {
+      const { banned, known } = pool.facts()
+      const { limit, used } = session.buffers
+      const { pieces } = swarm.layout
+      return {
+        state: state(),
+        trackers: trackerFacts(),
+        peers: peers(),
+        pieces,
+        memory: { used, limit },
+        known,
+        banned
+      }
+    }
+  }
+}
