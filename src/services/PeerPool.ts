@@ -8,6 +8,7 @@ import * as FiberSet from "effect/FiberSet"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as InfoHash from "../domain/InfoHash.ts"
+import type { InfoHashV2 } from "../domain/InfoHashV2.ts"
 import type { Metainfo } from "../domain/Metainfo.ts"
 import * as PeerAddress from "../domain/PeerAddress.ts"
 import type * as PeerId from "../domain/PeerId.ts"
@@ -55,6 +56,11 @@ export interface PeerPool {
   readonly become: (next: PeerPoolOptions, meet: Meeting) => void
   /** The peer has said more of itself, perhaps again. */
   readonly introduced: (peer: Peer, theirs: ExtensionHandshake) => void
+  /**
+   * The torrent proves to be a hybrid (BEP 52): from now on it is called on both versions, and those that we have called and
+   * that speak version 2 are called again at once.
+   */
+  readonly upgrade: (infoHashV2: InfoHashV2) => void
   /** Serves what the peer has asked for. */
   readonly serve: (peer: Peer) => void
   /** Answers the peer's questions for hashes. */
@@ -107,6 +113,10 @@ export const make = Effect.fnUntraced(function*(
   const queue = new DialQueue(() => random.nextDoubleUnsafe())
   const links = new Map<Peer, Link>()
   const moves = new Map<Peer, Move>()
+  /** Those who say that they speak version 2, on whatever version they are connected. */
+  const bilingual = new Set<PeerId.PeerId>()
+  /** Whom to call again without a wait, by address. */
+  const recalled = new Set<string>()
   /** What peers call themselves, as was told. */
   const clients = new WeakMap<Peer, string>()
   /** Where callers say that they can be called. */
@@ -167,6 +177,7 @@ export const make = Effect.fnUntraced(function*(
     links.delete(peer)
     moves.delete(peer)
     if (byId.get(peer.id) === peer) byId.delete(peer.id)
+    if (!byId.has(peer.id)) bilingual.delete(peer.id)
     forgetListener(peer)
     if (peer.received > 0) remember(peer)
     onEvent({ _tag: "PeerDisconnected", address: peer.address, reason })
@@ -211,6 +222,7 @@ export const make = Effect.fnUntraced(function*(
       if (!isBetter(existing, inbound)) return "is connected already"
       existing.wire.close("is connected twice")
     }
+    if (handshake.v2) bilingual.add(handshake.peerId)
     return admissionOf(handshake.peerId)
   }
 
@@ -259,6 +271,10 @@ export const make = Effect.fnUntraced(function*(
       Effect.ensuring(Effect.sync(() => {
         const now = Monotonic.millis(clock)
         const alone = links.size === 0
+        if (recalled.delete(PeerAddress.format(address))) {
+          queue.recall(address, now)
+          return dialMore()
+        }
         if (opened !== undefined) {
           return queue.disconnected(address, now, opened.received > 0 || opened.up.total > 0, alone)
         }
@@ -311,6 +327,15 @@ export const make = Effect.fnUntraced(function*(
         else swarm.batchEnded(peer, now)
       }
       dialMore()
+    },
+    upgrade: (infoHashV2) => {
+      metainfo = { ...metainfo, infoHashV2, swarms: [...metainfo.swarms, InfoHash.truncate(infoHashV2)] }
+      v2 = truncated()
+      for (const peer of Array.from(links.keys())) {
+        if (peer.inbound || peer.v2 || !bilingual.has(peer.id)) continue
+        recalled.add(PeerAddress.format(peer.address))
+        peer.wire.close("is called again on version 2")
+      }
     },
     introduced: (peer, { port, version }) => {
       if (!links.has(peer)) return
