@@ -117,8 +117,8 @@ export const make = Effect.fnUntraced(function*(
   const bilingual = new Set<PeerId.PeerId>()
   /** Whom to call again without a wait, by address. */
   const recalled = new Set<string>()
-  /** What peers call themselves, as was told. */
-  const clients = new WeakMap<Peer, string>()
+  /** Peers of which was told what they call themselves. */
+  const named = new WeakSet<Peer>()
   /** Where callers say that they can be called. */
   const listening = new Map<Peer, PeerAddress.PeerAddress>()
   const byId = new Map<PeerId.PeerId, Peer>()
@@ -340,8 +340,8 @@ export const make = Effect.fnUntraced(function*(
     introduced: (peer, { port, version }) => {
       if (!links.has(peer)) return
       if (port !== undefined) rememberListener(peer, port)
-      if (version === undefined || version === clients.get(peer)) return
-      clients.set(peer, version)
+      if (version === undefined || named.has(peer)) return
+      named.add(peer)
       onEvent({ _tag: "PeerIntroduced", address: peer.address, client: version })
     },
     serve: (peer) => {

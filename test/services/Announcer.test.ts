@@ -243,6 +243,24 @@ describe("Announcer", () => {
       assert.deepStrictEqual(seen(calls), [[0, "a", "started"], [60, "a", undefined]])
     }))
 
+  it.effect("says with every announce that it is a partial seed, as long as it is one, and stopped at the end", () =>
+    Effect.gen(function*() {
+      let isPartialSeed = false
+      const { calls, close } = yield* start([["a"]], () => ok({ intervalMs: 60_000 }), {
+        isPartialSeed: () => isPartialSeed
+      })
+      isPartialSeed = true
+      yield* TestClock.adjust("2 minutes")
+      isPartialSeed = false
+      yield* TestClock.adjust("1 minute")
+      isPartialSeed = true
+      yield* close
+      assert.deepStrictEqual(calls.map(({ event }) => event), ["started", "paused", "paused", undefined, "stopped"])
+      const other = yield* start([["a"]], () => ok({ intervalMs: 60_000 }), { isPartialSeed: () => true })
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(other.calls.map(({ event }) => event), ["paused", "paused"])
+    }))
+
   it.effect("keeps a private torrent to one tracker, and drops its peers when that changes", () =>
     Effect.gen(function*() {
       const log: Array<string> = []

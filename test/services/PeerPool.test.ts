@@ -160,6 +160,51 @@ describe("PeerPool", () => {
       2
     ))
 
+  it.effect("tells what peers call themselves, once, and calls a caller back where it says that it listens", () =>
+    withPool(
+      Effect.fnUntraced(function*({ events, net, pool }) {
+        const caller = address(1)
+        const home = PeerAddress.make(caller.host, 50_123)!
+        net.call(caller, peerIdOf(1))
+        yield* settle
+        const { hangUp, peer } = net.connected[0]!
+        const theirs = { messages: new Map(), port: home.port, version: "Example 1.2" }
+        pool.introduced(peer, theirs)
+        pool.introduced(peer, theirs)
+        pool.introduced(peer, { ...theirs, version: "Example 1.3" })
+        const clients = events.flatMap((event) => event._tag === "PeerIntroduced" ? [event.client] : [])
+        assert.deepStrictEqual(clients, ["Example 1.2"])
+        net.listeners.set(PeerAddress.format(home), peerIdOf(1))
+        pool.dialMore()
+        yield* TestClock.adjust("1 minute")
+        pool.dialMore()
+        yield* settle
+        assert.deepStrictEqual(net.dialled, [])
+        hangUp()
+        yield* TestClock.adjust("1 minute")
+        pool.dialMore()
+        yield* settle
+        assert.deepStrictEqual(net.dialled, [PeerAddress.format(home)])
+      })
+    ))
+
+  it.effect("does not call back the callers of a private torrent", () =>
+    withPool(
+      Effect.fnUntraced(function*({ net, pool }) {
+        net.call(address(1), peerIdOf(1))
+        yield* settle
+        const { hangUp, peer } = net.connected[0]!
+        pool.introduced(peer, { messages: new Map(), port: 50_123 })
+        hangUp()
+        yield* TestClock.adjust("1 hour")
+        pool.dialMore()
+        yield* settle
+        assert.deepStrictEqual(net.dialled, [])
+      }),
+      50,
+      { ...metainfo, private: true }
+    ))
+
   it.effect("gives the place of a caller that has long wanted nothing to another, when it is full", () =>
     withPool(
       Effect.fnUntraced(function*({ net, pool, swarm }) {

@@ -7,12 +7,13 @@ import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import * as Bytes from "../../src/domain/Bytes.ts"
 import * as PieceLayout from "../../src/domain/PieceLayout.ts"
+import * as Message from "../../src/domain/wire/Message.ts"
 import { LINE } from "../../src/services/ReadCache.ts"
 import { type Shelf, UploadServer } from "../../src/services/UploadServer.ts"
 import { type Far, far } from "../domain/swarm/fakes.ts"
 import { below, int, randomOf, seed } from "../domain/swarm/seeded.ts"
 import { FakeLink } from "../support/links.ts"
-import { message } from "../support/messages.ts"
+import { message, numbers } from "../support/messages.ts"
 import { noise } from "../support/payload.ts"
 
 type Request = readonly [piece: number, begin: number, length: number]
@@ -58,8 +59,8 @@ const shelfOf = ({ held = false, pieceLength, totalLength }: ShelfOptions) => {
   return { layout, shelf, reads, gates, faults, sent, open, expected }
 }
 
-const client = (key = 1): Far & { readonly link: FakeLink } => {
-  const member = far({ key, pieces: 8 })
+const client = (key = 1, fast = false): Far & { readonly link: FakeLink } => {
+  const member = far({ key, pieces: 8, fast })
   member.peer.amChoking = false
   return { ...member, link: new FakeLink(key) }
 }
@@ -195,6 +196,39 @@ describe("UploadServer", () => {
       open()
       yield* TestClock.adjust(0)
       same(somebody.link.sent, expected([[1, 16_384, 16_384]]))
+    }).pipe(Effect.provide(layer)))
+
+  it.effect("sends what it was reading before a choke to a peer with the fast extension, which waits for an answer", () =>
+    Effect.gen(function*() {
+      const uploads = yield* UploadServer
+      const { expected, open, shelf } = shelfOf({ pieceLength: LINE, totalLength: 2 * LINE, held: true })
+      const somebody = client(1, true)
+      ask(somebody, [[0, 0, 16_384], [1, 0, 16_384]])
+      uploads.serve(somebody.peer, somebody.link, shelf)
+      somebody.peer.amChoking = true
+      open()
+      yield* TestClock.adjust(0)
+      same(somebody.link.sent, expected([[0, 0, 16_384], [1, 0, 16_384]]))
+    }).pipe(Effect.provide(layer)))
+
+  it.effect("refuses what cannot be read to a peer with the fast extension, and serves it on", () =>
+    Effect.gen(function*() {
+      const uploads = yield* UploadServer
+      const { expected, faults, gates, open, shelf } = shelfOf({ pieceLength: LINE, totalLength: 4 * LINE, held: true })
+      const somebody = client(1, true)
+      ask(somebody, [[0, 0, 16_384], [0, 16_384, 16_384]])
+      uploads.serve(somebody.peer, somebody.link, shelf)
+      ask(somebody, [[2, 0, 16_384]])
+      Deferred.doneUnsafe(gates.shift()!, Exit.fail({ message: "disk on fire" }))
+      yield* TestClock.adjust(0)
+      assert.deepStrictEqual(faults, ["disk on fire"])
+      const said = somebody.read()
+      assert.deepStrictEqual(said.map(({ id }) => id), [Message.REJECT, Message.REJECT])
+      assert.deepStrictEqual(said.map(numbers), [[0, 0, 16_384], [0, 16_384, 16_384]])
+      open()
+      yield* TestClock.adjust(0)
+      assert.deepStrictEqual(somebody.closed, [])
+      same(somebody.link.sent, expected([[2, 0, 16_384]]))
     }).pipe(Effect.provide(layer)))
 
   it.effect("serves every request that comes while it is busy, and none twice", () =>

@@ -38,8 +38,10 @@ export interface Script {
   readonly onFrame?: ((frame: Frame, peer: Pick<ScriptedPeer, "say" | "send">) => void) | undefined
   /** What it calls the torrent by; the torrent's own hash when absent. */
   readonly infoHash?: InfoHash.InfoHash | undefined
-  /** Whether it says that it speaks version 2. */
+  /** Whether it says that it speaks version 2, the fast extension, and extension messages. */
   readonly v2?: boolean | undefined
+  readonly fast?: boolean | undefined
+  readonly extended?: boolean | undefined
 }
 
 const MAX_FRAME = 1 << 20
@@ -53,7 +55,7 @@ const talk = Effect.fnUntraced(function*(swarm: Swarm.Swarm, script: Script, sta
   state.send = (bytes) => link.send([bytes])
   const say = sayOf(state)
   const infoHash = script.infoHash ?? swarm.torrent.metainfo.infoHash
-  link.send([Handshake.encode(infoHash, state.peerId, { v2: script.v2 ?? false })])
+  link.send([Handshake.encode(infoHash, state.peerId, script)])
   if (script.greeting !== undefined) say(script.greeting)
   const reader = new FrameReader({
     onHandshake: () => {

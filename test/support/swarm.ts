@@ -33,6 +33,7 @@ import { UploadServer } from "../../src/services/UploadServer.ts"
 import { randomOf } from "../domain/swarm/seeded.ts"
 import * as MemoryTracker from "./memoryTracker.ts"
 import * as Payload from "./payload.ts"
+import { plainHost } from "./plainLink.ts"
 
 export interface Options extends MemoryNetwork.NetworkOptions {
   readonly torrent: Payload.Torrent
@@ -50,6 +51,8 @@ export interface NodeOptions {
   /** Bytes/s of its cable. */
   readonly up?: number | undefined
   readonly down?: number | undefined
+  /** It speaks BEP 3 alone, and so do others with it. */
+  readonly plain?: boolean | undefined
   readonly session?: SessionOptions | undefined
   readonly options?: Partial<Torrent.TorrentOptions> | undefined
   /** All that it knows of the torrent: it fetches the metadata first. */
@@ -110,11 +113,12 @@ const layerOf = (
   disk: MemoryDisk.MemoryDisk,
   records: Map<string, Uint8Array>
 ) => {
-  const { down, number, session, up } = options
+  const { down, number, plain, session, up } = options
+  const machine = network.host({ addresses: [host(number)], up, down })
   return Layer.fresh(
     Layer.merge(Session.layer({ listenPort: PORT, ...session }), Download.layer).pipe(
       Layer.provideMerge(Layer.mergeAll(
-        Transport.layerMemory(network.host({ addresses: [host(number)], up, down })),
+        Transport.layerMemory(plain === true ? plainHost(machine) : machine),
         PeerConnection.layer,
         UploadServer.layer({ maxRate: session?.maxUploadRate }),
         FileStore.layerMemory(disk),
@@ -197,6 +201,12 @@ const fill = (payload: Payload.Torrent, disk: MemoryDisk.MemoryDisk, has: "All" 
 /** The bytes of the payload on a disk, through which a test may spoil them; the torrent has one file. */
 export const contentOf = (payload: Payload.Torrent, node: Node, file = 0): Uint8Array =>
   MemoryDisk.contentOf(node.disk, placeOf(payload, file)) ?? new Uint8Array(0)
+
+/** Cuts the file of a node to half its length. */
+export const truncate = (payload: Payload.Torrent, node: Node, file = 0): void => {
+  const content = contentOf(payload, node, file)
+  MemoryDisk.put(node.disk, placeOf(payload, file), content.slice(0, content.length >>> 1))
+}
 
 /** Whether every byte of the file is there. */
 export const isWhole = (payload: Payload.Torrent, node: Node, file = 0): boolean =>

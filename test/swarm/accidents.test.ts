@@ -215,7 +215,7 @@ describe("a swarm", () => {
       const numbers = Swarm.range(1, 6)
       const nodes = yield* Effect.forEach(
         numbers,
-        (number) => swarm.start({ number, has: new Set([number]), peers: numbers, options: { selected: new Set() } }),
+        (number) => swarm.start({ number, has: new Set([number]), peers: numbers }),
         {
           concurrency: "unbounded"
         }

@@ -137,7 +137,7 @@ describe("a hybrid torrent", () => {
   it.effect("is fetched from one swarm and given to the other, with peers that speak what both can", () =>
     Effect.gen(function*() {
       const swarm = yield* Swarm.make({ torrent, seed: 4 })
-      yield* swarm.start({ number: 1, has: "All", options: { metainfo: old } })
+      yield* swarm.start({ number: 1, has: "All", up: 100_000, options: { metainfo: old } })
       const both = yield* swarm.start({ number: 2, up: 100_000 })
       const second = yield* swarm.start({ number: 3, up: 100_000 })
       const leech = yield* swarm.start({ number: 4, options: { metainfo: young } })

@@ -32,6 +32,13 @@ export class Availability {
     return this.#counts[piece]! + this.#seeds
   }
 
+  /** Peers that have the rarest piece. Looks at every piece. */
+  least(): number {
+    let least = Infinity
+    for (const count of this.#counts) least = Math.min(least, count)
+    return least + this.#seeds
+  }
+
   isListed(piece: number): boolean {
     return this.#position[piece]! >= 0
   }

@@ -270,7 +270,7 @@ export class Board {
       if (!Bitfield.has(peer.bits, index)) continue
       const piece = this.#open.get(index)
       if (piece === undefined) {
-        if (this.#picker.isListed(index) && this.canOpen()) return this.#work(peer, this.#start(index, now))
+        if (this.#picker.mayOpen(index) && this.canOpen()) return this.#work(peer, this.#start(index, now))
       } else if (piece.free > 0 && piece.exclusive === undefined) return this.#work(peer, piece)
     }
     return undefined

@@ -49,7 +49,9 @@ export class Claims {
     return undefined
   }
 
+  /** Once is enough: it takes a look at every piece, and aria2 says it again when it has completed. */
   haveAll(peer: Peer): Verdict {
+    if (peer.isSeed || peer.hasLost) return undefined
     return this.bitfield(peer, Bitfield.full(this.#pieces))
   }
 

@@ -70,6 +70,7 @@ export class Holdings {
     peer.has = Bitfield.count(bits)
     peer.wants = Bitfield.countBoth(bits, this.#missing)
     peer.isSeed = peer.has === this.#pieces
+    peer.countsAsSeed = peer.isSeed
     if (peer.isSeed) this.picker.availability.addSeed()
     else this.picker.availability.addAll(bits)
   }
@@ -84,6 +85,9 @@ export class Holdings {
     if (Bitfield.has(this.#missing, piece)) peer.wants++
     if (peer.has < this.#pieces) return true
     peer.isSeed = true
+    // Counting anew looks at every piece, which nobody can make us do again and again.
+    if (peer.hasLost) return true
+    peer.countsAsSeed = true
     availability.removeAll(peer.bits)
     availability.addSeed()
     return true
@@ -93,8 +97,10 @@ export class Holdings {
   remove(peer: Peer, piece: number): boolean {
     const { availability } = this.picker
     if (!Bitfield.has(peer.bits, piece)) return false
-    if (peer.isSeed) {
-      peer.isSeed = false
+    peer.isSeed = false
+    peer.hasLost = true
+    if (peer.countsAsSeed) {
+      peer.countsAsSeed = false
       availability.removeSeed()
       availability.addAll(peer.bits)
     }
@@ -107,7 +113,7 @@ export class Holdings {
 
   /** A peer is gone. */
   left(peer: Peer): void {
-    if (peer.isSeed) this.picker.availability.removeSeed()
+    if (peer.countsAsSeed) this.picker.availability.removeSeed()
     else this.picker.availability.removeAll(peer.bits)
   }
 }

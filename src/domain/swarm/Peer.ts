@@ -67,6 +67,10 @@ export class Peer {
   readonly bits: Bitfield.Bitfield
   has = 0
   isSeed = false
+  /** It is one of the seeds of the availability, in place of a count for each piece. */
+  countsAsSeed = false
+  /** It had a piece that it has no more, or does not give. */
+  hasLost = false
   /** Pieces of this peer that we want and lack. */
   wants = 0
 
@@ -112,6 +116,8 @@ export class Peer {
   /** Pieces that we give the peer though it is choked (BEP 6), once it was told; and bytes that it may still have so. */
   given: ReadonlySet<number> | undefined = undefined
   givenBytes = 0
+  /** Pieces that we have suggested to it, the last first. */
+  hinted: ReadonlyArray<number> = NONE
   /** Requests refused since it was choked. */
   askedInVain = 0
   readonly up = new Rate()

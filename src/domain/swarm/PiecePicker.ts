@@ -49,8 +49,9 @@ export class PiecePicker {
     Bitfield.clear(this.#listed, piece)
   }
 
-  isListed(piece: number): boolean {
-    return Bitfield.has(this.#listed, piece)
+  /** Whether this very piece may be opened: not ahead of others that come before it in order. */
+  mayOpen(piece: number): boolean {
+    return Bitfield.has(this.#listed, piece) && (this.#order === "Rarest" || this.#inOrder(this.#listed) === piece)
   }
 
   /**
@@ -64,7 +65,7 @@ export class PiecePicker {
   ): number | undefined {
     if (this.left === 0) return undefined
     if (this.#order === "Sequential") return this.#inOrder(bits)
-    for (const piece of suggested) if (this.isListed(piece) && Bitfield.has(bits, piece)) return piece
+    for (const piece of suggested) if (this.mayOpen(piece) && Bitfield.has(bits, piece)) return piece
     return this.availability.rarest(bits, isSeed, RARITY_SCAN) ??
       (this.left > RARITY_SCAN ? this.#sparse(bits) : undefined)
   }

@@ -9,6 +9,7 @@ import * as AllowedFast from "./AllowedFast.ts"
 import { CAPACITY } from "./AskedBlocks.ts"
 import type { Holdings } from "./Holdings.ts"
 import type { Peer } from "./Peer.ts"
+import { Suggestions } from "./Suggestions.ts"
 import type { Verdict } from "./Verdict.ts"
 
 /** The largest block a peer may ask for; BEP 3 names 16 KiB, older clients ask for up to this. */
@@ -31,12 +32,14 @@ export class Serving {
   readonly #holdings: Holdings
   readonly #infoHash: InfoHash | undefined
   readonly #fastSize: number
+  readonly #suggestions: Suggestions
 
   constructor({ holdings, infoHash, layout }: ServingOptions) {
     this.#layout = layout
     this.#holdings = holdings
     this.#infoHash = infoHash
     this.#fastSize = AllowedFast.sizeFor(layout)
+    this.#suggestions = new Suggestions(holdings.picker.availability)
   }
 
   /** Says what we have, at once and once (BEP 6); what comes later is said piece by piece. */
@@ -72,7 +75,10 @@ export class Serving {
       // Without the fast extension it may have crossed our choke, and is void.
       return this.#refuse(peer, piece, begin, length)
     }
-    if (peer.asked.push(piece, begin, length)) return undefined
+    if (peer.asked.push(piece, begin, length)) {
+      this.#suggestions.note(piece)
+      return undefined
+    }
     return peer.fast
       ? this.#refuse(peer, piece, begin, length)
       : "asked for more blocks than anybody may queue"
@@ -100,8 +106,14 @@ export class Serving {
   }
 
   /** The piece cannot be read any more. */
-  lost(peer: Peer, lost: number): void {
-    this.#keep(peer, (piece) => piece !== lost)
+  lost(lost: number, peers: ReadonlySet<Peer>): void {
+    this.#suggestions.forget(lost)
+    for (const peer of peers) this.#keep(peer, (piece) => piece !== lost)
+  }
+
+  /** Once a second. */
+  tick(peers: ReadonlySet<Peer>): void {
+    this.#suggestions.tick(peers)
   }
 
   /** Whether a choked peer may have the block: as often as all that it is given has bytes. */

@@ -345,6 +345,7 @@ export class Swarm {
     }
     this.#bad.tick(now)
     this.extensions.tick(now)
+    this.#serving.tick(this.#peers)
     if (!this.board.canOpen()) this.#freezeStill(now)
     this.#feeder.tellCancelled(now)
     this.#news.say(now, this.isDone)
@@ -375,10 +376,8 @@ export class Swarm {
    */
   lose(piece: number): boolean {
     if (!this.#holdings.lose(piece)) return false
-    for (const peer of this.#peers) {
-      this.#serving.lost(peer, piece)
-      DontHave.tell(this.extensions, peer, piece)
-    }
+    this.#serving.lost(piece, this.#peers)
+    for (const peer of this.#peers) DontHave.tell(this.extensions, peer, piece)
     this.#news.add()
     return true
   }

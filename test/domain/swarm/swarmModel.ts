@@ -4,9 +4,11 @@ import * as Bitfield from "../../../src/domain/Bitfield.ts"
 import * as Fetched from "../../../src/domain/Fetched.ts"
 import * as PieceLayout from "../../../src/domain/PieceLayout.ts"
 import * as PieceTrees from "../../../src/domain/PieceTrees.ts"
+import type { Extensions } from "../../../src/domain/swarm/Extensions.ts"
 import type { OpenPiece } from "../../../src/domain/swarm/OpenPiece.ts"
 import type { Peer } from "../../../src/domain/swarm/Peer.ts"
 import { PieceBuffers } from "../../../src/domain/swarm/PieceBuffers.ts"
+import type { Order } from "../../../src/domain/swarm/PiecePicker.ts"
 import { Swarm } from "../../../src/domain/swarm/Swarm.ts"
 import { TokenBucket } from "../../../src/domain/swarm/TokenBucket.ts"
 import * as HashMessage from "../../../src/domain/wire/HashMessage.ts"
@@ -27,6 +29,9 @@ export interface SwarmModelOptions {
   readonly wanted?: Iterable<number>
   /** Bytes/s. */
   readonly rate?: number
+  /** By chance when absent. */
+  readonly order?: Order
+  readonly extensions?: Extensions
   /** Of version 2, in place of random bytes of version 1. */
   readonly torrent?: Payload.Torrent
 }
@@ -89,10 +94,11 @@ export class SwarmModel {
       fetched: torrent && Fetched.layoutOf(torrent.metainfo),
       have: bitsOf(count, have),
       wanted: this.wanted,
-      order: random() < 0.5 ? "Rarest" : "Sequential",
+      order: options.order ?? (random() < 0.5 ? "Rarest" : "Sequential"),
       buffers: this.buffers,
       random,
       limit: new TokenBucket(options.rate ?? Infinity, 0),
+      extensions: options.extensions,
       trees: torrent && {
         treeOf: (piece) => PieceTrees.of(torrent.metainfo, piece)!,
         rootOf: (file) => torrent.metainfo.files[file]!.piecesRoot!
@@ -110,11 +116,11 @@ export class SwarmModel {
     })
   }
 
-  join(identity?: number, v2 = false, fast = false): Member {
+  join(identity?: number, v2 = false, fast = false, extended = false): Member {
     const key = ++this.#keys
     const { pieces } = this.layout
     const member: Member = {
-      ...far({ key, pieces, v2, fast, now: this.now, ...(identity === undefined ? {} : { identity }) }),
+      ...far({ key, pieces, v2, fast, extended, now: this.now, ...(identity === undefined ? {} : { identity }) }),
       hashRequests: [],
       allows: new Set(),
       told: new Set(),
@@ -179,12 +185,13 @@ export class SwarmModel {
   hear(member: Member): void {
     const { peer } = member
     for (const message of member.read()) {
-      if (member.inbox[0] === message && peer.fast) {
+      const isFirst = member.inbox.find(({ id }) => id !== Message.EXTENDED) === message
+      if (isFirst && peer.fast) {
         const first = [Message.BITFIELD, Message.HAVE_ALL, Message.HAVE_NONE]
         assert.include(first, message.id, "what we have must come first")
       }
       if (message.id === Message.BITFIELD) {
-        assert.strictEqual(member.inbox[0], message, "a bitfield must come first")
+        assert.isTrue(isFirst, "a bitfield must come first")
         for (const piece of listOf(message.payload)) member.told.add(piece)
       }
       if (message.id === Message.HAVE_ALL || message.id === Message.HAVE_NONE || message.id === Message.REJECT) {

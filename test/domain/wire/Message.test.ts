@@ -27,10 +27,21 @@ describe("Message", () => {
       "cancel",
       (out) => out.cancel(0xfffffffe, 0x4000, 0x1234),
       [0, 0, 0, 13, 8, 0xff, 0xff, 0xff, 0xfe, 0, 0, 0x40, 0, 0, 0, 0x12, 0x34]
-    ]
+    ],
+    ["suggest", (out) => out.suggest(0x01020304), [0, 0, 0, 5, 13, 1, 2, 3, 4]],
+    ["have all", (out) => out.haveAll(), [0, 0, 0, 1, 14]],
+    ["have none", (out) => out.haveNone(), [0, 0, 0, 1, 15]],
+    [
+      "reject",
+      (out) => out.reject(1, 0x8000, 0x4000),
+      [0, 0, 0, 13, 16, 0, 0, 0, 1, 0, 0, 0x80, 0, 0, 0, 0x40, 0]
+    ],
+    ["allowed fast", (out) => out.allowedFast(7), [0, 0, 0, 5, 17, 0, 0, 0, 7]],
+    ["an extension's message", (out) => out.extended(200, Uint8Array.of(1, 2)), [0, 0, 0, 4, 20, 200, 1, 2]],
+    ["an empty extension handshake", (out) => out.extended(0, new Uint8Array(0)), [0, 0, 0, 2, 20, 0]]
   ]
   for (const [name, write, golden] of goldens) {
-    it(`writes ${name} as BEP 3 has it`, () => assert.deepStrictEqual([...written(write)], golden))
+    it(`writes ${name} as its BEP has it`, () => assert.deepStrictEqual([...written(write)], golden))
   }
 
   it("writes the header of a piece message in place", () => {

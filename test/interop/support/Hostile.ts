@@ -24,6 +24,10 @@ const HAVE = 4
 const BITFIELD = 5
 const REQUEST = 6
 const PIECE = 7
+const HAVE_ALL = 14
+const HAVE_NONE = 15
+const REJECT = 16
+const EXTENDED = 20
 const BLOCK = 16_384
 
 const frame = (id: number, ...payload: ReadonlyArray<number | Uint8Array>): Buffer => {
@@ -82,6 +86,27 @@ export const toAll: ReadonlyArray<Hostile> = [
   ),
   sends("a request of a gigabyte", true, () => Buffer.concat([frame(INTERESTED), frame(REQUEST, 0, 0, 2 ** 30)])),
   sends("a short message", true, () => frame(REQUEST, 0)),
+  sends("have all, without the bit of the fast extension", true, () => frame(HAVE_ALL)),
+  sends("a reject, without the bit of the fast extension", true, () => frame(REJECT, 0, 0, BLOCK)),
+  {
+    name: "extension handshakes that are none",
+    dropped: true,
+    act: (socket, { infoHash }) => {
+      const able = handshake(infoHash)
+      able[25] = 0x10
+      socket.write(Buffer.concat([able, frame(EXTENDED, Buffer.from("\0d1:m", "latin1"))]))
+    }
+  },
+  {
+    name: "ten thousand rejects that nobody waits for",
+    dropped: true,
+    act: (socket, { infoHash }) => {
+      const able = handshake(infoHash)
+      able[27] = 0x04
+      const rejects = Array.from({ length: 10_000 }, () => frame(REJECT, 0, 0, BLOCK))
+      socket.write(Buffer.concat([able, frame(HAVE_NONE), ...rejects]))
+    }
+  },
   {
     name: "a hundred thousand requests, and reads nothing",
     dropped: false,
