@@ -9,7 +9,9 @@ import * as Exit from "effect/Exit"
 import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
+import * as Digest from "../domain/Digest.ts"
 import type { InfoHash } from "../domain/InfoHash.ts"
+import * as InfoHashV2 from "../domain/InfoHashV2.ts"
 import * as MagnetMatch from "../domain/MagnetMatch.ts"
 import { MAX_PIECES } from "../domain/Metainfo.ts"
 import * as LayeredFiles from "../domain/metainfo/LayeredFiles.ts"
@@ -123,6 +125,9 @@ export const start = Effect.fnUntraced(function*(options: MetadataOptions) {
     const { files, pieceLength, version } = read.success
     found = { info, at: now(), mayDoWithout: version === "hybrid" && !options.needsLayers }
     if (files.length === 0) return void succeed(info, NO_LAYERS)
+    if (version === "hybrid" && magnet.infoHashV2 === undefined) {
+      pool.upgrade(InfoHashV2.fromBytes(Digest.sha256(info)))
+    }
     port.layers = new LayerFetch({
       pieceLength,
       files,

@@ -9,6 +9,7 @@ import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as Bytes from "../domain/Bytes.ts"
 import * as InfoHash from "../domain/InfoHash.ts"
+import type { InfoHashV2 } from "../domain/InfoHashV2.ts"
 import type { Metainfo } from "../domain/Metainfo.ts"
 import * as PeerAddress from "../domain/PeerAddress.ts"
 import type * as PeerId from "../domain/PeerId.ts"
@@ -75,6 +76,11 @@ export interface PeerPool {
   readonly become: (next: PeerPoolOptions, meet: Meeting) => void
   /** The peer has said more of itself, perhaps again. */
   readonly introduced: (peer: Peer, theirs: ExtensionHandshake) => void
+  /**
+   * The torrent proves to be a hybrid (BEP 52): from now on it is called on both versions, and those that we have called and
+   * that speak version 2 are called again at once.
+   */
+  readonly upgrade: (infoHashV2: InfoHashV2) => void
   /** Serves what the peer has asked for. */
   readonly serve: (peer: Peer) => void
   /** Answers the peer's questions for hashes. */
@@ -139,9 +145,13 @@ export const make = Effect.fnUntraced(function*(
   const ranking = new Ranking(external, session.port, () => random.nextDoubleUnsafe())
   const queue = new DialQueue(() => random.nextDoubleUnsafe(), undefined, (address) => ranking.of(address))
   const links = new Map<Peer, Link>()
+  const moves = new Map<Peer, Move>()
+  /** Those who say that they speak version 2, on whatever version they are connected. */
+  const bilingual = new Set<PeerId.PeerId>()
+  /** Whom to call again without a wait, by address. */
+  const recalled = new Set<string>()
   /** Peers of which was told what they call themselves. */
   const named = new WeakSet<Peer>()
-  const moves = new Map<Peer, Move>()
   /** Where callers say that they can be called. */
   const listening = new Map<Peer, PeerAddress.PeerAddress>()
   const byId = new Map<PeerId.PeerId, Peer>()
@@ -214,6 +224,7 @@ export const make = Effect.fnUntraced(function*(
     links.delete(peer)
     moves.delete(peer)
     if (byId.get(peer.id) === peer) byId.delete(peer.id)
+    if (!byId.has(peer.id)) bilingual.delete(peer.id)
     forgetListener(peer)
     if (peer.received > 0) remember(peer)
     onEvent({ _tag: "PeerDisconnected", address: peer.address, reason })
@@ -267,6 +278,7 @@ export const make = Effect.fnUntraced(function*(
       if (!isBetter(existing, inbound)) return "is connected already"
       existing.wire.close("is connected twice")
     }
+    if (handshake.v2) bilingual.add(handshake.peerId)
     return admissionOf(handshake.peerId)
   }
 
@@ -340,6 +352,10 @@ export const make = Effect.fnUntraced(function*(
       Effect.ensuring(Effect.sync(() => {
         const now = Monotonic.millis(clock)
         const alone = links.size === 0
+        if (recalled.delete(PeerAddress.format(address))) {
+          queue.again(address, now)
+          return dialMore()
+        }
         if (opened !== undefined) {
           return queue.disconnected(address, now, isUseful(opened), alone)
         }
@@ -432,6 +448,15 @@ export const make = Effect.fnUntraced(function*(
         else swarm.batchEnded(peer, now)
       }
       dialMore()
+    },
+    upgrade: (infoHashV2) => {
+      metainfo = { ...metainfo, infoHashV2, swarms: [...metainfo.swarms, InfoHash.truncate(infoHashV2)] }
+      v2 = truncated()
+      for (const peer of Array.from(links.keys())) {
+        if (peer.inbound || peer.v2 || !bilingual.has(peer.id)) continue
+        recalled.add(PeerAddress.format(peer.address))
+        peer.wire.close("is called again on version 2")
+      }
     },
     introduced: (peer, { port, version, yourIp }) => {
       if (!links.has(peer)) return

@@ -13,8 +13,8 @@ const PIECE = 32_768
 
 /** Names so long that the metadata has several parts. */
 const FILES = Array.from(
-  { length: 400 },
-  (_, i) => ({ path: [`${"long ".repeat(20)}${i}`], length: i % 40 === 0 ? 70_000 : 60 })
+  { length: 150 },
+  (_, i) => ({ path: [`${"long ".repeat(45)}${i}`], length: i % 15 === 0 ? 70_000 : 60 })
 )
 
 const whole = (torrent: Torrent, node: Swarm.Node): boolean =>
@@ -34,6 +34,9 @@ const together = Effect.fnUntraced(function*(
 
 const infoOf = ({ metainfo }: Versioned) => metainfo.info
 
+/** The links of the swarm last so long that answers cross, and liars are as near as others. */
+const path = () => ({ latency: 40, rate: 1_000_000 })
+
 describe("magnets in virtual time", () => {
   for (const version of ["1", "2", "hybrid"] as const) {
     it.effect(`twenty, among liars of every kind, end with twenty copies: version ${version}`, () =>
@@ -41,7 +44,7 @@ describe("magnets in virtual time", () => {
         const torrent = versioned(version, FILES, PIECE, { seed: 3 })
         const info = infoOf(torrent)
         assert.isAbove(info.length, 2 * MetadataMessage.PART)
-        const swarm = yield* Swarm.make({ torrent, seed: 1 })
+        const swarm = yield* Swarm.make({ torrent, seed: 1, path, resolution: 5 })
         yield* swarm.start({ number: 1, has: "All", peers: [] })
         const ways = MetadataLiar.WAYS
         yield* Effect.forEach(ways, (way, i) => MetadataLiar.start(swarm, { number: 100 + i, way, size: info.length }))
@@ -63,6 +66,71 @@ describe("magnets in virtual time", () => {
           assert.strictEqual(node.torrent.metainfo.version, version)
           assert.isTrue(whole(torrent, node))
         }
+        // Nobody honest is blamed, and whoever was wrong alone is.
+        const banned = new Set(
+          nodes.flatMap(({ events }) =>
+            events.flatMap((event) => event._tag === "PeerBanned" ? [event.address.host] : [])
+          )
+        )
+        for (const number of Swarm.range(1, 21)) assert.isFalse(banned.has(Swarm.host(number)))
+        assert.isTrue(banned.has(Swarm.host(100 + ways.indexOf("wrong size"))))
       }))
   }
+
+  const hybrid = versioned("hybrid", FILES.slice(0, 60), PIECE, { seed: 4 })
+
+  /** What becomes of a link with the hash of version 1 alone. */
+  const byV1 = Effect.fnUntraced(function*(seed: Partial<Swarm.NodeOptions>) {
+    const swarm = yield* Swarm.make({ torrent: hybrid, seed: 2, path, resolution: 5 })
+    yield* swarm.start({ number: 1, has: "All", peers: [], ...seed })
+    const magnet = { ...magnetOf(hybrid.metainfo), infoHashV2: undefined }
+    const { nodes, took } = yield* together(60_000, [swarm.start({ number: 2, magnet, peers: [1] })])
+    yield* Swarm.within(60_000, Swarm.allDone(nodes), nodes)
+    const [node] = nodes
+    assert.isTrue(whole(hybrid, node!))
+    return { node: node!, took }
+  })
+
+  it.effect("a hybrid by its first hash alone is called again on version 2, and has both", () =>
+    Effect.gen(function*() {
+      const { node, took } = yield* byV1({})
+      assert.strictEqual(node.torrent.metainfo.version, "hybrid")
+      assert.isBelow(took, 5000)
+    }))
+
+  it.effect("a hybrid whose peers know version 1 alone goes on as that", () =>
+    Effect.gen(function*() {
+      const { infoHash } = hybrid.metainfo
+      const old = { ...hybrid.metainfo, version: "1", infoHashV2: undefined, pieceRoots: undefined, swarms: [infoHash] }
+      const { node } = yield* byV1({ options: { metainfo: old as Metainfo } })
+      assert.strictEqual(node.torrent.metainfo.version, "1")
+    }))
+
+  it.effect("keeps its connections when it becomes a torrent, and what peers said on them", () =>
+    Effect.gen(function*() {
+      const torrent = versioned("1", FILES.slice(0, 60), PIECE, { seed: 5 })
+      const swarm = yield* Swarm.make({ torrent, seed: 3, path, resolution: 5 })
+      const seed = yield* swarm.start({ number: 1, has: "All", peers: [] })
+      const { nodes } = yield* together(60_000, [
+        swarm.start({ number: 2, magnet: magnetOf(torrent.metainfo), peers: [1], down: 200_000 })
+      ])
+      const [leech] = nodes
+      const [peer] = leech!.torrent.swarm.peers
+      assert.strictEqual(peer?.has, torrent.metainfo.layout.pieces)
+      assert.strictEqual(peer?.theirs?.metadataSize, torrent.metainfo.info.length)
+      yield* Swarm.within(60_000, leech!.torrent.completed, nodes)
+      assert.strictEqual(seed.events.filter(({ _tag }) => _tag === "PeerConnected").length, 1)
+      assert.isTrue(whole(torrent, leech!))
+    }))
+
+  it.effect("says nothing of its end to trackers when it becomes a torrent", () =>
+    Effect.gen(function*() {
+      const torrent = versioned("1", FILES.slice(0, 60), PIECE, { seed: 6 })
+      const swarm = yield* Swarm.make({ torrent, seed: 4, path, resolution: 5 })
+      yield* swarm.start({ number: 1, has: "All" })
+      const { nodes } = yield* together(60_000, [swarm.start({ number: 2, magnet: magnetOf(torrent.metainfo) })])
+      yield* Swarm.within(60_000, Swarm.allDone(nodes), nodes)
+      yield* nodes[0]!.stop
+      assert.deepStrictEqual(swarm.tracker.heard.get(Swarm.host(2)), ["started", "started", "completed", "stopped"])
+    }))
 })

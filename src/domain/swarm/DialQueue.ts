@@ -300,6 +300,14 @@ export class DialQueue {
     this.#idle.put(entry, now + this.#backOff(1))
   }
 
+  /** We have ended the connection to call the peer anew: it is due at once, and no worse for it. */
+  again(address: PeerAddress.PeerAddress, now: number): void {
+    const entry = this.#table.get(PeerAddress.format(address))
+    if (entry === undefined || entry.at !== OUTSIDE) return
+    entry.metAt = now
+    this.#idle.put(entry, now)
+  }
+
   /** One of our own addresses, or one that is banned: forgotten and not taken in again. */
   exclude(address: PeerAddress.PeerAddress): void {
     const key = PeerAddress.format(address)

@@ -58,8 +58,8 @@ export const checkSources = (magnet: Magnet, options: LeechOptions): Effect.Effe
 /** Where the peers of the link are; names that lead nowhere are told of, and left out. */
 const resolvePeers = (magnet: Magnet, notice: (text: string) => void) =>
   Effect.forEach(magnet.peers, (peer) =>
-    Peers.resolve([peer]).pipe(
-      Effect.catch((error) => Effect.as(Effect.sync(() => notice(`warning: x.pe: ${error.message}`)), []))
+    Peers.resolve([peer], "x.pe").pipe(
+      Effect.catch((error) => Effect.as(Effect.sync(() => notice(`warning: ${error.message}`)), []))
     ), { concurrency: 4 }).pipe(
       Effect.map((found) => found.flat()),
       Effect.provide(Layer.fresh(Resolver.layer))

@@ -13,11 +13,16 @@ const addressesOf = Effect.fnUntraced(function*({ host, port }: Host) {
   })
 })
 
-/** Where they listen: the first address of each family. A name that has none ends the program. */
+/**
+ * Where they listen: the first address of each family. A name that has none ends the program.
+ *
+ * @param option where they were named
+ */
 export const resolve = (
-  peers: ReadonlyArray<Host>
+  peers: ReadonlyArray<Host>,
+  option = "--peer"
 ): Effect.Effect<ReadonlyArray<PeerAddress.PeerAddress>, Failure, Resolver> =>
   Effect.forEach(peers, addressesOf).pipe(
     Effect.map((found) => found.flat()),
-    Effect.mapError(({ message }) => failure(ExitCode.nameResolution, `--peer: ${message}`))
+    Effect.mapError(({ message }) => failure(ExitCode.nameResolution, `${option}: ${message}`))
   )
