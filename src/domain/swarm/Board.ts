@@ -229,7 +229,7 @@ export class Board {
     const joined = this.#join(peer, slow, peer.onParole)
     if (joined !== undefined) return this.#work(peer, joined)
     if (this.canOpen()) {
-      const index = this.#following(peer, current) ?? this.#picker.pick(peer.bits, peer.isSeed)
+      const index = this.#following(peer) ?? this.#picker.pick(peer.bits, peer.isSeed)
       if (index !== undefined) return this.#work(peer, this.#start(index, now))
     }
     // On parole, too: were the rest of a begun piece kept from the only peer that has it, nobody would ever fetch it.
@@ -241,9 +241,9 @@ export class Board {
    * A web seed goes on with the next piece (BEP 19, "piece selection"): each run of pieces is one request, and every request
    * costs it a round trip.
    */
-  #following(peer: Peer, before: OpenPiece | undefined): number | undefined {
-    if (peer.webSeed === undefined || before === undefined) return undefined
-    const next = before.index + 1
+  #following(peer: Peer): number | undefined {
+    if (peer.webSeed === undefined || peer.latest === undefined) return undefined
+    const next = peer.latest + 1
     return this.#picker.mayPick(next) && Bitfield.has(peer.bits, next) ? next : undefined
   }
 
@@ -269,6 +269,7 @@ export class Board {
 
   #work(peer: Peer, piece: OpenPiece): OpenPiece {
     peer.current = piece
+    peer.latest = piece.index
     piece.workers++
     if (peer.onParole && piece.free === piece.blocks) piece.exclusive = peer
     return piece
