@@ -1,7 +1,9 @@
 /** `leech` and web servers: what a user sees of them, well and not. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
+import * as path from "node:path"
 import * as MetainfoWriter from "../../src/domain/MetainfoWriter.ts"
 import type * as Records from "../../src/programs/cli/Records.ts"
 import * as FileServer from "../support/fileServer.ts"
@@ -60,6 +62,25 @@ describe("--web-seed", () => {
       assert.include(err, "nobody is left to ask: ")
       assert.match(err, /nothing arrived for 2 seconds; .*web seed/)
       assert.notInclude(err, "nobody to ask")
+    }))
+
+  it.live("speaks TLS with a server that somebody vouches for, and with no other", () =>
+    Effect.gen(function*() {
+      const dir = yield* Payload.temporary
+      const place = placeIn(dir, torrent)
+      const [key, cert] = [path.join(dir, "key"), path.join(dir, "cert")]
+      const make = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+      const named = ["-subj", "/CN=x", "-addext", "subjectAltName=IP:127.0.0.1"]
+      execFileSync("openssl", [...make, ...named, "-keyout", key, "-out", cert], { stdio: "ignore" })
+      const tls = { key: fs.readFileSync(key, "utf8"), cert: fs.readFileSync(cert, "utf8") }
+      const server = yield* FileServer.serve(handler, { tls })
+      const args = [place.file, ...local(place), `--web-seed=${server.origin}/pub/`, "--stop-timeout=2"]
+      const stranger = yield* Programs.run("leech", args)
+      assert.strictEqual(stranger.code, 2)
+      assert.include(stranger.err, "it cannot be trusted: self-signed certificate")
+      const done = yield* Programs.run("leech", args, { env: { NODE_EXTRA_CA_CERTS: cert } })
+      assert.strictEqual(done.code, 0, done.err)
+      assert.deepStrictEqual(wrongFiles(torrent, place.dir), [])
     }))
 
   it.live("takes the rest from a peer when the server has gone", () =>

@@ -250,7 +250,7 @@ export class Board {
     const joined = this.#join(peer, slow, peer.onParole)
     if (joined !== undefined) return this.#work(peer, joined)
     if (this.canOpen()) {
-      const index = this.#following(peer, current) ??
+      const index = this.#following(peer) ??
         this.#picker.pick(peer.bits, peer.isSeed, peer.suggested)
       if (index !== undefined) return this.#work(peer, this.#start(index, now))
     }
@@ -281,9 +281,9 @@ export class Board {
    * A web seed goes on with the next piece (BEP 19, "piece selection"): each run of pieces is one request, and every request
    * costs it a round trip.
    */
-  #following(peer: Peer, before: OpenPiece | undefined): number | undefined {
-    if (peer.webSeed === undefined || before === undefined) return undefined
-    const next = before.index + 1
+  #following(peer: Peer): number | undefined {
+    if (peer.webSeed === undefined || peer.latest === undefined) return undefined
+    const next = peer.latest + 1
     return this.#picker.mayOpen(next) && Bitfield.has(peer.bits, next) ? next : undefined
   }
 
@@ -309,6 +309,7 @@ export class Board {
 
   #work(peer: Peer, piece: OpenPiece): OpenPiece {
     peer.current = piece
+    peer.latest = piece.index
     piece.workers++
     if (peer.onParole && piece.free === piece.blocks) piece.exclusive = peer
     return piece

@@ -97,6 +97,8 @@ export class Peer {
   unasked = 0
   /** The piece that this peer fills on its own when it can. */
   current: OpenPiece | undefined = undefined
+  /** The piece that was its own last, which may be gone. */
+  latest: number | undefined = undefined
   readonly window = new RequestWindow()
   /** What the peer gives (bytes/s), as of its last batch or the last tick. */
   downRate = 0

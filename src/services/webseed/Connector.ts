@@ -55,7 +55,7 @@ export class Connector extends Context.Service<Connector, {
         Connector.of({
           addressesOf: (url) =>
             Effect.mapError(resolver.lookup(HttpGet.hostOf(url)), ({ message }) => Trouble.rest(message)),
-          line: makeLine(options)
+          line: lineBy(direct(options))
         }))
     )
 
@@ -67,39 +67,43 @@ export class Connector extends Context.Service<Connector, {
 const CONNECT_MS = 15_000
 const ANSWER_MS = 30_000
 
-/** All plain connections read into one buffer, as those to peers do: see `Transport`. */
+/** All plain connections of a line read into one buffer, as those to peers do: see `Transport`. */
 const RECEIVE_BUFFER = 256 * 1024
 
-const makeLine = ({ localAddress }: ConnectorOptions): Effect.Effect<Line, never, Scope.Scope> =>
+/** Ways to connect to the host of a URL, to be tried in turn; none when it cannot be reached from here. */
+export type Ways = (url: URL, ips: ReadonlyArray<Ip>) => ReadonlyArray<Effect.Effect<HttpConnection, Trouble.Trouble>>
+
+const direct = ({ localAddress }: ConnectorOptions): Ways => {
+  const buffer = new Uint8Array(RECEIVE_BUFFER)
+  return (url, ips) => Route.routesOf(ips, localAddress).map((route) => connect(url, route, buffer))
+}
+
+/** A line whose connections are made in these ways. */
+export const lineBy = (ways: Ways): Effect.Effect<Line, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
-      Effect.sync(() => ({ kept: new Map<string, HttpConnection>(), buffer: new Uint8Array(RECEIVE_BUFFER) })),
-      ({ kept }) => Effect.sync(() => kept.forEach((connection) => connection.destroy()))
+      Effect.sync(() => new Map<string, HttpConnection>()),
+      (kept) => Effect.sync(() => kept.forEach((connection) => connection.destroy()))
     ),
-    ({ buffer, kept }): Line => ({
-      get: (url, ips, headers) => {
-        const [first, ...others] = Route.routesOf(ips, localAddress)
-        if (first === undefined) return Effect.fail(Trouble.drop(Route.noRoute(url.hostname).message))
-        const request = requestOf(url, headers)
-        const over = (route: Route.Route) => {
-          const fresh = connect(url, route, buffer)
-          return Effect.suspend(() => {
-            const old = kept.get(url.origin)
-            kept.delete(url.origin)
-            if (old === undefined || !old.isIdle) return exchange(fresh, request, url, kept)
-            // One that the server had closed as we used it again is no trouble: once more, then by a new one.
-            return Effect.catchIf(
-              exchange(Effect.succeed(old), request, url, kept),
-              (trouble) => trouble === STALE,
-              () => exchange(fresh, request, url, kept)
-            )
-          })
-        }
-        return others.reduce(
-          (attempt, route) => Effect.catchIf(attempt, ({ consequence }) => consequence === "Rest", () => over(route)),
-          over(first)
+    (kept): Line => ({
+      get: Effect.fnUntraced(function*(url, ips, headers) {
+        const [first, ...others] = ways(url, ips)
+        if (first === undefined) return yield* Effect.fail(Trouble.drop(Route.noRoute(url.hostname).message))
+        const fresh = others.reduce(
+          (attempt, way) => Effect.catchIf(attempt, ({ consequence }) => consequence === "Rest", () => way),
+          first
         )
-      }
+        const request = requestOf(url, headers)
+        const old = kept.get(url.origin)
+        kept.delete(url.origin)
+        if (old === undefined || !old.isIdle) return yield* exchange(fresh, request, url, kept)
+        // One that the server had closed as we used it again is no trouble: once more, then by a new one.
+        return yield* Effect.catchIf(
+          exchange(Effect.succeed(old), request, url, kept),
+          (trouble) => trouble === STALE,
+          () => exchange(fresh, request, url, kept)
+        )
+      })
     })
   )
 
@@ -133,18 +137,12 @@ const connect = (
     const socket: net.Socket = isSecure
       ? tls.connect({ ...options, ...(net.isIP(host) === 0 && { servername: host }), ALPNProtocols: ["http/1.1"] })
       : net.connect({ ...options, onread: { buffer, callback } })
-    if (isSecure) {
-      socket.on("data", (bytes: Buffer) => {
-        // A plain view, since `slice` of a Node `Buffer` does not copy.
-        if (callback(bytes.length, new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length))) return
-        socket.pause()
-      })
-    }
     const fail = (cause: unknown) => resume(Effect.fail(troubleOf(cause)))
     socket.once("error", fail)
     socket.once(isSecure ? "secureConnect" : "connect", () => {
       socket.off("error", fail)
       target.connection = new HttpConnection(socket)
+      if (isSecure) target.connection.listen()
       resume(Effect.succeed(target.connection))
     })
     return Effect.sync(() => socket.destroy())

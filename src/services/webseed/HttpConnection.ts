@@ -28,10 +28,19 @@ export class HttpConnection {
   #hasServed = false
   #isHeard = false
 
-  /** @param socket is connected; its bytes come by {@link feed} */
+  /** @param socket is connected; its bytes come by {@link feed}, or by {@link listen} */
   constructor(socket: Socket) {
     this.#socket = socket
     socket.on("error", () => {}).on("close", () => this.#closed())
+  }
+
+  /** Takes what the socket reads, where it was not made to {@link feed} this. */
+  listen(): void {
+    this.#socket.on("data", (bytes: Uint8Array) => {
+      // A plain view, since `slice` of a Node `Buffer` does not copy.
+      const view = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
+      if (!this.feed(view, view.length)) this.#socket.pause()
+    })
   }
 
   /** Whether a request may be sent. */

@@ -9,6 +9,7 @@ import * as Latch from "effect/Latch"
 import type * as Bitfield from "../../domain/Bitfield.ts"
 import * as Bytes from "../../domain/Bytes.ts"
 import type { FileEntry } from "../../domain/Metainfo.ts"
+import * as PieceLayout from "../../domain/PieceLayout.ts"
 import { BlockCutter } from "../../domain/swarm/BlockCutter.ts"
 import { Peer, type PeerOptions } from "../../domain/swarm/Peer.ts"
 import type { Swarm } from "../../domain/swarm/Swarm.ts"
@@ -37,6 +38,13 @@ export interface LaneOptions<E> {
 
 /** A run that nobody waits for any more is read to its end when so many bytes are left at the most: a new connection costs more. */
 const WORTH_READING = 256 * 1024
+
+/**
+ * While memory is short, pieces are asked for one by one, as others reach the disk. Less than this (bytes) waits so long (ms) for
+ * more to be one request with it.
+ */
+const SHORT_RUN = 4 << 20
+const GATHER_MS = 5
 
 /** Where requests and cancels have what they are about: behind the length and the id of the message. */
 const FIELDS = 5
@@ -92,6 +100,11 @@ class Lane {
       else if (id === Message.CANCEL) this.#cancel(blockAt(bytes, at + FIELDS))
     }
     if (this.#waiting.length > 0) this.#asked.openUnsafe()
+  }
+
+  /** Bytes that are asked for and not fetched yet. */
+  get waiting(): number {
+    return this.#waiting.length * PieceLayout.BLOCK
   }
 
   open(): void {
@@ -182,6 +195,7 @@ const work = Effect.fnUntraced(function*<E>(
 ): Effect.fn.Return<never, E> {
   while (true) {
     yield* lane.asked
+    if (lane.waiting < SHORT_RUN && !swarm.board.canOpen()) yield* Effect.sleep(GATHER_MS)
     const [first] = lane.next()
     if (first === undefined) continue
     const offset = WebRanges.offsetOf(swarm.layout, first)
