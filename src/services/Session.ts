@@ -16,6 +16,7 @@ import * as Semaphore from "effect/Semaphore"
 import type * as InfoHash from "../domain/InfoHash.ts"
 import * as PeerAddress from "../domain/PeerAddress.ts"
 import * as PeerId from "../domain/PeerId.ts"
+import type { Proxy } from "../domain/Proxy.ts"
 import { Bans } from "../domain/swarm/Bans.ts"
 import * as Choker from "../domain/swarm/Choker.ts"
 import type { Peer } from "../domain/swarm/Peer.ts"
@@ -51,6 +52,8 @@ export interface SessionOptions {
   /** Bytes/s; unlimited when absent. */
   readonly maxDownloadRate?: number | undefined
   readonly maxUploadRate?: number | undefined
+  /** What the transport goes through; nobody can call us then, and we do not listen. */
+  readonly proxy?: Proxy | undefined
   /** Memory for pieces under way, in bytes. */
   readonly memory?: number | undefined
 }
@@ -66,8 +69,10 @@ export interface Member {
 
 export class Session extends Context.Service<Session, {
   readonly peerId: PeerId.PeerId
-  /** The port that we listen on. */
+  /** The port that we listen on; 0 when nobody can call us. */
   readonly port: number
+  /** Why nothing goes through the proxy, as far as the last dial tells. */
+  readonly proxyTrouble: () => string | undefined
   readonly buffers: PieceBuffers
   readonly downloadLimit: TokenBucket
   readonly bans: Bans
@@ -100,6 +105,9 @@ const HALF_OPEN = 32
 const STRANGERS = 256
 
 const DIAL_TIMEOUT = "10 seconds"
+
+/** A proxy may have a far host, or a chain of others, to reach first. */
+const PROXIED_DIAL_TIMEOUT = "30 seconds"
 
 /** Bytes of pieces under way: a few ms at full speed, and small enough to stay in the caches mostly. */
 const MEMORY = 32 << 20
@@ -177,7 +185,7 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
   const byHash = new Map<InfoHash.InfoHash, Member>()
   const unchoking = Unchoking.make(random, members, options)
   const bans = new Bans()
-  const listeners = yield* listen(transport, options)
+  const listeners = options.proxy === undefined ? yield* listen(transport, options) : []
   const callers = yield* FiberSet.make<void>()
   const halfOpen = yield* Semaphore.make(HALF_OPEN)
   let lastKey = 0
@@ -234,20 +242,29 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
         })
     )
 
+  const { proxy } = options
+  let proxyTrouble: string | undefined
+  const noteProxy = (error?: TransportError) =>
+    Effect.sync(() => {
+      if (error?.code === "EPROXY") proxyTrouble = error.detail
+      else if (error?.code !== "ETIMEDOUT") proxyTrouble = undefined
+    })
   const { v4, v6 } = options.bind ?? {}
   const isBound = v4 !== undefined || v6 !== undefined
   const dial = (address: PeerAddress.PeerAddress) => {
     const from = address.family === 4 ? v4 : v6
     // Whoever binds to one family, to a VPN's address perhaps, must not be seen at another.
-    if (isBound && from === undefined) {
+    if (proxy === undefined && isBound && from === undefined) {
       const name = PeerAddress.format(address)
       return Effect.fail(new TransportError({ operation: "dial", code: "EAFNOSUPPORT", address: name }))
     }
     return transport.dial(address, { from }).pipe(
       Effect.timeoutOrElse({
-        duration: DIAL_TIMEOUT,
+        duration: proxy === undefined ? DIAL_TIMEOUT : PROXIED_DIAL_TIMEOUT,
         orElse: () => Effect.fail(new TransportError({ operation: "dial", code: "ETIMEDOUT", address: address.host }))
       }),
+      Effect.tap(() => noteProxy()),
+      Effect.tapError(noteProxy),
       halfOpen.withPermit
     )
   }
@@ -255,7 +272,8 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
   const now = Monotonic.millis(clock)
   return Session.of({
     peerId,
-    port: listeners[0]!.port,
+    port: listeners[0]?.port ?? 0,
+    proxyTrouble: () => proxyTrouble,
     buffers: new PieceBuffers(options.memory ?? MEMORY),
     downloadLimit: new TokenBucket(options.maxDownloadRate ?? Infinity, now),
     bans,

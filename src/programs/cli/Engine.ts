@@ -4,6 +4,8 @@ import { Download } from "../../services/Download.ts"
 import { FileStore } from "../../services/FileStore.ts"
 import { PeerConnection } from "../../services/PeerConnection.ts"
 import { PieceVerifier } from "../../services/PieceVerifier.ts"
+import * as ProxiedTransport from "../../services/proxy/ProxiedTransport.ts"
+import { Resolver } from "../../services/Resolver.ts"
 import { ResumeStore } from "../../services/ResumeStore.ts"
 import { Session, type SessionError, type SessionOptions } from "../../services/Session.ts"
 import { Tracker } from "../../services/Tracker.ts"
@@ -27,6 +29,11 @@ export type Engine =
 
 const hasAddress = (bind: SessionOptions["bind"]): boolean => bind?.v4 !== undefined || bind?.v6 !== undefined
 
+const transportOf = ({ bind: localAddress, proxy }: SessionOptions): Layer.Layer<Transport> =>
+  proxy === undefined
+    ? Transport.layerTcp
+    : ProxiedTransport.layer({ proxy, localAddress }).pipe(Layer.provide(Resolver.layer))
+
 /** A new client with a session of its own each time it is built. */
 export const layer = (options: EngineOptions): Layer.Layer<Engine, SessionError> =>
   Layer.fresh(
@@ -38,9 +45,9 @@ export const layer = (options: EngineOptions): Layer.Layer<Engine, SessionError>
           FileStore.layerDisk(),
           ResumeStore.layerDisk({ stateDir: options.stateDir }),
           UploadServer.layer({ maxRate: options.maxUploadRate }),
-          Tracker.layer({ localAddress: hasAddress(options.bind) ? options.bind : undefined })
+          Tracker.layer({ localAddress: hasAddress(options.bind) ? options.bind : undefined, proxy: options.proxy })
         )
       ),
-      Layer.provide(Transport.layerTcp)
+      Layer.provide(transportOf(options))
     )
   )

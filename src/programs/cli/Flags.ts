@@ -8,6 +8,7 @@ import * as Glob from "../../domain/Glob.ts"
 import * as Host from "../../domain/Host.ts"
 import * as PeerAddress from "../../domain/PeerAddress.ts"
 import * as PieceLength from "../../domain/PieceLength.ts"
+import * as Proxy from "../../domain/Proxy.ts"
 import { MAX_PEERS } from "../../services/torrent/TorrentOptions.ts"
 
 /** A flag whose text is read by `read`; `undefined` means that it is wrong, and `expected` says what would be right. */
@@ -131,6 +132,28 @@ export const summaryInterval = parsed(
   Flag.withDefault(10)
 )
 
+const PROXIES = "a URL like socks5://127.0.0.1:1080 or http://user:password@host:3128"
+
+/**
+ * The environment's `all_proxy` and its like are not heeded: they stand for some protocols and are full of exceptions, and
+ * half a proxy is worse than none. The variable of our own keeps a password out of the list of processes.
+ */
+export const proxy = Flag.String("proxy").pipe(
+  Flag.withMetavar("URL"),
+  alsoCalled("all-proxy"),
+  Flag.withDescription(
+    "go through this proxy, socks5:// or http://, with everything or not at all; no listener (default: $FRESHET_PROXY)"
+  ),
+  Flag.withFallbackConfig(Config.String("FRESHET_PROXY")),
+  Flag.mapEffect((text) => {
+    const value = Proxy.parse(text)
+    return value === undefined
+      ? new CliError.InvalidValue({ option: "proxy", value: Proxy.conceal(text), expected: PROXIES, kind: "flag" })
+      : Effect.succeed(value)
+  }),
+  Flag.optional
+)
+
 /** What `leech` and `seed` share. */
 const common = {
   dir: Flag.String("dir").pipe(
@@ -150,6 +173,7 @@ const common = {
     Flag.withDescription("the port to listen on, 0 for any (default: the first free one of 6881-6889)"),
     Flag.optional
   ),
+  proxy,
   peer: parsed("peer", "HOST:PORT", "an address like host:6881, 192.0.2.1:6881 or [2001:db8::1]:6881", Host.parse)
     .pipe(
       alsoCalled("initial-peers"),

@@ -1,7 +1,7 @@
 /** Looks up the peers of `--peer`. */
 import * as Effect from "effect/Effect"
 import type { Host } from "../../domain/Host.ts"
-import type * as PeerAddress from "../../domain/PeerAddress.ts"
+import * as PeerAddress from "../../domain/PeerAddress.ts"
 import { Resolver } from "../../services/Resolver.ts"
 import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 
@@ -21,3 +21,7 @@ export const resolve = (
     Effect.map((found) => found.flat()),
     Effect.mapError(({ message }) => failure(ExitCode.nameResolution, `--peer: ${message}`))
   )
+
+/** The same for a proxy, which is given the names as they are. */
+export const unresolved = (peers: ReadonlyArray<Host>): ReadonlyArray<PeerAddress.PeerAddress> =>
+  peers.map(({ host, port }, nth) => PeerAddress.make(host, port) ?? PeerAddress.named(host, port, nth))

@@ -30,6 +30,12 @@ export const bindOf = (
   v6: addresses.find(({ family }) => family === 6)?.host
 })
 
+/** Wishes that contradict `--proxy`. */
+export const checkProxy = ({ listenPort, proxy }: CommonOptions): Effect.Effect<void, Failure> =>
+  Option.isSome(proxy) && Option.isSome(listenPort)
+    ? failure(ExitCode.usage, "--proxy and --listen-port exclude each other: nobody can call through a proxy")
+    : Effect.void
+
 /** What the session of a program needs of its options. */
 export const engineOf = (options: CommonOptions) =>
   Engine.layer({
@@ -38,6 +44,7 @@ export const engineOf = (options: CommonOptions) =>
     maxUploads: options.maxUploads,
     maxDownloadRate: options.maxDownload,
     maxUploadRate: options.maxUpload,
+    proxy: Option.getOrUndefined(options.proxy),
     stateDir: Option.getOrElse(options.stateDir, () => defaultStateDir(process.env))
   })
 
@@ -67,8 +74,10 @@ export const trackersOf = (
 }
 
 /** Where the peers of the user listen. */
-export const peersOf = ({ peer }: CommonOptions): Effect.Effect<ReadonlyArray<PeerAddress>, Failure> =>
-  Effect.provide(Peers.resolve(peer), Layer.fresh(Resolver.layer))
+export const peersOf = ({ peer, proxy }: CommonOptions): Effect.Effect<ReadonlyArray<PeerAddress>, Failure> =>
+  Option.isSome(proxy)
+    ? Effect.succeed(Peers.unresolved(peer))
+    : Effect.provide(Peers.resolve(peer), Layer.fresh(Resolver.layer))
 
 /** Prints what `--select-file` chooses from. */
 const showFiles = (metainfo: Metainfo.Metainfo): void => {
@@ -110,7 +119,11 @@ const stall = Effect.fnUntraced(function*({ swarm }: Torrent.Torrent, seconds: n
 
 /** The torrent, by its name at a tracker or from where it is. */
 const load = (options: LeechOptions): Effect.Effect<Pick<Found, "metainfo"> & Partial<Found>, Failure> => {
-  const how = { maxBytes: options.maxTorrentSize, bind: bindOf(options.bind) }
+  const how = {
+    maxBytes: options.maxTorrentSize,
+    bind: bindOf(options.bind),
+    proxy: Option.getOrUndefined(options.proxy)
+  }
   return Option.match(options.from, {
     onSome: (from) => findByName({ ...how, from, name: options.torrent }),
     onNone: () => Effect.map(loadTorrent({ ...how, source: options.torrent }), (metainfo) => ({ metainfo }))
@@ -118,6 +131,7 @@ const load = (options: LeechOptions): Effect.Effect<Pick<Found, "metainfo"> & Pa
 }
 
 export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
+  yield* checkProxy(options)
   const { metainfo, note, offer, tracker } = yield* load(options)
   if (options.showFiles) {
     if (note !== undefined) complain(note)
@@ -161,9 +175,8 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
     reporter.follow(torrent)
     yield* Effect.addFinalizer(() => Effect.sync(reporter.stopping))
     if (trackers.length === 0 && peers.length === 0 && !torrent.swarm.isDone) {
-      reporter.notice(
-        `nobody to ask: name a tracker with --tracker, or a peer with --peer; port ${torrent.port} takes calls`
-      )
+      const calls = torrent.port === 0 ? "" : `; port ${torrent.port} takes calls`
+      reporter.notice(`nobody to ask: name a tracker with --tracker, or a peer with --peer${calls}`)
     }
     const scarce = offer === undefined || torrent.swarm.isDone ? undefined : yield* scarcityNow(offer)
     if (scarce !== undefined) reporter.onEvent({ _tag: "Warning", message: scarce })

@@ -6,6 +6,7 @@ import * as path from "node:path"
 import * as Bitfield from "../../domain/Bitfield.ts"
 import * as Magnet from "../../domain/Magnet.ts"
 import * as Metainfo from "../../domain/Metainfo.ts"
+import * as Proxy from "../../domain/Proxy.ts"
 import * as Runs from "../../domain/Runs.ts"
 import { CatalogueClient } from "../../services/CatalogueClient.ts"
 import * as Torrent from "../../services/Torrent.ts"
@@ -19,7 +20,7 @@ import { codeOf, messageOf, Run, untilStopped } from "./Main.ts"
 import * as Making from "./Making.ts"
 import * as Publish from "./Publish.ts"
 import * as Reporter from "./Reporter.ts"
-import { bindOf, engineOf, peersOf, trackersOf } from "./runLeech.ts"
+import { bindOf, checkProxy, engineOf, peersOf, trackersOf } from "./runLeech.ts"
 import * as SaveTorrent from "./SaveTorrent.ts"
 import * as Sharing from "./Sharing.ts"
 
@@ -84,6 +85,7 @@ const sourceOf = Effect.fnUntraced(function*(options: SeedOptions) {
     source: options.source,
     maxBytes: options.maxTorrentSize,
     bind: bindOf(options.bind),
+    proxy: Option.getOrUndefined(options.proxy),
     dataIn: path.resolve(options.dir)
   })
   return { metainfo, document: bytes, dir: path.resolve(options.dir), isFresh: false, notes: [] }
@@ -100,6 +102,7 @@ const incomplete = (location: string, { have, pieces }: Incomplete): Failure =>
   )
 
 export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
+  yield* checkProxy(options)
   let isMade = false
   const work = Effect.gen(function*() {
     const origins = yield* Publish.originsOf(options)
@@ -142,7 +145,11 @@ export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
     reporter.follow(torrent)
     yield* Effect.addFinalizer(() => Effect.sync(reporter.stopping))
     const hashes = Format.hashes(metainfo).join(" and ")
-    reporter.notice(`sharing ${Format.printable(metainfo.name)}, info hash ${hashes}, port ${torrent.port}`)
+    const where = Option.match(options.proxy, {
+      onNone: () => `port ${torrent.port}`,
+      onSome: (proxy) => `through ${Proxy.format(proxy)}: nobody can call, peers are called`
+    })
+    reporter.notice(`sharing ${Format.printable(metainfo.name)}, info hash ${hashes}, ${where}`)
     if (trackers.length === 0 && peers.length === 0) {
       const torrentToo = isFresh && Option.isNone(options.saveTorrent) ? ", and the torrent with --save-torrent" : ""
       reporter.notice(`nobody is told of it: name a tracker with --tracker, or a peer with --peer${torrentToo}`)
@@ -153,7 +160,13 @@ export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
   })
   yield* untilStopped(
     Effect.scoped(Effect.provide(work, engineOf(options))).pipe(
-      Effect.provide([TorrentMaker.layer, CatalogueClient.layer({ localAddress: bindOf(options.bind) })])
+      Effect.provide([
+        TorrentMaker.layer,
+        CatalogueClient.layer({
+          localAddress: bindOf(options.bind),
+          proxy: Option.getOrUndefined(options.proxy)
+        })
+      ])
     ),
     () => isMade ? ExitCode.ok : ExitCode.unfinished
   )

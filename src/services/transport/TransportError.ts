@@ -5,9 +5,11 @@ export class TransportError extends Schema.TaggedError<TransportError>()("Transp
   operation: Schema.Literals(["dial", "listen", "receive"]),
   /** The system's code, like `ECONNREFUSED`. */
   code: Schema.String,
-  address: Schema.String
+  address: Schema.String,
+  /** More than the code says: what a proxy does. */
+  detail: Schema.optional(Schema.String)
 }) {
   override get message() {
-    return `cannot ${this.operation} ${this.address}: ${this.code}`
+    return `cannot ${this.operation} ${this.address}: ${this.detail ?? this.code}`
   }
 }
