@@ -64,5 +64,5 @@ export const parse = (text: string): Proxy | undefined => {
 /** For users to read: without what only the proxy may know. */
 export const format = (proxy: Proxy): string => `${proxy.kind}://${Host.format(proxy)}`
 
-/** What was meant for {@link parse}, as far as it may be shown. */
-export const conceal = (text: string): string => text.replace(/^([a-z\d+.-]*:\/\/)?.*@/i, "$1***@")
+/** What was meant for {@link parse}, as far as it may be shown: where the password is in it nobody can know. */
+export const conceal = (text: string): string => `${/^[a-z\d]{1,16}:\/\//i.exec(text)?.[0] ?? ""}***`

@@ -54,8 +54,10 @@ export interface Torrent {
   readonly metainfo: Metainfo
   readonly swarm: Swarm
   readonly storage: Storage
-  /** Where peers can call us. */
+  /** Where peers can call us; 0 when they cannot. */
   readonly port: number
+  /** See {@link Session}. */
+  readonly proxyTrouble: () => string | undefined
   readonly snapshot: () => Snapshot
   /**
    * Waits until all chosen files are there, synced and recorded; fails when the files cannot be written, or the torrent
@@ -196,9 +198,13 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
   )
 
   yield* session.enroll({ swarms: metainfo.swarms, swarm, admit: pool.admit })
+  let proxyTrouble: string | undefined
   yield* tick(TICK, () => {
     swarm.tick(now())
     pool.dialMore()
+    const trouble = session.proxyTrouble()
+    if (trouble !== undefined && trouble !== proxyTrouble) onEvent({ _tag: "Warning", message: trouble })
+    proxyTrouble = trouble
   })
   if (session.downloadLimit.rate !== Infinity) yield* tick(LIMITED_TICK, () => swarm.feed(now()))
   pool.add(options.peers ?? [], "user")
@@ -209,6 +215,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     swarm,
     storage,
     port: session.port,
+    proxyTrouble: session.proxyTrouble,
     completed: Deferred.await(finished),
     snapshot: () => snapshot(swarm, done, wanted.bytes, now())
   } satisfies Torrent

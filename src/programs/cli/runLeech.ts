@@ -106,7 +106,7 @@ const runHook = Effect.fnUntraced(
 )
 
 /** Fails when nothing arrives for so long. */
-const stall = Effect.fnUntraced(function*({ swarm }: Torrent.Torrent, seconds: number) {
+const stall = Effect.fnUntraced(function*({ proxyTrouble, swarm }: Torrent.Torrent, seconds: number) {
   let before = 0
   for (let quiet = 0; quiet < seconds; quiet++) {
     yield* Effect.sleep("1 second")
@@ -114,7 +114,9 @@ const stall = Effect.fnUntraced(function*({ swarm }: Torrent.Torrent, seconds: n
     if (swarm.down.total !== before) quiet = -1
     before = swarm.down.total
   }
-  return yield* failure(ExitCode.timedOut, `nothing arrived for ${seconds} seconds; run again to go on`)
+  const trouble = proxyTrouble()
+  const why = trouble === undefined ? "" : `: ${trouble}`
+  return yield* failure(ExitCode.timedOut, `nothing arrived for ${seconds} seconds${why}; run again to go on`)
 })
 
 /** The torrent, by its name at a tracker or from where it is. */
