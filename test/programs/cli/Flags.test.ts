@@ -127,12 +127,14 @@ describe("the proxy", () => {
       assert.deepStrictEqual(yield* proxyOf({ all_proxy: "socks5://a", http_proxy: "http://b" }), Option.none())
       assert.deepStrictEqual(yield* proxyOf(env), Option.some("of-env"))
       assert.deepStrictEqual(yield* proxyOf(env, "--proxy", "http://own:1"), Option.some("own"))
+      assert.deepStrictEqual(yield* proxyOf({ FRESHET_PROXY: "" }), Option.none())
+      assert.match(String(yield* proxyOf({}, "--proxy=")), /^--proxy: /)
     }))
 
   it.effect("that makes no sense ends the program, wherever it comes from, and its password is not shown", () =>
     Effect.gen(function*() {
       for (
-        const text of ["https://me:secret@h", "socks4://me:secret@h", "me:secret@h:1", "socks5://me:sec\nret@h", ""]
+        const text of ["https://me:secret@h", "socks4://me:secret@h", "me:secret@h:1", "socks5://me:sec\nret@h"]
       ) {
         for (const complaint of [yield* proxyOf({ FRESHET_PROXY: text }), yield* proxyOf({}, `--proxy=${text}`)]) {
           if (typeof complaint !== "string") return assert.fail(text)
