@@ -14,6 +14,7 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type * as InfoHash from "../domain/InfoHash.ts"
+import type { IpFilter } from "../domain/IpFilter.ts"
 import * as PeerAddress from "../domain/PeerAddress.ts"
 import * as PeerId from "../domain/PeerId.ts"
 import type { Proxy } from "../domain/Proxy.ts"
@@ -26,6 +27,7 @@ import { TokenBucket } from "../domain/swarm/TokenBucket.ts"
 import type { Handshake } from "../domain/wire/Handshake.ts"
 import * as Monotonic from "./Monotonic.ts"
 import { type Admission, PeerConnection } from "./PeerConnection.ts"
+import { AddressFilter, BLOCKED } from "./session/AddressFilter.ts"
 import * as Unchoking from "./session/Unchoking.ts"
 import { type Link, type Listener, Transport, TransportError } from "./Transport.ts"
 import type { UploadServer } from "./UploadServer.ts"
@@ -54,6 +56,8 @@ export interface SessionOptions {
   readonly maxUploadRate?: number | undefined
   /** What the transport goes through; nobody can call us then, and we do not listen. */
   readonly proxy?: Proxy | undefined
+  /** Whom nobody here talks to. */
+  readonly filter?: IpFilter | undefined
   /** Memory for pieces under way, in bytes. */
   readonly memory?: number | undefined
 }
@@ -76,6 +80,9 @@ export class Session extends Context.Service<Session, {
   readonly buffers: PieceBuffers
   readonly downloadLimit: TokenBucket
   readonly bans: Bans
+  readonly addressFilter: AddressFilter
+  /** Another filter from now on, or none: peers that it blocks are closed. */
+  readonly setFilter: (filter: IpFilter | undefined) => void
   /** Makes the torrent known to callers, until the scope closes. */
   readonly enroll: (member: Member) => Effect.Effect<void, SessionError, Scope.Scope>
   /** Opens a connection when there is a permit. */
@@ -208,9 +215,21 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
       Effect.ensuring(Effect.sync(() => strangers.delete(link)))
     )
 
+  const addressFilter = new AddressFilter(options.filter)
+  const setFilter = (filter: IpFilter | undefined) => {
+    addressFilter.set(filter)
+    for (const { swarm } of members) {
+      for (const peer of Array.from(swarm.peers)) if (addressFilter.isBlocked(peer.address)) peer.wire.close(BLOCKED)
+    }
+    for (const link of strangers) if (addressFilter.isBlocked(link.remote)) link.close()
+  }
+
   for (const listener of listeners) {
     yield* listener.accept.pipe(
       Effect.flatMap((link) => {
+        if (addressFilter.refuses(link.remote)) {
+          return Effect.andThen(Effect.sync(link.close), Effect.logDebug(`caller ${link.remote.host}: ${BLOCKED}`))
+        }
         if (strangers.size >= STRANGERS) return Effect.sync(link.close)
         strangers.add(link)
         return FiberSet.run(callers, receive(link))
@@ -277,6 +296,8 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
     buffers: new PieceBuffers(options.memory ?? MEMORY),
     downloadLimit: new TokenBucket(options.maxDownloadRate ?? Infinity, now),
     bans,
+    addressFilter,
+    setFilter,
     enroll,
     dial,
     identityOf: makeIdentities(),

@@ -47,6 +47,8 @@ export interface Snapshot {
   readonly uploaded: number
   readonly peers: number
   readonly seeds: number
+  /** Hosts that the filter kept away, over all torrents of the session. */
+  readonly blocked: number
   readonly isDone: boolean
 }
 
@@ -217,20 +219,21 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     port: session.port,
     proxyTrouble: session.proxyTrouble,
     completed: Deferred.await(finished),
-    snapshot: () => snapshot(swarm, done, wanted.bytes, now())
+    snapshot: () => snapshot(swarm, done, wanted.bytes, session.addressFilter.refused, now())
   } satisfies Torrent
 })
 
 const tick = (every: Duration.Input, run: () => void) =>
   Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(every), Effect.sync(run)), { disableYield: true }))
 
-const snapshot = (swarm: Swarm, done: number, total: number, now: number): Snapshot => {
+const snapshot = (swarm: Swarm, done: number, total: number, blocked: number, now: number): Snapshot => {
   let seeds = 0
   for (const peer of swarm.peers) if (peer.isSeed) seeds++
   return {
     done,
     total,
     seeds,
+    blocked,
     peers: swarm.peers.size,
     downRate: swarm.down.perSecond(now),
     upRate: swarm.up.perSecond(now),

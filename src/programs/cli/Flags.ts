@@ -174,6 +174,14 @@ const common = {
     Flag.optional
   ),
   proxy,
+  blocklist: Flag.String("blocklist").pipe(
+    alsoCalled("b"),
+    Flag.withMetavar("FILE|URL"),
+    Flag.withDescription(
+      "talk to no peer at its addresses: P2P, DAT, CIDR or plain ranges, also as gzip; may be repeated"
+    ),
+    Flag.atLeast(0)
+  ),
   peer: parsed("peer", "HOST:PORT", "an address like host:6881, 192.0.2.1:6881 or [2001:db8::1]:6881", Host.parse)
     .pipe(
       alsoCalled("initial-peers"),

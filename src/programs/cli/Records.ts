@@ -198,6 +198,7 @@ const Summary = Schema.Struct({
   uploaded,
   down: documented(Rate, "Mean rate until the last piece, bytes/s"),
   ratio,
+  blocked: documented(Schema.Natural, "Hosts that a blocklist kept away: not called, or hung up on"),
   elapsed,
   exitCode: documented(Schema.Natural, "With which the program will exit")
 })

@@ -3,12 +3,14 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as path from "node:path"
+import type { IpFilter } from "../../domain/IpFilter.ts"
 import * as Metainfo from "../../domain/Metainfo.ts"
 import type { PeerAddress } from "../../domain/PeerAddress.ts"
 import * as Wanted from "../../domain/Wanted.ts"
 import { Resolver } from "../../services/Resolver.ts"
 import { defaultStateDir } from "../../services/ResumeStore.ts"
 import * as Torrent from "../../services/Torrent.ts"
+import * as Blocklists from "./Blocklists.ts"
 import * as Engine from "./Engine.ts"
 import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 import * as FileList from "./FileList.ts"
@@ -37,7 +39,7 @@ export const checkProxy = ({ listenPort, proxy }: CommonOptions): Effect.Effect<
     : Effect.void
 
 /** What the session of a program needs of its options. */
-export const engineOf = (options: CommonOptions) =>
+export const engineOf = (options: CommonOptions, filter: IpFilter | undefined) =>
   Engine.layer({
     bind: bindOf(options.bind),
     listenPort: Option.getOrUndefined(options.listenPort),
@@ -45,6 +47,7 @@ export const engineOf = (options: CommonOptions) =>
     maxDownloadRate: options.maxDownload,
     maxUploadRate: options.maxUpload,
     proxy: Option.getOrUndefined(options.proxy),
+    filter,
     stateDir: Option.getOrElse(options.stateDir, () => defaultStateDir(process.env))
   })
 
@@ -147,6 +150,7 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
   }
   const trackers = yield* trackersOf(metainfo, options, tracker)
   const peers = yield* peersOf(options)
+  const filter = yield* Blocklists.load(options, bindOf(options.bind))
   const dir = path.resolve(options.dir)
   let isDone = false
   const stopped = () => isDone ? ExitCode.ok : ExitCode.unfinished
@@ -193,5 +197,5 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
     yield* Sharing.share(torrent, Sharing.policyOf(options, options.keepSeeding))
     return ExitCode.ok
   })
-  yield* untilStopped(Effect.scoped(Effect.provide(work, engineOf(options))), stopped)
+  yield* untilStopped(Effect.scoped(Effect.provide(work, engineOf(options, filter))), stopped)
 })

@@ -12,6 +12,7 @@ import { CatalogueClient } from "../../services/CatalogueClient.ts"
 import * as Torrent from "../../services/Torrent.ts"
 import type { Incomplete } from "../../services/TorrentError.ts"
 import { TorrentMaker } from "../../services/TorrentMaker.ts"
+import * as Blocklists from "./Blocklists.ts"
 import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 import type { SeedOptions } from "./Flags.ts"
 import * as Format from "./Format.ts"
@@ -103,6 +104,7 @@ const incomplete = (location: string, { have, pieces }: Incomplete): Failure =>
 
 export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
   yield* checkProxy(options)
+  const filter = yield* Blocklists.load(options, bindOf(options.bind))
   let isMade = false
   const work = Effect.gen(function*() {
     const origins = yield* Publish.originsOf(options)
@@ -159,7 +161,7 @@ export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
     return ExitCode.ok
   })
   yield* untilStopped(
-    Effect.scoped(Effect.provide(work, engineOf(options))).pipe(
+    Effect.scoped(Effect.provide(work, engineOf(options, filter))).pipe(
       Effect.provide([
         TorrentMaker.layer,
         CatalogueClient.layer({

@@ -36,6 +36,8 @@ export interface HttpGetOptions {
   readonly maxBytes: number
   /** The user chose the URL, not a stranger: it may be any of this machine. */
   readonly anywhere?: boolean | undefined
+  /** The body is wanted as it comes: whoever asks inflates it. */
+  readonly raw?: boolean | undefined
 }
 
 export interface Answer {
@@ -102,7 +104,10 @@ const inflate = (body: Uint8Array, maxBytes: number): Effect.Effect<Uint8Array, 
 /** Servers get `content-encoding` wrong both ways; the first bytes of gzip are no bencode, so they decide. */
 const isGzip = (body: Uint8Array): boolean => body[0] === 0x1f && body[1] === 0x8b
 
-const readBody = Effect.fnUntraced(function*(response: HttpClientResponse.HttpClientResponse, maxBytes: number) {
+const readBody = Effect.fnUntraced(function*(
+  response: HttpClientResponse.HttpClientResponse,
+  { maxBytes, raw = false }: HttpGetOptions
+) {
   if (Number(response.headers["content-length"]) > maxBytes) return yield* new TooLarge({ maxBytes })
   const chunks: Array<Uint8Array> = []
   let size = 0
@@ -113,7 +118,7 @@ const readBody = Effect.fnUntraced(function*(response: HttpClientResponse.HttpCl
     return Effect.void
   }).pipe(Effect.catchTag("HttpClientError", (error) => Effect.fail(toReason(error))))
   const body = Bytes.concat(chunks)
-  return isGzip(body) ? yield* inflate(body, maxBytes) : body
+  return !raw && isGzip(body) ? yield* inflate(body, maxBytes) : body
 })
 
 const hostOf = (url: URL): string => url.hostname.replace(/^\[(.*)\]$/, "$1")
@@ -130,10 +135,10 @@ export const leadsInside = (ips: ReadonlyArray<Ip>): boolean =>
 
 const toAnswer = Effect.fnUntraced(function*(
   response: HttpClientResponse.HttpClientResponse,
-  maxBytes: number
+  options: HttpGetOptions
 ) {
   const ok = response.status >= 200 && response.status < 300
-  const body = readBody(response, maxBytes)
+  const body = readBody(response, options)
   return { status: response.status, body: ok ? yield* body : yield* Effect.orElseSucceed(body, () => Bytes.empty) }
 })
 
@@ -153,7 +158,7 @@ const hop = Effect.fnUntraced(
   ) {
     const client = yield* clientOf(agents)
     const response = yield* client.execute(request).pipe(Effect.mapError(toReason))
-    return locationOf(response, url) ?? (yield* toAnswer(response, options.maxBytes))
+    return locationOf(response, url) ?? (yield* toAnswer(response, options))
   },
   Effect.scoped,
   Effect.provideService(HttpClient.TracerDisabledWhen, () => true)
