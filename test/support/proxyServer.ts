@@ -11,6 +11,7 @@ export interface ProxyOptions {
   readonly login?: string
   /** Where names lead; others are unreachable. */
   readonly names?: Readonly<Record<string, string>>
+  readonly onAsked?: (what: string) => void
   /** Bytes that it sends in one go with its consent, as from the target. */
   readonly early?: Uint8Array
 }
@@ -86,6 +87,11 @@ class Server {
     })
   }
 
+  #note(what: string): void {
+    this.asked.push(what)
+    this.#options.onAsked?.(what)
+  }
+
   #keep(socket: net.Socket): net.Socket {
     this.#sockets.add(socket)
     return socket.on("error", () => {}).on("close", () => this.#sockets.delete(socket))
@@ -138,7 +144,7 @@ class Server {
   }
 
   #tunnel(socket: net.Socket, to: Place, consent: Buffer, refusal: (code: number) => Buffer): void {
-    this.asked.push(`tcp ${to.host}:${to.port}`)
+    this.#note(`tcp ${to.host}:${to.port}`)
     const host = this.#resolve(to.host)
     if (host === undefined) return void socket.end(refusal(4))
     const far = this.#keep(net.connect({ host, port: to.port }))
@@ -161,7 +167,7 @@ class Server {
         client = { host: address, port }
         this.callers.add(address)
         const to = readPlace(bytes.subarray(3))
-        this.asked.push(`udp ${to.host}:${to.port}`)
+        this.#note(`udp ${to.host}:${to.port}`)
         const host = this.#resolve(to.host)
         if (host !== undefined) relay.send(bytes.subarray(3 + to.end), to.port, host)
         return
