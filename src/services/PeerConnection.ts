@@ -74,6 +74,9 @@ const UNREAD_LIMIT = 4 << 20
 /** The longest frame body of a torrent with few pieces: a block as large as a peer may send. */
 const MAX_FRAME = Message.PIECE_HEADER - 4 + MAX_REQUEST
 
+/** What every connection of ours offers. */
+const SPOKEN: Handshake.Spoken = { extended: true }
+
 class Connection {
   readonly #link: Link
   readonly #hello: Hello
@@ -143,6 +146,7 @@ class Connection {
       address: this.#link.remote,
       inbound: asked === undefined,
       v2: agreed === (asked === undefined ? admission.v2 : v2),
+      extended: handshake.extended,
       bits: Bitfield.make(admission.pieces),
       outbox: this.#outbox,
       wire: this,
@@ -182,7 +186,7 @@ class Connection {
   }
 
   #greet(infoHash: InfoHash.InfoHash, v2: InfoHash.InfoHash | undefined): void {
-    this.#link.send([Handshake.encode(infoHash, this.#hello.ourId, { v2: v2 !== undefined })])
+    this.#link.send([Handshake.encode(infoHash, this.#hello.ourId, { ...SPOKEN, v2: v2 !== undefined })])
   }
 
   #drop(reason: string): boolean {

@@ -20,6 +20,7 @@ import * as PeerId from "../domain/PeerId.ts"
 import type { Proxy } from "../domain/Proxy.ts"
 import { Bans } from "../domain/swarm/Bans.ts"
 import * as Choker from "../domain/swarm/Choker.ts"
+import type { Introduction } from "../domain/swarm/Extensions.ts"
 import type { Peer } from "../domain/swarm/Peer.ts"
 import { PieceBuffers } from "../domain/swarm/PieceBuffers.ts"
 import type { Swarm } from "../domain/swarm/Swarm.ts"
@@ -28,6 +29,7 @@ import type { Handshake } from "../domain/wire/Handshake.ts"
 import * as Monotonic from "./Monotonic.ts"
 import { type Admission, PeerConnection } from "./PeerConnection.ts"
 import { AddressFilter, BLOCKED } from "./session/AddressFilter.ts"
+import * as Introducing from "./session/Introducing.ts"
 import * as Unchoking from "./session/Unchoking.ts"
 import { type Link, type Listener, Transport, TransportError } from "./Transport.ts"
 import type { UploadServer } from "./UploadServer.ts"
@@ -60,6 +62,8 @@ export interface SessionOptions {
   readonly filter?: IpFilter | undefined
   /** Memory for pieces under way, in bytes. */
   readonly memory?: number | undefined
+  /** What we call ourselves to peers, with our version. */
+  readonly client?: string | undefined
 }
 
 /** A torrent as the session sees it. */
@@ -77,6 +81,8 @@ export class Session extends Context.Service<Session, {
   readonly port: number
   /** Why nothing goes through the proxy, as far as the last dial tells. */
   readonly proxyTrouble: () => string | undefined
+  /** What we say of ourselves to a peer that speaks extension messages, whatever the torrent. */
+  readonly introduce: (peer: Peer) => Introduction
   readonly buffers: PieceBuffers
   readonly downloadLimit: TokenBucket
   readonly bans: Bans
@@ -289,10 +295,12 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
   }
 
   const now = Monotonic.millis(clock)
+  const port = listeners[0]?.port ?? 0
   return Session.of({
     peerId,
-    port: listeners[0]?.port ?? 0,
+    port,
     proxyTrouble: () => proxyTrouble,
+    introduce: Introducing.make(options, port),
     buffers: new PieceBuffers(options.memory ?? MEMORY),
     downloadLimit: new TokenBucket(options.maxDownloadRate ?? Infinity, now),
     bans,

@@ -28,9 +28,11 @@ import { explain } from "./ResumeStore.ts"
 import * as ResumeWriter from "./ResumeWriter.ts"
 import { Session } from "./Session.ts"
 import * as Announces from "./torrent/Announces.ts"
+import * as Extending from "./torrent/Extending.ts"
 import * as Inventory from "./torrent/Inventory.ts"
 import { MAX_PEERS, type TorrentOptions } from "./torrent/TorrentOptions.ts"
 import * as TorrentShelf from "./torrent/TorrentShelf.ts"
+import * as WebSeeding from "./torrent/WebSeeding.ts"
 import type { TorrentError } from "./TorrentError.ts"
 
 export type { TorrentOptions } from "./torrent/TorrentOptions.ts"
@@ -49,6 +51,8 @@ export interface Snapshot {
   readonly seeds: number
   /** Hosts that the filter kept away, over all torrents of the session. */
   readonly blocked: number
+  /** Web seeds that data is fetched from; they are not among the peers. */
+  readonly webSeeds: number
   readonly isDone: boolean
 }
 
@@ -102,6 +106,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     order: options.order ?? "Rarest",
     buffers: session.buffers,
     limit: session.downloadLimit,
+    extensions: Extending.make({ session, swarm: () => swarm }),
     trees: metainfo.pieceRoots && {
       treeOf: (piece) => PieceTrees.of(metainfo, piece)!,
       rootOf: (file) => metainfo.files[file]!.piecesRoot!
@@ -118,7 +123,10 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
         blocks.forEach((block, i) =>
           onEvent({ _tag: "BlockCorrupt", piece, block, address: pool.addressOf(senders[i]!) })
         ),
-      onLiars: (identities, reason) => pool.ban(identities, reason)
+      onLiars: (identities, reason) => {
+        pool.ban(identities, reason)
+        webSeeds.convict(identities, reason)
+      }
     }
   })
   for (const [piece, blocks] of checked.masks) swarm.board.remember(piece, blocks)
@@ -163,6 +171,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     onEvent
   })
   yield* Effect.addFinalizer(() => Effect.sync(() => pool.shut("is not served any more")))
+  const webSeeds = yield* WebSeeding.make(options, swarm, onEvent)
 
   const onLanded = (piece: OpenPiece) => {
     done += Bitfield.has(wanted.pieces, piece.index) ? wanted.bytesIn(piece.index) : 0
@@ -211,6 +220,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
   if (session.downloadLimit.rate !== Infinity) yield* tick(LIMITED_TICK, () => swarm.feed(now()))
   pool.add(options.peers ?? [], "user")
   yield* Announces.start(options, swarm, pool, Deferred.await(finished), onEvent)
+  yield* webSeeds.run(Deferred.await(finished))
 
   return {
     metainfo,
@@ -228,13 +238,18 @@ const tick = (every: Duration.Input, run: () => void) =>
 
 const snapshot = (swarm: Swarm, done: number, total: number, blocked: number, now: number): Snapshot => {
   let seeds = 0
-  for (const peer of swarm.peers) if (peer.isSeed) seeds++
+  const webSeeds = new Set<number>()
+  for (const peer of swarm.peers) {
+    if (peer.webSeed !== undefined) webSeeds.add(peer.identity)
+    else if (peer.isSeed) seeds++
+  }
   return {
     done,
     total,
     seeds,
     blocked,
-    peers: swarm.peers.size,
+    peers: swarm.peerCount,
+    webSeeds: webSeeds.size,
     downRate: swarm.down.perSecond(now),
     upRate: swarm.up.perSecond(now),
     downloaded: swarm.down.total,

@@ -22,5 +22,23 @@ export type TorrentEvent =
     readonly leeches: number | undefined
   }
   | { readonly _tag: "TrackerFailed"; readonly url: string; readonly message: string }
+  /** A web seed has given what was asked for, for the first time or after it had failed. */
+  | { readonly _tag: "WebSeedAnswered"; readonly url: string }
+  /** It rests, to be asked again then. */
+  | {
+    readonly _tag: "WebSeedFailed"
+    readonly url: string
+    readonly message: string
+    readonly retryInMs: number
+  }
+  /** It has not one of the files, and is asked for the others. */
+  | {
+    readonly _tag: "WebSeedLacks"
+    readonly url: string
+    readonly file: ReadonlyArray<string>
+    readonly message: string
+  }
+  /** It is not asked again in this run. */
+  | { readonly _tag: "WebSeedDropped"; readonly url: string; readonly message: string }
   | { readonly _tag: "Warning"; readonly message: string }
   | { readonly _tag: "Completed" }

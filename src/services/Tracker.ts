@@ -40,7 +40,7 @@ export const TIMEOUT_MS = 20_000
 
 const MAX_URL = 4096
 
-const USER_AGENT = "freshet/0.1.0"
+export const USER_AGENT = "freshet/0.1.0"
 
 /** What the tracker knows, by info hash; a torrent that it does not know may be missing. */
 export type Scrape = ReadonlyMap<InfoHash.InfoHash, Scraped>

@@ -18,7 +18,11 @@ import { noise } from "../support/payload.ts"
 const infoHash = InfoHash.fromBytes(noise(20, 3))
 const ours = peerIdOf(1)
 const theirs = peerIdOf(2)
+/** What every connection of ours offers. */
+const spoken = { extended: true }
+const answer = Handshake.encode(infoHash, ours, spoken)
 const greeting = Handshake.encode(infoHash, theirs)
+const able = Handshake.encode(infoHash, theirs, { fast: true, extended: true })
 const keepAlive = new Uint8Array(4)
 
 const rangeOf = ({ base, index, length, proofLayers, root }: HashMessage.HashRange) =>
@@ -55,6 +59,13 @@ const recorder = (pieces = 20) => {
     request: (_, piece, begin, length) => note(`request ${piece} ${begin} ${length}`),
     block: (_, piece, begin, bytes, at, length) =>
       note(`block ${piece} ${begin} ${Bytes.toHex(bytes.subarray(at, at + length))}`),
+    cancel: (_, piece, begin, length) => void note(`cancel ${piece} ${begin} ${length}`),
+    haveAll: () => note("have all"),
+    haveNone: () => note("have none"),
+    suggest: (_, piece) => note(`suggest ${piece}`),
+    reject: (_, piece, begin, length) => note(`reject ${piece} ${begin} ${length}`),
+    allowedFast: (_, piece) => note(`allowed fast ${piece}`),
+    extended: (_, bytes) => note(`extended ${Bytes.toHex(bytes)}`),
     hashRequest: (_, range) => note(`hash request ${rangeOf(range)}`),
     hashes: (_, range, hashes) => note(`hashes ${rangeOf(range)} ${hashes.length}`),
     hashReject: (_, range) => void note(`hash reject ${rangeOf(range)}`),
@@ -103,7 +114,7 @@ describe("PeerConnection", () => {
     Effect.gen(function*() {
       const torrent = recorder()
       const { fiber, link } = yield* start(torrent)
-      assert.deepStrictEqual(link.sent, Handshake.encode(infoHash, ours))
+      assert.deepStrictEqual(link.sent, answer)
       link.push(greeting)
       const [peer] = torrent.peers
       assert.strictEqual(peer!.id, theirs)
@@ -128,12 +139,13 @@ describe("PeerConnection", () => {
       assert.lengthOf(link.writes, 0)
       link.push(greeting.subarray(67))
       assert.isTrue(torrent.peers[0]!.inbound)
-      assert.deepStrictEqual(link.writes, [Handshake.encode(infoHash, ours), message(Message.UNCHOKE)])
+      assert.deepStrictEqual(link.writes, [answer, message(Message.UNCHOKE)])
     }).pipe(Effect.provide(PeerConnection.layer)))
 
   describe("of a hybrid torrent", () => {
     const v2 = InfoHash.fromBytes(noise(20, 4))
-    const hello = (hash: InfoHash.InfoHash, bit: boolean, id = theirs) => Handshake.encode(hash, id, { v2: bit })
+    const hello = (hash: InfoHash.InfoHash, bit: boolean, id = theirs) =>
+      Handshake.encode(hash, id, { v2: bit, ...spoken })
 
     /** What the caller is answered, and what the peer speaks. */
     const answerTo = Effect.fnUntraced(function*(called: Uint8Array) {
@@ -179,8 +191,6 @@ describe("PeerConnection", () => {
   it.effect("hands on every message of BEP 3, in order, with one end of batch a read", () =>
     Effect.gen(function*() {
       const { link, torrent } = yield* opened()
-      const queue = torrent.peers[0]!.asked
-      queue.push(1, 2, 3)
       link.push(Bytes.concat([
         message(Message.BITFIELD, [], Uint8Array.of(0xff, 1, 0x10)),
         keepAlive,
@@ -193,7 +203,6 @@ describe("PeerConnection", () => {
         message(Message.CANCEL, [1, 2, 3]),
         message(Message.PIECE, [5, 32_768], Uint8Array.of(1, 2, 3))
       ]))
-      assert.strictEqual(queue.length, 0)
       assert.deepStrictEqual(torrent.told, [
         "bitfield ff0110",
         "unchoke",
@@ -202,6 +211,7 @@ describe("PeerConnection", () => {
         "not interested",
         "have 19",
         "request 1 16384 4294967295",
+        "cancel 1 2 3",
         "block 5 32768 010203",
         "batch"
       ])
@@ -225,10 +235,37 @@ describe("PeerConnection", () => {
       ])
     }).pipe(Effect.provide(PeerConnection.layer)))
 
+  it.effect("leaves extension messages alone of a peer that has not offered them", () =>
+    Effect.gen(function*() {
+      const { link, torrent } = yield* opened()
+      link.push(message(Message.EXTENDED, [], Uint8Array.of(0, 1, 2)))
+      assert.deepStrictEqual(torrent.told, ["batch"])
+      assert.isFalse(torrent.peers[0]!.extended)
+      assert.isFalse(link.isClosed)
+    }).pipe(Effect.provide(PeerConnection.layer)))
+
+  it.effect("hands on extension messages of a peer that has", () =>
+    Effect.gen(function*() {
+      const { link, torrent } = yield* start(recorder())
+      link.push(able, message(Message.EXTENDED, [], Uint8Array.of(0, 1, 2)))
+      assert.isTrue(torrent.peers[0]!.extended)
+      assert.deepStrictEqual(torrent.told, ["opened", "onOpen", "batch", "extended 000102", "batch"])
+    }).pipe(Effect.provide(PeerConnection.layer)))
+
+  it.effect("drops a peer that sends what it has not offered of the fast extension", () =>
+    Effect.gen(function*() {
+      for (const [id, ...numbers] of [[13, 1], [14], [15], [16, 1, 0, 5], [17, 1]] as const) {
+        const { fiber, link, torrent } = yield* opened()
+        link.push(message(id, numbers))
+        assert.deepStrictEqual(torrent.told.slice(0, 1), ["closed"])
+        assert.strictEqual(yield* reasonOf(fiber), "sent a message of the fast extension without its bit")
+      }
+    }).pipe(Effect.provide(PeerConnection.layer)))
+
   it.effect("ignores ids it does not know, also empty and long ones", () =>
     Effect.gen(function*() {
       const { link, torrent } = yield* opened()
-      link.push(message(9, [], noise(2)), message(20), message(255, [], noise(100_000)), message(13, [1]))
+      link.push(message(9, [], noise(2)), message(24), message(255, [], noise(100_000)), message(12, [1]))
       assert.deepStrictEqual(torrent.told, ["batch", "batch", "batch", "batch"])
       assert.isFalse(link.isClosed)
     }).pipe(Effect.provide(PeerConnection.layer)))
@@ -242,6 +279,10 @@ describe("PeerConnection", () => {
       ["a long cancel", message(Message.CANCEL, [1, 2, 3, 4])],
       ["an empty block", message(Message.PIECE, [1, 2])],
       ["half a piece header", message(Message.PIECE, [1])],
+      ["an empty extension message", message(Message.EXTENDED)],
+      ["a long reject", message(Message.REJECT, [1, 2, 3, 4])],
+      ["a short reject", message(Message.REJECT, [1, 2])],
+      ["a have all with a payload", message(Message.HAVE_ALL, [], noise(1))],
       ["a short hash request", message(Message.HASH_REQUEST, [], noise(47))],
       ["a long hash reject", message(Message.HASH_REJECT, [], noise(49))],
       ["hashes without a hash", message(Message.HASHES, [], new Uint8Array(48))],

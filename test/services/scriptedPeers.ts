@@ -78,7 +78,14 @@ const run = (network: Network, link: Link, hello: Hello): Effect.Effect<string> 
     if (caller === undefined) network.hellos.set(link.remote.host, { infoHash: hello.infoHash!, v2: hello.v2 })
     const peerId = caller?.peerId ?? network.listeners.get(PeerAddress.format(link.remote))!
     const infoHash = (caller?.infoHash ?? hello.infoHash!) as NonNullable<Hello["infoHash"]>
-    const admission = hello.admit({ peerId, infoHash, v2: false, reserved: new Uint8Array(8) }, link)
+    const admission = hello.admit({
+      peerId,
+      infoHash,
+      v2: false,
+      fast: false,
+      extended: false,
+      reserved: new Uint8Array(8)
+    }, link)
     if (typeof admission === "string") return Effect.succeed(admission)
     const end = Deferred.makeUnsafe<string>()
     const inbox: Array<Support.Message> = []

@@ -28,11 +28,14 @@ import { UploadServer } from "../../src/services/UploadServer.ts"
 import { randomOf } from "../domain/swarm/seeded.ts"
 import * as MemoryTracker from "./memoryTracker.ts"
 import * as Payload from "./payload.ts"
+import * as WebServer from "./webServer.ts"
 
 export interface Options extends MemoryNetwork.NetworkOptions {
   readonly torrent: Payload.Torrent
   /** Of all chance in the network and in every node. */
   readonly seed: number
+  /** What web seeds are asked of; there is no web when absent. */
+  readonly web?: WebServer.Server | undefined
 }
 
 export interface NodeOptions {
@@ -79,23 +82,23 @@ export const host = (number: number): string => `10.0.${number >>> 8}.${number &
 export const address = (number: number): PeerAddress.PeerAddress => PeerAddress.make(host(number), PORT)!
 
 export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<Swarm, never, Scope.Scope> {
-  const { seed, torrent } = options
+  const { seed, torrent, web } = options
   const network = yield* MemoryNetwork.make(options).pipe(Random.withSeed(`network ${seed}`))
   const tracker = MemoryTracker.make(randomOf(seed))
   return {
     network,
     tracker,
     torrent,
-    start: (node) => Random.withSeed(startNode({ network, tracker }, torrent, node), `node ${seed} ${node.number}`)
+    start: (node) => Random.withSeed(startNode({ network, tracker, web }, torrent, node), `node ${seed} ${node.number}`)
   }
 })
 
 /** What nodes share. */
-type World = Pick<Swarm, "network" | "tracker">
+type World = Pick<Swarm, "network" | "tracker"> & Pick<Options, "web">
 
 /** All that a client is made of. */
 const layerOf = (
-  { network, tracker }: World,
+  { network, tracker, web }: World,
   options: NodeOptions,
   disk: MemoryDisk.MemoryDisk,
   records: Map<string, Uint8Array>
@@ -110,6 +113,7 @@ const layerOf = (
         FileStore.layerMemory(disk),
         ResumeStore.layerMemory(records),
         PieceVerifier.layerNode,
+        web === undefined ? WebServer.none : WebServer.layer(web),
         tracker.layerFor(host(number))
       ))
     )

@@ -4,7 +4,7 @@
  */
 
 /** What other clients offer to queue (libtorrent's default, and the most that any asks for). */
-const CAPACITY = 2048
+export const CAPACITY = 2048
 
 const MASK = CAPACITY - 1
 
@@ -47,14 +47,15 @@ export class AskedBlocks {
     this.#length -= count
   }
 
-  /** Takes back one request (BEP 3, "cancel"); unknown ones are ignored. */
-  cancel(piece: number, begin: number, length: number): void {
+  /** Takes back one request (BEP 3, "cancel"); returns whether it was here. */
+  cancel(piece: number, begin: number, length: number): boolean {
     for (let i = 0; i < this.#length; i++) {
       if (this.piece(i) !== piece || this.begin(i) !== begin || this.size(i) !== length) continue
       for (let j = i; j + 1 < this.#length; j++) this.#copy(j + 1, j)
       this.#length--
-      return
+      return true
     }
+    return false
   }
 
   clear(): void {

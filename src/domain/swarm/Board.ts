@@ -133,6 +133,22 @@ export class Board {
     return true
   }
 
+  /** The peer will not send this block (BEP 6); returns whether anything became free for others. */
+  rejected(peer: Peer, index: number, begin: number, length: number): boolean {
+    const piece = this.#open.get(index)
+    const block = begin / PieceLayout.BLOCK
+    if (piece === undefined || !Number.isInteger(block) || block >= piece.blocks) return false
+    if (length !== PieceLayout.blockSize(this.#layout, index, block) || !this.#answers(peer, piece, block)) return false
+    peer.outstanding--
+    if (peer.current === piece) this.#leave(peer)
+    if (piece.second[block] === peer) {
+      piece.second[block] = undefined
+      return false
+    }
+    this.#drop(piece, block)
+    return true
+  }
+
   /** The piece is on the disk: it leaves the board for good. */
   finish(piece: OpenPiece): void {
     this.#close(piece)
@@ -213,12 +229,22 @@ export class Board {
     const joined = this.#join(peer, slow, peer.onParole)
     if (joined !== undefined) return this.#work(peer, joined)
     if (this.canOpen()) {
-      const index = this.#picker.pick(peer.bits, peer.isSeed)
+      const index = this.#following(peer, current) ?? this.#picker.pick(peer.bits, peer.isSeed)
       if (index !== undefined) return this.#work(peer, this.#start(index, now))
     }
     // On parole, too: were the rest of a begun piece kept from the only peer that has it, nobody would ever fetch it.
     const shared = slow ? undefined : this.#join(peer, true, false)
     return shared === undefined ? undefined : this.#work(peer, shared)
+  }
+
+  /**
+   * A web seed goes on with the next piece (BEP 19, "piece selection"): each run of pieces is one request, and every request
+   * costs it a round trip.
+   */
+  #following(peer: Peer, before: OpenPiece | undefined): number | undefined {
+    if (peer.webSeed === undefined || before === undefined) return undefined
+    const next = before.index + 1
+    return this.#picker.mayPick(next) && Bitfield.has(peer.bits, next) ? next : undefined
   }
 
   /** An open piece with blocks to ask for: only one without a worker unless `shared`, a `clean` one is all free. */

@@ -2,6 +2,7 @@
 import type * as Bitfield from "../Bitfield.ts"
 import type * as PeerAddress from "../PeerAddress.ts"
 import type * as PeerId from "../PeerId.ts"
+import type { ExtensionHandshake } from "../wire/ExtensionHandshake.ts"
 import type { HashRange } from "../wire/HashMessage.ts"
 import type * as Message from "../wire/Message.ts"
 import { AskedBlocks } from "./AskedBlocks.ts"
@@ -25,6 +26,12 @@ export interface PeerOptions {
   readonly inbound: boolean
   /** The connection speaks version 2 (BEP 52): both ends shook hands on its hash. */
   readonly v2: boolean
+  /** Both ends speak the fast extension (BEP 6). */
+  readonly fast?: boolean | undefined
+  /** Both ends speak extension messages (BEP 10). */
+  readonly extended?: boolean | undefined
+  /** For a web seed (BEP 19), which is no peer to anybody but the Board: how it is shown. Its id means nothing. */
+  readonly webSeed?: string | undefined
   readonly bits: Bitfield.Bitfield
   readonly outbox: Message.Outbox
   readonly wire: Wire
@@ -39,6 +46,9 @@ export class Peer {
   readonly address: PeerAddress.PeerAddress
   readonly inbound: boolean
   readonly v2: boolean
+  readonly fast: boolean
+  readonly extended: boolean
+  readonly webSeed: string | undefined
   readonly outbox: Message.Outbox
   readonly wire: Wire
   readonly connectedAt: number
@@ -54,6 +64,13 @@ export class Peer {
   isSeed = false
   /** Pieces of this peer that we want and lack. */
   wants = 0
+
+  /** Our extension handshake is in the outbox or was sent. */
+  isGreeted = false
+  /** What the peer has said in its extension handshakes, the later over the earlier. */
+  theirs: ExtensionHandshake | undefined = undefined
+  /** Wants nothing more, whether it has all or not (BEP 21). */
+  isUploadOnly = false
 
   /** Blocks we have asked for and not received. */
   outstanding = 0
@@ -96,6 +113,9 @@ export class Peer {
     this.address = options.address
     this.inbound = options.inbound
     this.v2 = options.v2
+    this.fast = options.fast === true
+    this.extended = options.extended === true
+    this.webSeed = options.webSeed
     this.bits = options.bits
     this.outbox = options.outbox
     this.wire = options.wire

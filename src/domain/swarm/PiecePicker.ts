@@ -49,6 +49,11 @@ export class PiecePicker {
     Bitfield.clear(this.#listed, piece)
   }
 
+  /** Whether the piece exists and may be picked. */
+  mayPick(piece: number): boolean {
+    return this.availability.isListed(piece)
+  }
+
   /** The piece to open for a peer with these bits, or `undefined` when it has none that may be picked. */
   pick(bits: Bitfield.Bitfield, isSeed: boolean): number | undefined {
     if (this.left === 0) return undefined

@@ -8,6 +8,7 @@ import * as PieceLayout from "../PieceLayout.ts"
 import * as HashMessage from "../wire/HashMessage.ts"
 import { BadPieces, type BadPiecesHooks, type Trees } from "./BadPieces.ts"
 import { Board } from "./Board.ts"
+import * as Extensions from "./Extensions.ts"
 import { Feeder } from "./Feeder.ts"
 import { Holdings } from "./Holdings.ts"
 import { News } from "./News.ts"
@@ -18,6 +19,9 @@ import type { Order } from "./PiecePicker.ts"
 import { Rate } from "./Rate.ts"
 import type { Suspects } from "./Suspects.ts"
 import type { TokenBucket } from "./TokenBucket.ts"
+import type { Verdict } from "./Verdict.ts"
+
+export type { Verdict } from "./Verdict.ts"
 
 /** The largest block a peer may ask for; BEP 3 names 16 KiB, older clients ask for up to this. */
 export const MAX_REQUEST = 131_072
@@ -30,9 +34,6 @@ const UNASKED_ALLOWANCE = 16
 
 /** Between a seed and somebody who has all that he wants. */
 const NOTHING_TO_EXCHANGE = "has nothing to exchange"
-
-/** Why a peer must be dropped; `undefined` when all is well. */
-export type Verdict = string | undefined
 
 /** What the machine asks of the services around it. */
 export interface SwarmHooks extends BadPiecesHooks {
@@ -65,12 +66,15 @@ export interface SwarmOptions {
   readonly trees?: Trees | undefined
   /** The download limit, spent where blocks are asked for. */
   readonly limit: TokenBucket
+  /** None when absent. */
+  readonly extensions?: Extensions.Extensions | undefined
 }
 
 export class Swarm {
   readonly layout: PieceLayout.PieceLayout
   readonly fetched: PieceLayout.PieceLayout
   readonly board: Board
+  readonly extensions: Extensions.Extensions
   readonly #hooks: SwarmHooks
   readonly #holdings: Holdings
   readonly #feeder: Feeder
@@ -84,6 +88,7 @@ export class Swarm {
   constructor(options: SwarmOptions) {
     this.layout = options.layout
     this.fetched = options.fetched ?? options.layout
+    this.extensions = options.extensions ?? Extensions.none()
     this.#hooks = options.hooks
     this.#holdings = new Holdings({ ...options, pieces: this.layout.pieces })
     this.board = new Board({
@@ -110,6 +115,13 @@ export class Swarm {
 
   get peers(): ReadonlySet<Peer> {
     return this.#peers
+  }
+
+  /** Peers without the connections to web seeds. */
+  get peerCount(): number {
+    let count = 0
+    for (const peer of this.#peers) if (peer.webSeed === undefined) count++
+    return count
   }
 
   get have(): Bitfield.Bitfield {
@@ -143,6 +155,7 @@ export class Swarm {
   opened(peer: Peer): void {
     this.#peers.add(peer)
     this.#bad.opened(peer)
+    this.extensions.greet(peer)
     if (this.haveCount > 0) peer.outbox.bitfield(this.have)
   }
 
@@ -150,6 +163,7 @@ export class Swarm {
   closed(peer: Peer, now: number): void {
     if (!this.#peers.delete(peer)) return
     peer.isGone = true
+    this.extensions.left(peer, now)
     this.#feeder.left(peer)
     this.#hooks.onNotInterested(peer)
     peer.asked.clear()
@@ -174,6 +188,14 @@ export class Swarm {
       if (verdict !== undefined) return verdict
     }
     return undefined
+  }
+
+  haveAll(peer: Peer): Verdict {
+    return this.bitfield(peer, Bitfield.full(this.layout.pieces))
+  }
+
+  haveNone(peer: Peer): Verdict {
+    return peer.has > 0 ? "says that it has nothing after it said what it has" : undefined
   }
 
   haveMessage(peer: Peer, piece: number): Verdict {
@@ -255,6 +277,27 @@ export class Swarm {
     return peer.asked.push(piece, begin, length) ? undefined : "asked for more blocks than anybody may queue"
   }
 
+  cancel(peer: Peer, piece: number, begin: number, length: number): void {
+    if (peer.asked.cancel(piece, begin, length) && peer.fast) peer.outbox.reject(piece, begin, length)
+  }
+
+  reject(peer: Peer, piece: number, begin: number, length: number, now: number): Verdict {
+    if (this.board.rejected(peer, piece, begin, length)) this.feed(now)
+    return undefined
+  }
+
+  suggest(_peer: Peer, piece: number): Verdict {
+    return piece < this.layout.pieces ? undefined : "suggested a piece that does not exist"
+  }
+
+  allowedFast(_peer: Peer, piece: number, _now: number): Verdict {
+    return piece < this.layout.pieces ? undefined : "allowed a piece that does not exist"
+  }
+
+  extended(peer: Peer, bytes: Uint8Array, now: number): Verdict {
+    return this.extensions.received(peer, bytes, now)
+  }
+
   /** Takes a block out of `bytes[at, at + length)`; the bytes are copied before this returns. */
   block(peer: Peer, piece: number, begin: number, bytes: Uint8Array, at: number, length: number, now: number): Verdict {
     const receipt = this.board.receive(peer, piece, begin, bytes, at, length, now)
@@ -311,6 +354,7 @@ export class Swarm {
       silent.push(peer)
     }
     this.#bad.tick(now)
+    this.extensions.tick(now)
     if (!this.board.canOpen()) this.#freezeStill(now)
     this.#feeder.tellCancelled(now)
     this.#news.say(now, this.isDone)

@@ -1,4 +1,4 @@
-/** Message ids of BEP 3 and 52 and the encoder of one connection. A message is a 4-byte length, an id and a payload. */
+/** Message ids of BEP 3, 6, 10 and 52 and the encoder of one connection. A message is a 4-byte length, an id and a payload. */
 import type { Bitfield } from "../Bitfield.ts"
 import * as Bytes from "../Bytes.ts"
 import * as HashMessage from "./HashMessage.ts"
@@ -12,6 +12,12 @@ export const BITFIELD = 5
 export const REQUEST = 6
 export const PIECE = 7
 export const CANCEL = 8
+export const SUGGEST = 13
+export const HAVE_ALL = 14
+export const HAVE_NONE = 15
+export const REJECT = 16
+export const ALLOWED_FAST = 17
+export const EXTENDED = 20
 export const HASH_REQUEST = 21
 export const HASHES = 22
 export const HASH_REJECT = 23
@@ -80,8 +86,7 @@ export class Outbox {
   }
 
   have(piece: number): void {
-    const at = this.#header(INDEXED, HAVE)
-    Bytes.writeUint32(this.#bytes, at, piece)
+    this.#indexed(HAVE, piece)
   }
 
   bitfield(bits: Bitfield): void {
@@ -95,6 +100,33 @@ export class Outbox {
 
   cancel(piece: number, begin: number, length: number): void {
     this.#block(CANCEL, piece, begin, length)
+  }
+
+  suggest(piece: number): void {
+    this.#indexed(SUGGEST, piece)
+  }
+
+  haveAll(): void {
+    this.#flag(HAVE_ALL)
+  }
+
+  haveNone(): void {
+    this.#flag(HAVE_NONE)
+  }
+
+  reject(piece: number, begin: number, length: number): void {
+    this.#block(REJECT, piece, begin, length)
+  }
+
+  allowedFast(piece: number): void {
+    this.#indexed(ALLOWED_FAST, piece)
+  }
+
+  /** @param id the receiver's number for the extension; 0 for the handshake (BEP 10) */
+  extended(id: number, payload: Uint8Array): void {
+    const at = this.#header(FLAG + 1 + payload.length, EXTENDED)
+    this.#bytes[at] = id
+    this.#bytes.set(payload, at + 1)
   }
 
   hashRequest(range: HashMessage.HashRange): void {
@@ -114,6 +146,11 @@ export class Outbox {
 
   #flag(id: number): void {
     this.#header(FLAG, id)
+  }
+
+  #indexed(id: number, piece: number): void {
+    const at = this.#header(INDEXED, id)
+    Bytes.writeUint32(this.#bytes, at, piece)
   }
 
   #block(id: number, piece: number, begin: number, length: number): void {

@@ -11,6 +11,7 @@ import { Session, type SessionError, type SessionOptions } from "../../services/
 import { Tracker } from "../../services/Tracker.ts"
 import { Transport } from "../../services/Transport.ts"
 import { UploadServer } from "../../services/UploadServer.ts"
+import { Connector } from "../../services/webseed/Connector.ts"
 
 export interface EngineOptions extends SessionOptions {
   /** Where resume records are kept. */
@@ -18,6 +19,7 @@ export interface EngineOptions extends SessionOptions {
 }
 
 export type Engine =
+  | Connector
   | Download
   | FileStore
   | PeerConnection
@@ -27,7 +29,8 @@ export type Engine =
   | Tracker
   | UploadServer
 
-const hasAddress = (bind: SessionOptions["bind"]): boolean => bind?.v4 !== undefined || bind?.v6 !== undefined
+const localAddressOf = (bind: SessionOptions["bind"]) =>
+  bind?.v4 !== undefined || bind?.v6 !== undefined ? bind : undefined
 
 const transportOf = ({ bind: localAddress, proxy }: SessionOptions): Layer.Layer<Transport> =>
   proxy === undefined
@@ -45,7 +48,8 @@ export const layer = (options: EngineOptions): Layer.Layer<Engine, SessionError>
           FileStore.layerDisk(),
           ResumeStore.layerDisk({ stateDir: options.stateDir }),
           UploadServer.layer({ maxRate: options.maxUploadRate }),
-          Tracker.layer({ localAddress: hasAddress(options.bind) ? options.bind : undefined, proxy: options.proxy })
+          Tracker.layer({ localAddress: localAddressOf(options.bind), proxy: options.proxy }),
+          Connector.layer({ localAddress: localAddressOf(options.bind), proxy: options.proxy })
         )
       ),
       Layer.provide(transportOf(options))

@@ -9,6 +9,7 @@ import * as Host from "../../domain/Host.ts"
 import * as PeerAddress from "../../domain/PeerAddress.ts"
 import * as PieceLength from "../../domain/PieceLength.ts"
 import * as Proxy from "../../domain/Proxy.ts"
+import * as SeedUrl from "../../domain/webseed/SeedUrl.ts"
 import { MAX_PEERS } from "../../services/torrent/TorrentOptions.ts"
 
 /** A flag whose text is read by `read`; `undefined` means that it is wrong, and `expected` says what would be right. */
@@ -246,6 +247,12 @@ export const leech = {
     Flag.optional
   ),
   showFiles: off("show-files", "list the files of the torrent and exit").pipe(alsoCalled("S", "l", "list")),
+  webSeed: parsed("web-seed", "URL", "an http(s) address like http://host/files/", webUrl, SeedUrl.hidden).pipe(
+    alsoCalled("webseed"),
+    Flag.withDescription("a web server to fetch from besides the torrent's own (BEP 19); may be repeated"),
+    Flag.atLeast(0)
+  ),
+  noWebseed: off("no-webseed", "do not fetch from the torrent's own web seeds").pipe(alsoCalled("no-web-seed")),
   sequential: off("sequential", "fetch pieces in order instead of rarest first").pipe(
     alsoCalled("sequential-download")
   ),

@@ -21,6 +21,8 @@ export interface Status {
   /** Connected peers, seeds among them. */
   readonly peers: number
   readonly seeds: number
+  /** Web seeds that data is fetched from; none when absent. */
+  readonly webSeeds?: number | undefined
   readonly etaMs: number | undefined
   /** Bytes uploaded for each byte of the torrent. */
   readonly ratio: number
@@ -37,6 +39,7 @@ export const IDLE = {
   uploaded: 0,
   peers: 0,
   seeds: 0,
+  webSeeds: 0,
   etaMs: undefined,
   ratio: 0
 }
@@ -114,10 +117,11 @@ const up = (rate: number, { unicode }: Style): Cell => ({
   color: CYAN
 })
 
-const peersOf = ({ peers, seeds }: Status, detail: Detail): Array<Column> => {
+const peersOf = ({ peers, seeds, webSeeds = 0 }: Status, detail: Detail): Array<Column> => {
   if (!detail.peers) return []
   const among = detail.seeds && seeds > 0 ? ` (${seeds} seed${seeds === 1 ? "" : "s"})` : ""
-  return [[{ text: `peers ${peers}${among}` }]]
+  const web = webSeeds > 0 ? [[{ text: `web seeds ${webSeeds}` }]] : []
+  return [[{ text: `peers ${peers}${among}` }], ...web]
 }
 
 /** Rounded up: what has not ended never takes 0 s. */

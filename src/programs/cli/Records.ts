@@ -70,6 +70,7 @@ const Progress = Schema.Struct({
   uploaded,
   peers: documented(Schema.Natural, "Connected peers, seeds among them"),
   seeds: documented(Schema.Natural, "Connected peers that have everything"),
+  webSeeds: documented(Schema.Natural, "Web seeds that data is fetched from; they are not among the peers"),
   eta: documented(Schema.NullOr(Schema.Natural), "Time left until complete, ms; null: unknown, or complete"),
   ratio
 })
@@ -104,6 +105,20 @@ const Tracker = Schema.Struct({
   seeds: documented(Schema.NullOr(Schema.Natural), "Seeds in the swarm; null: not told"),
   leeches: documented(Schema.NullOr(Schema.Natural), "Leeches in the swarm; null: not told"),
   message: documented(Schema.NullOr(Schema.String), "Why it failed; null: it did not")
+})
+
+const WebSeed = Schema.Struct({
+  type: Schema.tag("webSeed"),
+  time,
+  infoHash,
+  url: documented(Schema.String, "Where it is, without user and password"),
+  state: documented(
+    Schema.Literals(["answered", "failed", "lacks", "dropped"]),
+    "answered: it gives data; failed: it rests; lacks: it has not one of the files; dropped: it is not asked again"
+  ),
+  file: documented(Schema.NullOr(Schema.String), "The file that it lacks, parts of its path separated by /"),
+  message: documented(Schema.NullOr(Schema.String), "Why; null: nothing is wrong"),
+  retryIn: documented(Schema.NullOr(Schema.Natural), "When it is asked again, ms; null: it does not rest")
 })
 
 const Published = Schema.Struct({
@@ -241,6 +256,7 @@ export const Record = Schema.Union([
   Piece,
   Block,
   Tracker,
+  WebSeed,
   Published,
   Listening,
   Catalogue,

@@ -35,6 +35,8 @@ export interface Reporter {
   readonly onEvent: (event: TorrentEvent) => void
   /** From now on the line shows this torrent. */
   readonly follow: (torrent: Torrent) => void
+  /** What is wrong with the web seed that failed last, unless one has given something since. */
+  readonly lastTrouble: () => string | undefined
   /** Said by the program itself. */
   readonly notice: (text: string) => void
   /** How publishing at this tracker went. */
@@ -68,6 +70,12 @@ const noticeOf = (event: TorrentEvent): string | undefined => {
     }
     case "TrackerFailed":
       return event.message
+    case "WebSeedFailed":
+      return `web seed ${event.url} ${event.message}; asked again from time to time`
+    case "WebSeedLacks":
+      return `web seed ${event.url}: ${Format.printable(event.file.join("/"))}: it ${event.message}`
+    case "WebSeedDropped":
+      return `web seed ${event.url} is given up: it ${event.message}`
     default:
       return undefined
   }
@@ -89,8 +97,9 @@ export const make = Effect.fnUntraced(function*(
   let checking = 0
   let lastLine = startedAt
   let lastRecord = startedAt
-  /** Trackers fail again and again; once in a row is enough to be told. */
+  /** Trackers and web seeds fail again and again; once in a row is enough to be told. */
   const failing = new Set<string>()
+  let lastTrouble: string | undefined
 
   const write = (record: (head: Head) => Records.Record | undefined) => {
     if (!options.json) return
@@ -131,6 +140,7 @@ export const make = Effect.fnUntraced(function*(
       uploaded: at.uploaded,
       peers: at.peers,
       seeds: at.seeds,
+      webSeeds: at.webSeeds ?? 0,
       eta: etaMs === undefined ? null : Math.round(etaMs),
       ratio: at.ratio
     }))
@@ -167,7 +177,7 @@ export const make = Effect.fnUntraced(function*(
   }))
 
   const onEvent = (event: TorrentEvent) => {
-    if (event._tag === "TrackerAnswered") failing.delete(event.url)
+    if (event._tag === "TrackerAnswered" || event._tag === "WebSeedAnswered") failing.delete(event.url)
     write((head) => recordOf(event, head))
     if (event._tag === "Completed") {
       finishedAt ??= Monotonic.millis(clock)
@@ -175,16 +185,19 @@ export const make = Effect.fnUntraced(function*(
       const elapsed = Math.round(finishedAt - startedAt)
       write((head) => ({ type: "complete", ...head, path: options.path, total, elapsed }))
     }
-    if (event._tag === "TrackerFailed") {
+    const text = noticeOf(event)
+    if (event._tag === "WebSeedAnswered") lastTrouble = undefined
+    if (event._tag === "WebSeedFailed" || event._tag === "WebSeedDropped") lastTrouble = text
+    if (event._tag === "TrackerFailed" || event._tag === "WebSeedFailed") {
       if (failing.has(event.url)) return
       failing.add(event.url)
     }
-    const text = noticeOf(event)
     if (text !== undefined) notice(text)
   }
 
   return {
     notice,
+    lastTrouble: () => lastTrouble,
     onEvent,
     onCheck: (done, total) => {
       checked = done
@@ -255,6 +268,9 @@ interface Head {
   readonly infoHash: string
 }
 
+const webSeed = (url: string, head: Head) =>
+  ({ type: "webSeed", ...head, url, file: null, message: null, retryIn: null }) as const
+
 /** The record of an event, for those that are not told in another way. */
 const recordOf = (event: TorrentEvent, head: Head): Records.Record | undefined => {
   switch (event._tag) {
@@ -309,6 +325,19 @@ const recordOf = (event: TorrentEvent, head: Head): Records.Record | undefined =
         leeches: null,
         message: event.message
       }
+    case "WebSeedAnswered":
+      return { ...webSeed(event.url, head), state: "answered" }
+    case "WebSeedFailed":
+      return {
+        ...webSeed(event.url, head),
+        state: "failed",
+        message: event.message,
+        retryIn: Math.round(event.retryInMs)
+      }
+    case "WebSeedLacks":
+      return { ...webSeed(event.url, head), state: "lacks", message: event.message, file: event.file.join("/") }
+    case "WebSeedDropped":
+      return { ...webSeed(event.url, head), state: "dropped", message: event.message }
     case "Warning":
       return { type: "warning", ...head, message: event.message }
     case "Completed":

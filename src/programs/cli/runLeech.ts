@@ -15,7 +15,7 @@ import * as Engine from "./Engine.ts"
 import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 import * as FileList from "./FileList.ts"
 import { findByName, type Found, scarcityNow } from "./FindByName.ts"
-import type { CommonOptions, LeechOptions } from "./Flags.ts"
+import { type CommonOptions, type LeechOptions, webUrl } from "./Flags.ts"
 import * as Format from "./Format.ts"
 import { loadTorrent } from "./LoadTorrent.ts"
 import { codeOf, complain, messageOf, Run, untilStopped, VERSION } from "./Main.ts"
@@ -82,6 +82,16 @@ export const peersOf = ({ peer, proxy }: CommonOptions): Effect.Effect<ReadonlyA
     ? Effect.succeed(Peers.unresolved(peer))
     : Effect.provide(Peers.resolve(peer), Layer.fresh(Resolver.layer))
 
+/** The web seeds that can be asked. */
+const webSeedsOf = (metainfo: Metainfo.Metainfo, options: LeechOptions): ReadonlySet<string> =>
+  new Set([
+    ...options.webSeed,
+    ...options.noWebseed ? [] : metainfo.webSeeds.filter((url) => webUrl(url) !== undefined)
+  ])
+
+/** What a leech that has nobody to ask is to be told. */
+const WHOM = "name a tracker with --tracker, a peer with --peer or a web server with --web-seed"
+
 /** Prints what `--select-file` chooses from. */
 const showFiles = (metainfo: Metainfo.Metainfo): void => {
   const files = metainfo.files.map(({ length, padding, path }) => ({ length, path: path.join("/"), pad: padding }))
@@ -109,7 +119,7 @@ const runHook = Effect.fnUntraced(
 )
 
 /** Fails when nothing arrives for so long. */
-const stall = Effect.fnUntraced(function*({ proxyTrouble, swarm }: Torrent.Torrent, seconds: number) {
+const stall = Effect.fnUntraced(function*({ swarm }: Torrent.Torrent, seconds: number, why: () => string | undefined) {
   let before = 0
   for (let quiet = 0; quiet < seconds; quiet++) {
     yield* Effect.sleep("1 second")
@@ -117,9 +127,9 @@ const stall = Effect.fnUntraced(function*({ proxyTrouble, swarm }: Torrent.Torre
     if (swarm.down.total !== before) quiet = -1
     before = swarm.down.total
   }
-  const trouble = proxyTrouble()
-  const why = trouble === undefined ? "" : `: ${trouble}`
-  return yield* failure(ExitCode.timedOut, `nothing arrived for ${seconds} seconds${why}; run again to go on`)
+  const known = why()
+  const because = known === undefined ? "" : `: ${known}`
+  return yield* failure(ExitCode.timedOut, `nothing arrived for ${seconds} seconds; run again to go on${because}`)
 })
 
 /** The torrent, by its name at a tracker or from where it is. */
@@ -151,6 +161,8 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
   const trackers = yield* trackersOf(metainfo, options, tracker)
   const peers = yield* peersOf(options)
   const filter = yield* Blocklists.load(options, bindOf(options.bind))
+  const webSeeds = webSeedsOf(metainfo, options)
+  const isAlone = trackers.length === 0 && peers.length === 0
   const dir = path.resolve(options.dir)
   let isDone = false
   const stopped = () => isDone ? ExitCode.ok : ExitCode.unfinished
@@ -165,6 +177,7 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
       })
     )
     if (note !== undefined) reporter.notice(note)
+    let dropped = 0
     const torrent = yield* Torrent.start({
       metainfo,
       dir,
@@ -172,22 +185,33 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
       trackers,
       order: options.sequential ? "Sequential" : "Rarest",
       peers,
+      webSeeds: [...webSeeds],
+      namedWebSeeds: options.webSeed,
       maxPeers: options.maxPeers,
       checkIntegrity: options.checkIntegrity,
       allowOverwrite: options.allowOverwrite,
       onCheck: reporter.onCheck,
-      onEvent: reporter.onEvent
+      onEvent: (event) => {
+        reporter.onEvent(event)
+        if (event._tag !== "WebSeedDropped" || ++dropped < webSeeds.size || !isAlone) return
+        reporter.notice(`nobody is left to ask: ${WHOM}`)
+      }
     })
     reporter.follow(torrent)
     yield* Effect.addFinalizer(() => Effect.sync(reporter.stopping))
-    if (trackers.length === 0 && peers.length === 0 && !torrent.swarm.isDone) {
+    if (isAlone && webSeeds.size === 0 && !torrent.swarm.isDone) {
       const calls = torrent.port === 0 ? "" : `; port ${torrent.port} takes calls`
-      reporter.notice(`nobody to ask: name a tracker with --tracker, or a peer with --peer${calls}`)
+      reporter.notice(`nobody to ask: ${WHOM}${calls}`)
     }
     const scarce = offer === undefined || torrent.swarm.isDone ? undefined : yield* scarcityNow(offer)
     if (scarce !== undefined) reporter.onEvent({ _tag: "Warning", message: scarce })
     const timeout = Option.getOrUndefined(options.stopTimeout)
-    yield* timeout === undefined ? torrent.completed : Effect.raceFirst(torrent.completed, stall(torrent, timeout))
+    yield* timeout === undefined
+      ? torrent.completed
+      : Effect.raceFirst(
+        torrent.completed,
+        stall(torrent, timeout, () => torrent.proxyTrouble() ?? reporter.lastTrouble())
+      )
     isDone = true
     if (hook !== undefined) {
       reporter.makeRoom()

@@ -26,6 +26,17 @@ export interface Port {
     length: number,
     now: number
   ) => Verdict
+  /** The peer does not want the block any more. */
+  readonly cancel: (peer: Peer, piece: number, begin: number, length: number) => void
+  // BEP 6, of peers that speak it.
+  readonly haveAll: (peer: Peer) => Verdict
+  readonly haveNone: (peer: Peer) => Verdict
+  readonly suggest: (peer: Peer, piece: number) => Verdict
+  /** The peer will not send a block that we have asked for. */
+  readonly reject: (peer: Peer, piece: number, begin: number, length: number, now: number) => Verdict
+  readonly allowedFast: (peer: Peer, piece: number, now: number) => Verdict
+  /** `bytes` are the number of the extension and its message (BEP 10). */
+  readonly extended: (peer: Peer, bytes: Uint8Array, now: number) => Verdict
   readonly hashRequest: (peer: Peer, range: HashRange) => Verdict
   /** `hashes` are as many as the range says, nodes and then uncles. */
   readonly hashes: (peer: Peer, range: HashRange, hashes: Uint8Array, now: number) => Verdict

@@ -27,9 +27,9 @@ export class AddressFilter {
     this.#filter = filter
   }
 
-  /** Of a peer that is known by its name only the proxy knows the address. */
+  /** Of whom is known by name alone only the proxy knows the address. */
   isBlocked({ host, name }: Pick<PeerAddress, "host" | "name">): boolean {
-    return name === undefined && this.#filter !== undefined && this.#filter.isBlocked(host)
+    return name === undefined && host !== "0.0.0.0" && this.#filter !== undefined && this.#filter.isBlocked(host)
   }
 
   /** The same, counted. */

@@ -23,7 +23,7 @@ export const NO_PORT = 1
 
 /** Ends once pieces are missing and nobody is connected who could give them. */
 const lonely = Effect.fnUntraced(function*(swarm: Swarm) {
-  while (swarm.isDone || swarm.peers.size > 0) yield* Effect.sleep("1 second")
+  while (swarm.isDone || swarm.peerCount > 0) yield* Effect.sleep("1 second")
 })
 
 const most = (a: number | undefined, b: number | undefined): number | undefined =>
@@ -79,7 +79,7 @@ export const start = Effect.fnUntraced(function*(
       key,
       tiers,
       private: metainfo.private,
-      numWant: () => swarm.peers.size < (options.maxPeers ?? MAX_PEERS) ? NUM_WANT : 0,
+      numWant: () => swarm.peerCount < (options.maxPeers ?? MAX_PEERS) ? NUM_WANT : 0,
       port: () => session.port === 0 ? NO_PORT : session.port,
       stats: () => ({ uploaded: swarm.up.total, downloaded: swarm.down.total, left: missing() }),
       onPeers: (peers, url) => {

@@ -18,6 +18,10 @@ export interface TorrentOptions {
   readonly trackers: ReadonlyArray<ReadonlyArray<string>>
   /** Peers to dial besides those that trackers name. */
   readonly peers?: ReadonlyArray<PeerAddress> | undefined
+  /** URLs of web seeds (BEP 19), those of the torrent among them; what is not http(s) is left out. */
+  readonly webSeeds?: ReadonlyArray<string> | undefined
+  /** Those that the user has named: they may be any service of this machine or its network. */
+  readonly namedWebSeeds?: ReadonlyArray<string> | undefined
   readonly maxPeers?: number | undefined
   /** Hash everything, whatever the record says. */
   readonly checkIntegrity?: boolean | undefined

@@ -18,7 +18,7 @@ import * as PeerAddress from "../../domain/PeerAddress.ts"
 import type { Proxy } from "../../domain/Proxy.ts"
 import * as Gateway from "../proxy/Gateway.ts"
 import * as ProxyAgent from "../proxy/ProxyAgent.ts"
-import { ProxyError } from "../proxy/ProxyError.ts"
+import type { ProxyError } from "../proxy/ProxyError.ts"
 import type { Ip, Resolver } from "../Resolver.ts"
 import * as SystemCode from "../SystemCode.ts"
 import * as Route from "./Route.ts"
@@ -48,7 +48,7 @@ export interface Answer {
 export type GetError = Malformed | Redirects | TooLarge | Unreachable | Unsupported
 
 // Node gives up on an address after 250 ms by default when it has another; a far tracker takes longer than that.
-const ATTEMPT_MS = 3000
+export const ATTEMPT_MS = 3000
 
 /** Node's own error for a connection: the last one tried, where several addresses were. */
 const rootOf = (error: HttpClientError.HttpClientError): unknown => {
@@ -60,14 +60,13 @@ const fromProxy = ({ message }: ProxyError): Unreachable => new Unreachable({ de
 
 const toReason = (error: HttpClientError.HttpClientError): Malformed | Unreachable => {
   const cause = rootOf(error)
-  if (cause instanceof ProxyError) return fromProxy(cause)
   const code = SystemCode.of(cause) ?? ""
   if (code.startsWith("HPE_")) return new Malformed({ detail: "not HTTP" })
   return Route.unreachable(cause, error.message)
 }
 
 /** Answers Node with addresses that are known already, so that no look-up of its own happens. */
-const lookupOf = (ips: ReadonlyArray<Ip>): LookupFunction => (_host, options, callback) => {
+export const lookupOf = (ips: ReadonlyArray<Ip>): LookupFunction => (_host, options, callback) => {
   if (options.all === true) return callback(null, [...ips])
   return callback(null, ips[0]!.address, ips[0]!.family)
 }
@@ -121,7 +120,7 @@ const readBody = Effect.fnUntraced(function*(
   return !raw && isGzip(body) ? yield* inflate(body, maxBytes) : body
 })
 
-const hostOf = (url: URL): string => url.hostname.replace(/^\[(.*)\]$/, "$1")
+export const hostOf = (url: URL): string => url.hostname.replace(/^\[(.*)\]$/, "$1")
 
 const isWeb = (url: URL): boolean => url.protocol === "http:" || url.protocol === "https:"
 
@@ -185,7 +184,7 @@ const sendDirectly = Effect.fnUntraced(function*(
 })
 
 /** What the text of a URL says of where it leads, which is all that is known where a proxy resolves the names. */
-const addressesIn = (url: URL): ReadonlyArray<Ip> => {
+export const addressesIn = (url: URL): ReadonlyArray<Ip> => {
   const name = hostOf(url)
   const literal = PeerAddress.make(/(?:^|\.)localhost\.?$/i.test(name) ? "127.0.0.1" : name, 1)
   return literal === undefined ? [] : [{ address: literal.host, family: literal.family }]

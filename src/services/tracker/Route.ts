@@ -1,4 +1,5 @@
 /** Which addresses of a tracker are asked, and from where. */
+import { ProxyError } from "../proxy/ProxyError.ts"
 import type { Ip } from "../Resolver.ts"
 import * as SystemCode from "../SystemCode.ts"
 import { Unreachable } from "./TrackerError.ts"
@@ -39,6 +40,7 @@ const COMMON: Record<string, string> = {
 
 /** What the system said when there was no way; `fallback` where its cause is none of Node's errors. */
 export const unreachable = (cause: unknown, fallback = "unknown trouble"): Unreachable => {
+  if (cause instanceof ProxyError) return new Unreachable({ detail: cause.message })
   const detail = COMMON[SystemCode.of(cause) ?? ""] ?? (cause instanceof Error ? cause.message : fallback)
   return new Unreachable({ detail: detail.replace(/[\p{Cc}]+/gu, " ").slice(0, 200) })
 }

@@ -26,6 +26,8 @@ export interface FarOptions {
   readonly identity?: number
   readonly now?: number
   readonly v2?: boolean
+  readonly fast?: boolean
+  readonly extended?: boolean
 }
 
 export const bitsOf = (pieces: number, set: Iterable<number>): Bitfield.Bitfield => {
@@ -59,7 +61,7 @@ export const peerIdOf = (key: number): PeerId.PeerId => {
 }
 
 /** A peer whose wire only notes what it is told to do. */
-export const far = ({ identity, key, now = 0, pieces, v2 = false }: FarOptions): Far => {
+export const far = ({ extended, fast, identity, key, now = 0, pieces, v2 = false }: FarOptions): Far => {
   const closed: Array<string> = []
   const inbox: Array<Support.Message> = []
   const requests: Array<readonly [number, number, number]> = []
@@ -72,6 +74,8 @@ export const far = ({ identity, key, now = 0, pieces, v2 = false }: FarOptions):
     address: PeerAddress.make(`10.0.${key >> 8 & 255}.${key & 255}`, 6881)!,
     inbound: false,
     v2,
+    fast,
+    extended,
     bits: Bitfield.make(pieces),
     outbox,
     wire: {

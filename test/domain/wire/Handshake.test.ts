@@ -27,7 +27,7 @@ describe("Handshake", () => {
       bytes.set(reserved, 27)
       const read = Handshake.decode(bytes, 7)
       bytes.fill(0xee)
-      assert.deepStrictEqual(read, { infoHash, peerId, v2: false, reserved })
+      assert.deepStrictEqual(read, { infoHash, peerId, v2: false, fast: true, extended: true, reserved })
     }
   })
 
@@ -38,6 +38,22 @@ describe("Handshake", () => {
     bytes.fill(0xff, 20, 28)
     bytes[27] = 0xef
     assert.isFalse(Handshake.decode(bytes)!.v2)
+  })
+
+  it("says by a bit each that it speaks the fast extension and extension messages", () => {
+    const bits = [[{ fast: true }, 27, 0x04], [{ extended: true }, 25, 0x10], [{ v2: true }, 27, 0x10]] as const
+    for (const [spoken, at, bit] of bits) {
+      const bytes = Handshake.encode(infoHash, peerId, spoken)
+      const reserved = new Uint8Array(8)
+      reserved[at - 20] = bit
+      assert.deepStrictEqual(bytes.subarray(20, 28), reserved)
+      const { extended, fast, v2 } = Handshake.decode(bytes)!
+      assert.deepStrictEqual({ fast, extended, v2 }, { fast: false, extended: false, v2: false, ...spoken })
+      bytes.fill(0xff, 20, 28)
+      bytes[at]! ^= bit
+      const others = Handshake.decode(bytes)!
+      assert.deepStrictEqual([others.fast, others.extended, others.v2].filter((is) => !is).length, 1)
+    }
   })
 
   it("refuses other protocols by any of the first 20 bytes", () => {
