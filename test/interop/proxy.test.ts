@@ -26,12 +26,13 @@ const lacking = [
 
 const proxyAt = { ip: Namespace.address(3), port: 1080 }
 const trackerIp = Namespace.address(1)
-const names = { "seed.example": seedAt.ip, "tracker.example": trackerIp }
+const names = { "seed.example": seedAt.ip, "tracker.example": trackerIp, "web.example": trackerIp }
 
 const byName = [
   `--peer=seed.example:${seedAt.port}`,
   "--tracker=http://tracker.example:6969/announce",
-  "--tracker=udp://tracker.example:6969"
+  "--tracker=udp://tracker.example:6969",
+  "--web-seed=http://web.example:6969/nothing/"
 ]
 
 /** A seed of libtorrent, and our tracker over HTTP and UDP. */
@@ -93,9 +94,9 @@ const behindOurOwn = (scheme: "socks5" | "http") =>
       yield* assertEqualFiles(fixture, dir, Clients.ours)
       assertOnlyTheProxy(seen())
       const asked = new Set(proxy.log().match(/^(?:tcp|udp) \S+$/gm))
-      const udp = scheme === "socks5" ? ["udp tracker.example:6969"] : []
+      const more = ["tcp web.example:6969", ...scheme === "socks5" ? ["udp tracker.example:6969"] : []]
       for (
-        const what of [`tcp seed.example:${seedAt.port}`, "tcp tracker.example:6969", `tcp ${trackerIp}:6969`, ...udp]
+        const what of [`tcp seed.example:${seedAt.port}`, "tcp tracker.example:6969", `tcp ${trackerIp}:6969`, ...more]
       ) {
         assert.isTrue(asked.has(what), `${what} was not asked for: ${Array.from(asked).join()}`)
       }
