@@ -78,9 +78,7 @@ export const trackersOf = (
 
 /** Where the peers of the user listen. */
 export const peersOf = ({ peer, proxy }: CommonOptions): Effect.Effect<ReadonlyArray<PeerAddress>, Failure> =>
-  Option.isSome(proxy)
-    ? Effect.succeed(Peers.unresolved(peer))
-    : Effect.provide(Peers.resolve(peer), Layer.fresh(Resolver.layer))
+  Effect.provide(Peers.resolve(peer, Option.getOrUndefined(proxy)), Layer.fresh(Resolver.layer))
 
 /** The web seeds that can be asked. */
 const webSeedsOf = (metainfo: Metainfo.Metainfo, options: LeechOptions): ReadonlySet<string> =>

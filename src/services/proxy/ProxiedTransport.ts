@@ -49,17 +49,22 @@ const make = (gateway: Gateway.Gateway): Context.Service.Shape<typeof Transport>
   const buffer = new Uint8Array(RECEIVE_BUFFER)
   return Transport.of({
     dial: (address) =>
-      gateway.place.pipe(
-        Effect.flatMap((place) => dialProxied(buffer, gateway, place, address)),
-        Effect.mapError(({ blames, code, message }) =>
-          new TransportError({
-            operation: "dial",
-            code: blames === "proxy" ? "EPROXY" : code,
-            address: PeerAddress.format(address),
-            detail: message
-          })
+      // A stand-in whose name was lost; a proxy may take it for itself.
+      address.name === undefined && address.host.startsWith("0.")
+        ? Effect.fail(
+          new TransportError({ operation: "dial", code: "EADDRNOTAVAIL", address: PeerAddress.format(address) })
         )
-      ),
+        : gateway.place.pipe(
+          Effect.flatMap((place) => dialProxied(buffer, gateway, place, address)),
+          Effect.mapError(({ blames, code, message }) =>
+            new TransportError({
+              operation: "dial",
+              code: blames === "proxy" ? "EPROXY" : code,
+              address: PeerAddress.format(address),
+              detail: message
+            })
+          )
+        ),
     listen: ({ port }) =>
       Effect.fail(
         new TransportError({

@@ -119,6 +119,14 @@ describe("Transport through a proxy", () => {
       assert.strictEqual(proxy.asked.length, 1)
     }))
 
+  it.live("a stand-in without its name is not dialled", () =>
+    Effect.gen(function*() {
+      const proxy = yield* ProxyServer.start()
+      const { name: _, ...nameless } = PeerAddress.named("peer.example", 6881, 3)
+      assert.strictEqual((yield* failure(`socks5://127.0.0.1:${proxy.port}`, nameless)).code, "EADDRNOTAVAIL")
+      assert.deepStrictEqual(proxy.asked, [])
+    }))
+
   it.live("there is no listening", () =>
     Transport.use(({ listen }) => Effect.flip(listen({ port: 0 }))).pipe(
       Effect.provide(through("socks5://127.0.0.1:1")),
