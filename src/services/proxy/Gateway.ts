@@ -18,17 +18,18 @@ export interface GatewayOptions {
   readonly localAddress?: Route.LocalAddress | undefined
 }
 
-/** Where the proxy is called, and from where. */
+/** How `net.connect` calls the proxy: at its addresses in turn, from the address that is bound. */
 export interface Place {
   readonly host: string
   readonly port: number
-  readonly family: 4 | 6
+  readonly lookup: net.LookupFunction
+  readonly autoSelectFamily: true
+  readonly autoSelectFamilyAttemptTimeout: number
   readonly localAddress?: string
 }
 
 export interface Gateway {
   readonly proxy: Proxy.Proxy
-  /** The first of the proxy's addresses that can be called from here. */
   readonly place: Effect.Effect<Place, ProxyError>
 }
 
@@ -52,9 +53,14 @@ export const make = (resolver: Resolver["Service"], { localAddress, proxy }: Gat
     )
     const [route] = Route.routesOf(ips, localAddress)
     if (route === undefined) return yield* own(proxy, "has no address of the family that is bound")
-    const { address: host, family } = route.ips[0]!
-    const from = route.localAddress === undefined ? {} : { localAddress: route.localAddress }
-    return { host, family, port: proxy.port, ...from }
+    return {
+      host: proxy.host,
+      port: proxy.port,
+      lookup: Route.lookupOf(route.ips),
+      autoSelectFamily: true,
+      autoSelectFamilyAttemptTimeout: Route.ATTEMPT_MS,
+      ...(route.localAddress !== undefined && { localAddress: route.localAddress })
+    }
   })
 })
 

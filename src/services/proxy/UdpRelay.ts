@@ -39,10 +39,10 @@ const associate = (
   )
 
 /** A relay that names no address of its own is where the proxy is. */
-const relayAt = (bound: Host.Host, place: Gateway.Place): PeerAddress.PeerAddress | undefined => {
+const relayOf = ({ bound, socket }: Association): PeerAddress.PeerAddress | undefined => {
   const named = PeerAddress.make(bound.host, bound.port)
   return named !== undefined && (named.host === "0.0.0.0" || named.host === "::")
-    ? { host: place.host, port: named.port, family: place.family }
+    ? PeerAddress.make(socket.remoteAddress ?? "", named.port)
     : named
 }
 
@@ -60,8 +60,9 @@ export const open = Effect.fnUntraced(function*(
     })
   }
   const place = yield* Effect.mapError(gateway.place, toUnreachable)
-  const { bound, socket: control } = yield* Effect.mapError(associate(gateway, place), toUnreachable)
-  const relay = relayAt(bound, place)
+  const association = yield* Effect.mapError(associate(gateway, place), toUnreachable)
+  const { socket: control } = association
+  const relay = relayOf(association)
   if (relay === undefined) {
     return yield* new Unreachable({ detail: `the proxy ${Proxy.format(proxy)} names no relay for UDP` })
   }

@@ -11,7 +11,6 @@ import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as NetAddress from "effect/net/NetAddress"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { LookupFunction } from "node:net"
 import { gunzip } from "node:zlib"
 import * as Bytes from "../../domain/Bytes.ts"
 import * as PeerAddress from "../../domain/PeerAddress.ts"
@@ -47,9 +46,6 @@ export interface Answer {
 
 export type GetError = Malformed | Redirects | TooLarge | Unreachable | Unsupported
 
-// Node gives up on an address after 250 ms by default when it has another; a far tracker takes longer than that.
-export const ATTEMPT_MS = 3000
-
 /** Node's own error for a connection: the last one tried, where several addresses were. */
 const rootOf = (error: HttpClientError.HttpClientError): unknown => {
   const cause = "cause" in error.reason ? error.reason.cause : undefined
@@ -65,20 +61,14 @@ const toReason = (error: HttpClientError.HttpClientError): Malformed | Unreachab
   return Route.unreachable(cause, error.message)
 }
 
-/** Answers Node with addresses that are known already, so that no look-up of its own happens. */
-export const lookupOf = (ips: ReadonlyArray<Ip>): LookupFunction => (_host, options, callback) => {
-  if (options.all === true) return callback(null, [...ips])
-  return callback(null, ips[0]!.address, ips[0]!.family)
-}
-
 type Agents = Effect.Effect<ProxyAgent.Agents, Unreachable, Scope.Scope>
 
 /** Agents that dial these addresses only. */
 const agentsFor = ({ ips, localAddress }: Route.Route): Agents =>
   NodeHttpClient.makeAgent({
-    lookup: lookupOf(ips),
+    lookup: Route.lookupOf(ips),
     autoSelectFamily: true,
-    autoSelectFamilyAttemptTimeout: ATTEMPT_MS,
+    autoSelectFamilyAttemptTimeout: Route.ATTEMPT_MS,
     ...(localAddress !== undefined && { localAddress })
   })
 

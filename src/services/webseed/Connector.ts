@@ -81,7 +81,7 @@ const ANSWER_MS = 30_000
 /** Of all headers of an answer (bytes). */
 const MAX_HEAD = 32 * 1024
 
-const AGENT = { keepAlive: true, maxSockets: 1, autoSelectFamilyAttemptTimeout: HttpGet.ATTEMPT_MS }
+const AGENT = { keepAlive: true, maxSockets: 1, autoSelectFamilyAttemptTimeout: Route.ATTEMPT_MS }
 
 const makeLine = ({ localAddress }: ConnectorOptions): Effect.Effect<Line, never, Scope.Scope> =>
   Effect.acquireRelease(
@@ -101,7 +101,7 @@ const makeLine = ({ localAddress }: ConnectorOptions): Effect.Effect<Line, never
           ask(isSecure ? https.request : http.request, used, url, {
             agent: isSecure ? secure : plain,
             headers,
-            lookup: HttpGet.lookupOf(route.ips),
+            lookup: Route.lookupOf(route.ips),
             maxHeaderSize: MAX_HEAD,
             ...(route.localAddress !== undefined && { localAddress: route.localAddress })
           })

@@ -7,6 +7,7 @@ import * as net from "node:net"
 import * as PeerAddress from "../../../src/domain/PeerAddress.ts"
 import * as Proxy from "../../../src/domain/Proxy.ts"
 import * as ProxiedTransport from "../../../src/services/proxy/ProxiedTransport.ts"
+import { Resolver } from "../../../src/services/Resolver.ts"
 import { Transport } from "../../../src/services/Transport.ts"
 import * as ProxyServer from "../../support/proxyServer.ts"
 import { onlyTheProxy } from "./support.ts"
@@ -102,6 +103,21 @@ describe("Transport through a proxy", () => {
       )
       const { port } = mute.address() as net.AddressInfo
       assert.match((yield* failure(`http://127.0.0.1:${port}`)).detail!, /(hangs up|cuts connections)$/)
+    }))
+
+  it.live("a proxy of several addresses is called at each in turn", () =>
+    Effect.gen(function*() {
+      const port = yield* echo("")
+      const proxy = yield* ProxyServer.start({ names: { "peer.example": HOST } })
+      const both = Layer.succeed(Resolver, {
+        lookup: (host) =>
+          host === "proxy.example"
+            ? Effect.succeed([{ address: "::1", family: 6 }, { address: HOST, family: 4 }])
+            : Effect.die(new Error(`looked up ${host}`))
+      })
+      const layer = ProxiedTransport.layer({ proxy: Proxy.parse(`socks5://proxy.example:${proxy.port}`)! })
+      const address = PeerAddress.named("peer.example", port, 0)
+      assert.strictEqual(yield* Effect.provide(heard(address, "x", 1), Layer.provide(layer, both)), "x")
     }))
 
   it.live("--bind is about the way to the proxy, and never left", () =>
