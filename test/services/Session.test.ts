@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import * as Bitfield from "../../src/domain/Bitfield.ts"
@@ -92,6 +93,23 @@ describe("Session", () => {
         assert.isUndefined(session.proxyTrouble())
       }).pipe(Effect.provide(sessionOver(net, { proxy, bind: { v4: "127.0.0.1" } })))
       assert.deepStrictEqual(net.dialled, [six, six, named, named].map(PeerAddress.format))
+    }))
+
+  it.effect("waits longer for a dial through a proxy, but not for ever", () =>
+    Effect.gen(function*() {
+      const net = yield* network
+      net.latency = 40_000
+      net.listeners.set(PeerAddress.format(address(1)), peerIdOf(1))
+      const codeAfter = Effect.fnUntraced(function*(options: SessionOptions, millis: number) {
+        const session = yield* Session
+        const dialling = yield* Effect.forkChild(Effect.flip(Effect.scoped(session.dial(address(1)))))
+        yield* TestClock.adjust(millis - 1)
+        assert.isUndefined(dialling.pollUnsafe(), JSON.stringify(options))
+        yield* TestClock.adjust(1)
+        return (yield* Fiber.join(dialling)).code
+      }, (effect, options) => Effect.provide(effect, sessionOver(net, options)))
+      assert.strictEqual(yield* codeAfter({}, 10_000), "ETIMEDOUT")
+      assert.strictEqual(yield* codeAfter({ proxy: Proxy.parse("socks5://h")! }, 30_000), "ETIMEDOUT")
     }))
 
   it.effect("dials from no address that it is not bound to", () =>
