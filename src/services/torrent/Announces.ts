@@ -15,12 +15,6 @@ import { MAX_PEERS, type TorrentOptions } from "./TorrentOptions.ts"
 /** Peers that a tracker is asked for while we have few. */
 const NUM_WANT = 80
 
-/**
- * The port that trackers are told where nobody can call us, as libtorrent has it. Many refuse 0, and any port that is in
- * common use may be somebody's at the address that they see.
- */
-export const NO_PORT = 1
-
 /** Ends once pieces are missing and nobody is connected who could give them. */
 const lonely = Effect.fnUntraced(function*(swarm: Swarm) {
   while (swarm.isDone || swarm.peerCount > 0) yield* Effect.sleep("1 second")
@@ -80,7 +74,7 @@ export const start = Effect.fnUntraced(function*(
       tiers,
       private: metainfo.private,
       numWant: () => swarm.peerCount < (options.maxPeers ?? MAX_PEERS) ? NUM_WANT : 0,
-      port: () => session.port === 0 ? NO_PORT : session.port,
+      port: () => session.port,
       stats: () => ({ uploaded: swarm.up.total, downloaded: swarm.down.total, left: missing() }),
       onPeers: (peers, url) => {
         if (index === 0) Queue.offerUnsafe(answering, url)
