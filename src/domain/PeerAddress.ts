@@ -9,11 +9,25 @@ export interface PeerAddress {
   /** 1 to 65535. */
   readonly port: number
   readonly family: 4 | 6
+  /** Where only a name is known, for a proxy to resolve: then `host` is a stand-in that leads nowhere. See {@link named}. */
+  readonly name?: string
 }
 
 /** The one text of an address, also its key in tables: `192.0.2.1:6881`, `[2001:db8::1]:6881`. */
-export const format = (address: PeerAddress): string =>
-  address.family === 6 ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`
+export const format = ({ family, host, name = host, port }: PeerAddress): string =>
+  family === 6 ? `[${name}]:${port}` : `${name}:${port}`
+
+/**
+ * A peer that is known by name alone.
+ *
+ * @param nth a number of its own, below 2^16: its stand-in is one of 0.1.0.0/16, where no host can be
+ */
+export const named = (name: string, port: number, nth: number): PeerAddress => ({
+  host: `0.1.${nth >>> 8 & 0xff}.${nth & 0xff}`,
+  port,
+  family: 4,
+  name
+})
 
 const COMPACT4 = 6
 const COMPACT6 = 18

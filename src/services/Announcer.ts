@@ -41,6 +41,7 @@ export interface AnnouncerOptions {
   /** BEP 27: one tracker at a time. */
   readonly private: boolean
   readonly numWant: () => number
+  /** Where peers can call us; 0 for nowhere. */
   readonly port: () => number
   /** Bytes since the torrent was started, and still missing. */
   readonly stats: () => { readonly uploaded: number; readonly downloaded: number; readonly left: number }
@@ -72,6 +73,12 @@ const EAGER_MS = 2 * 60_000
 const FIRST_RETRY_MS = 10_000
 const MAX_RETRY_MS = 30 * 60_000
 const FAREWELL_MS = 2000
+
+/**
+ * The port that trackers are told where nobody can call us, as libtorrent has it. Many refuse 0, and any port that is in
+ * common use may be somebody's at the address that they see.
+ */
+export const NO_PORT = 1
 
 interface TrackerState {
   readonly url: string
@@ -131,7 +138,7 @@ const requestOf = (context: Context, state: TrackerState, event: Event | undefin
     key,
     event,
     ...stats(),
-    port: port(),
+    port: port() || NO_PORT,
     numWant: event === "stopped" ? 0 : numWant(),
     trackerId: state.trackerId
   }

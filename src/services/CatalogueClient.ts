@@ -8,6 +8,7 @@ import * as Schema from "effect/Schema"
 import * as Bytes from "../domain/Bytes.ts"
 import type * as InfoHash from "../domain/InfoHash.ts"
 import { printable } from "../domain/Printable.ts"
+import type { Proxy } from "../domain/Proxy.ts"
 import * as Offer from "../domain/tracker/Offer.ts"
 import { Resolver } from "./Resolver.ts"
 import * as HttpGet from "./tracker/HttpGet.ts"
@@ -34,6 +35,7 @@ export class CatalogueClientError extends Schema.TaggedError<CatalogueClientErro
 export interface CatalogueClientOptions {
   /** Where requests leave from (`--bind`). */
   readonly localAddress?: LocalAddress | undefined
+  readonly proxy?: Proxy | undefined
   readonly userAgent?: string | undefined
 }
 
@@ -138,6 +140,7 @@ export class CatalogueClient extends Context.Service<CatalogueClient, {
       Effect.map(Resolver, (resolver) => {
         const http = (maxBytes: number): HttpGet.HttpGetOptions => ({
           localAddress: options.localAddress,
+          proxy: options.proxy,
           userAgent: options.userAgent ?? "freshet",
           maxBytes,
           anywhere: true

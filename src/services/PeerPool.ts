@@ -31,6 +31,7 @@ import type { Port } from "./connection/Port.ts"
 import * as Monotonic from "./Monotonic.ts"
 import { type Admission, type Move, PeerConnection } from "./PeerConnection.ts"
 import { Session } from "./Session.ts"
+import { BLOCKED } from "./session/AddressFilter.ts"
 import * as SystemCode from "./SystemCode.ts"
 import type { TorrentEvent } from "./TorrentEvent.ts"
 import type { Link } from "./Transport.ts"
@@ -390,6 +391,12 @@ export const make = Effect.fnUntraced(function*(
         else queue.failed(address, now)
         continue
       }
+      if (session.addressFilter.refuses(address)) {
+        // Not for good: the filter may change.
+        queue.failed(address, now)
+        run(Effect.logDebug(`${PeerAddress.format(address)}: ${BLOCKED}`))
+        continue
+      }
       dialling++
       run(dial(address))
     }
@@ -428,7 +435,14 @@ export const make = Effect.fnUntraced(function*(
     },
     add: (addresses, source, swarm) => {
       const now = Monotonic.millis(clock)
-      for (const address of addresses) queue.add(address, source, now, swarm)
+      for (const address of addresses) {
+        const isRefused = session.addressFilter.refuses(address)
+        if (isRefused && source !== "user") continue
+        queue.add(address, source, now, swarm)
+        if (!isRefused) continue
+        const message = `peer ${PeerAddress.format(address)} ${BLOCKED}, and is not called`
+        onEvent({ _tag: "Warning", message })
+      }
       dialMore()
     },
     admit: (handshake, link) => letIn(handshake, link, true),

@@ -14,8 +14,10 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type * as InfoHash from "../domain/InfoHash.ts"
+import type { IpFilter } from "../domain/IpFilter.ts"
 import * as PeerAddress from "../domain/PeerAddress.ts"
 import * as PeerId from "../domain/PeerId.ts"
+import type { Proxy } from "../domain/Proxy.ts"
 import { Bans } from "../domain/swarm/Bans.ts"
 import * as Choker from "../domain/swarm/Choker.ts"
 import type { Introduction } from "../domain/swarm/Extensions.ts"
@@ -27,6 +29,7 @@ import type { Handshake } from "../domain/wire/Handshake.ts"
 import type { Policy } from "../domain/wire/mse/Policy.ts"
 import * as Monotonic from "./Monotonic.ts"
 import { type Admission, PeerConnection } from "./PeerConnection.ts"
+import { AddressFilter, BLOCKED } from "./session/AddressFilter.ts"
 import * as Introducing from "./session/Introducing.ts"
 import * as Unchoking from "./session/Unchoking.ts"
 import { type Link, type Listener, Transport, TransportError } from "./Transport.ts"
@@ -57,6 +60,10 @@ export interface SessionOptions {
   readonly maxUploadRate?: number | undefined
   /** `allow` when absent. */
   readonly encryption?: Policy | undefined
+  /** What the transport goes through; nobody can call us then, and we do not listen. */
+  readonly proxy?: Proxy | undefined
+  /** Whom nobody here talks to. */
+  readonly filter?: IpFilter | undefined
   /** Memory for pieces under way, in bytes. */
   readonly memory?: number | undefined
   /** What we call ourselves to peers, with our version. */
@@ -75,13 +82,18 @@ export interface Member {
 
 export class Session extends Context.Service<Session, {
   readonly peerId: PeerId.PeerId
-  /** The port that we listen on. */
+  /** The port that we listen on; 0 when nobody can call us. */
   readonly port: number
+  /** Why nothing goes through the proxy, as far as the last dial tells. */
+  readonly proxyTrouble: () => string | undefined
   /** What we say of ourselves to a peer that speaks extension messages, whatever the torrent. */
   readonly introduce: (peer: Peer) => Introduction
   readonly buffers: PieceBuffers
   readonly downloadLimit: TokenBucket
   readonly bans: Bans
+  readonly addressFilter: AddressFilter
+  /** Another filter from now on, or none: peers that it blocks are closed. */
+  readonly setFilter: (filter: IpFilter | undefined) => void
   /** Makes the torrent known to callers, until the scope closes. */
   readonly enroll: (member: Member) => Effect.Effect<void, SessionError, Scope.Scope>
   readonly encryption: Policy
@@ -119,6 +131,9 @@ const HALF_OPEN = 32
 const STRANGERS = 256
 
 const DIAL_TIMEOUT = "10 seconds"
+
+/** A proxy may have a far host, or a chain of others, to reach first. */
+const PROXIED_DIAL_TIMEOUT = "30 seconds"
 
 /** Bytes of pieces under way: a few ms at full speed, and small enough to stay in the caches mostly. */
 const MEMORY = 32 << 20
@@ -197,7 +212,7 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
   const unchoking = Unchoking.make(random, members, options)
   const bans = new Bans()
   const obfuscation = yield* Obfuscation.make(options.encryption ?? "allow")
-  const listeners = yield* listen(transport, options)
+  const listeners = options.proxy === undefined ? yield* listen(transport, options) : []
   const callers = yield* FiberSet.make<void>()
   const halfOpen = yield* Semaphore.make(HALF_OPEN)
   let lastKey = 0
@@ -220,9 +235,23 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
       Effect.ensuring(Effect.sync(() => strangers.delete(link)))
     )
 
+  const addressFilter = new AddressFilter(options.filter)
+  const setFilter = (filter: IpFilter | undefined) => {
+    addressFilter.set(filter)
+    for (const { swarm } of members) {
+      for (const peer of Array.from(swarm?.peers ?? [])) {
+        if (addressFilter.isBlocked(peer.address)) peer.wire.close(BLOCKED)
+      }
+    }
+    for (const link of strangers) if (addressFilter.isBlocked(link.remote)) link.close()
+  }
+
   for (const listener of listeners) {
     yield* listener.accept.pipe(
       Effect.flatMap((raw) => {
+        if (addressFilter.refuses(raw.remote)) {
+          return Effect.andThen(Effect.sync(raw.close), Effect.logDebug(`caller ${raw.remote.host}: ${BLOCKED}`))
+        }
         if (strangers.size >= STRANGERS) return Effect.sync(raw.close)
         const link = obfuscation.accepted(raw)
         strangers.add(link)
@@ -257,34 +286,47 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
         })
     )
 
+  const { proxy } = options
+  let proxyTrouble: string | undefined
+  const noteProxy = (error?: TransportError) =>
+    Effect.sync(() => {
+      if (error?.code === "EPROXY") proxyTrouble = error.detail
+      else if (error?.code !== "ETIMEDOUT") proxyTrouble = undefined
+    })
   const { v4, v6 } = options.bind ?? {}
   const isBound = v4 !== undefined || v6 !== undefined
   const dial = (address: PeerAddress.PeerAddress, infoHash?: InfoHash.InfoHash) => {
     const from = address.family === 4 ? v4 : v6
     // Whoever binds to one family, to a VPN's address perhaps, must not be seen at another.
-    if (isBound && from === undefined) {
+    if (proxy === undefined && isBound && from === undefined) {
       const name = PeerAddress.format(address)
       return Effect.fail(new TransportError({ operation: "dial", code: "EAFNOSUPPORT", address: name }))
     }
     return transport.dial(address, { from }).pipe(
       Effect.timeoutOrElse({
-        duration: DIAL_TIMEOUT,
+        duration: proxy === undefined ? DIAL_TIMEOUT : PROXIED_DIAL_TIMEOUT,
         orElse: () => Effect.fail(new TransportError({ operation: "dial", code: "ETIMEDOUT", address: address.host }))
       }),
+      Effect.tap(() => noteProxy()),
+      Effect.tapError(noteProxy),
       halfOpen.withPermit,
       Effect.map((link) => infoHash === undefined ? link : obfuscation.dialled(link, infoHash))
     )
   }
 
   const now = Monotonic.millis(clock)
+  const port = listeners[0]?.port ?? 0
   return Session.of({
     peerId,
-    port: listeners[0]!.port,
-    introduce: Introducing.make(options, listeners[0]!.port),
+    port,
+    proxyTrouble: () => proxyTrouble,
+    introduce: Introducing.make(options, port),
     buffers: new PieceBuffers(options.memory ?? MEMORY),
     downloadLimit: new TokenBucket(options.maxDownloadRate ?? Infinity, now),
     bans,
     encryption: obfuscation.policy,
+    addressFilter,
+    setFilter,
     enroll,
     dial,
     identityOf: makeIdentities(),

@@ -55,6 +55,8 @@ export interface Snapshot {
   readonly uploaded: number
   readonly peers: number
   readonly seeds: number
+  /** Hosts that the filter kept away, over all torrents of the session. */
+  readonly blocked: number
   /** Web seeds that data is fetched from; they are not among the peers. */
   readonly webSeeds: number
   readonly isDone: boolean
@@ -65,10 +67,12 @@ export interface Torrent {
   readonly metainfo: Metainfo
   readonly swarm: Swarm
   readonly storage: Storage
-  /** Where peers can call us. */
+  /** Where peers can call us; 0 when they cannot. */
   readonly port: number
   /** Peers known from an earlier run. */
   readonly recalled: number
+  /** See {@link Session}. */
+  readonly proxyTrouble: () => string | undefined
   readonly snapshot: () => Snapshot
   /** Why is it slow: the state of the torrent and of every peer, with the cause. */
   readonly diagnosis: () => Standing.Report
@@ -235,9 +239,13 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
   if (options.begun !== undefined) yield* options.begun.takeOver(serving, swarm, metainfo.private)
   const standing = Standing.make({ swarm, pool, session, trackers: new Set(options.trackers.flat()).size, now })
   yield* session.enroll({ swarms: metainfo.swarms, swarm, admit: pool.admit })
+  let proxyTrouble: string | undefined
   yield* tick(TICK, () => {
     swarm.tick(now())
     pool.dialMore()
+    const trouble = session.proxyTrouble()
+    if (trouble !== undefined && trouble !== proxyTrouble) onEvent({ _tag: "Warning", message: trouble })
+    proxyTrouble = trouble
   })
   if (session.downloadLimit.rate !== Infinity) yield* tick(LIMITED_TICK, () => swarm.feed(now()))
   pool.add(options.peers ?? [], "user")
@@ -251,8 +259,12 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     storage,
     port: session.port,
     recalled,
+    proxyTrouble: session.proxyTrouble,
     completed: Deferred.await(finished),
-    snapshot: () => ({ ...snapshot(swarm, done, wanted.bytes, now()), state: standing.state() }),
+    snapshot: () => ({
+      ...snapshot(swarm, done, wanted.bytes, session.addressFilter.refused, now()),
+      state: standing.state()
+    }),
     diagnosis: standing.report
   } satisfies Torrent
 })
@@ -260,7 +272,13 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
 const tick = (every: Duration.Input, run: () => void) =>
   Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(every), Effect.sync(run)), { disableYield: true }))
 
-const snapshot = (swarm: Swarm, done: number, total: number, now: number): Omit<Snapshot, "state"> => {
+const snapshot = (
+  swarm: Swarm,
+  done: number,
+  total: number,
+  blocked: number,
+  now: number
+): Omit<Snapshot, "state"> => {
   let seeds = 0
   const webSeeds = new Set<number>()
   for (const peer of swarm.peers) {
@@ -271,6 +289,7 @@ const snapshot = (swarm: Swarm, done: number, total: number, now: number): Omit<
     done,
     total,
     seeds,
+    blocked,
     peers: swarm.peerCount,
     webSeeds: webSeeds.size,
     downRate: swarm.down.perSecond(now),

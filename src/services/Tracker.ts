@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import type * as InfoHash from "../domain/InfoHash.ts"
+import type { Proxy } from "../domain/Proxy.ts"
 import type { AnnounceReply, AnnounceRequest, Refusal, Scraped } from "../domain/tracker/Announce.ts"
 import * as HttpTracker from "../domain/tracker/HttpTracker.ts"
 import * as UdpTracker from "../domain/tracker/UdpTracker.ts"
@@ -26,6 +27,8 @@ export { TrackerError } from "./tracker/TrackerError.ts"
 export interface TrackerOptions {
   /** Where announces leave from (`--bind`); when given, a family without an address is not used at all. */
   readonly localAddress?: LocalAddress | undefined
+  /** Through which all of it goes; trackers over UDP fail where it passes no UDP on. */
+  readonly proxy?: Proxy | undefined
   readonly userAgent?: string | undefined
 }
 
@@ -133,10 +136,11 @@ export class Tracker extends Context.Service<Tracker, {
     Layer.effect(
       Tracker,
       Effect.gen(function*() {
-        const { localAddress, userAgent = USER_AGENT } = options
+        const { localAddress, proxy, userAgent = USER_AGENT } = options
         const resolver = yield* Resolver
-        const http = overHttp(HttpGet.make(resolver, { localAddress, userAgent, maxBytes: HttpTracker.MAX_REPLY }))
-        const udp = overUdp(yield* UdpAsk.make(resolver, { localAddress }))
+        const maxBytes = HttpTracker.MAX_REPLY
+        const http = overHttp(HttpGet.make(resolver, { localAddress, proxy, userAgent, maxBytes }))
+        const udp = overUdp(yield* UdpAsk.make(resolver, { localAddress, proxy }))
         const protocols = new Map<string, Protocol>([["http:", http], ["https:", http], ["udp:", udp]])
         const protocolOf = (url: URL): Effect.Effect<Protocol, Unsupported> => {
           const protocol = protocols.get(url.protocol)

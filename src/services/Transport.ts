@@ -74,7 +74,7 @@ export class Transport extends Context.Service<Transport, {
 }
 
 /** One read's worth; larger ones gain nothing, since the kernel rarely has more at hand. */
-const RECEIVE_BUFFER = 262_144
+export const RECEIVE_BUFFER = 262_144
 
 /** Connections that wait for somebody to accept them; more are refused. */
 const BACKLOG = 128
@@ -82,7 +82,7 @@ const BACKLOG = 128
 const codeOf = (error: unknown): string => SystemCode.of(error) ?? String(error)
 
 /** Adapts the events of a `net.Socket` whose bytes come through `onread`. */
-class TcpLink implements Link {
+export class TcpLink implements Link {
   readonly remote: PeerAddress.PeerAddress
   readonly cipher = "none"
   readonly #socket: net.Socket
@@ -175,9 +175,9 @@ class TcpLink implements Link {
   }
 }
 
-/** `onread` options whose link is known only once the socket exists. */
-const reader = (buffer: Uint8Array) => {
-  const target: { link: TcpLink | undefined } = { link: undefined }
+/** `onread` options whose taker is known only once the socket exists. */
+export const reader = (buffer: Uint8Array) => {
+  const target: { link: Pick<TcpLink, "take"> | undefined } = { link: undefined }
   return {
     target,
     onread: {
@@ -200,9 +200,9 @@ const adopt = (socket: net.Socket, buffer: Uint8Array, remote: PeerAddress.PeerA
     const { onread, target } = reader(buffer)
     const adopted: net.Socket = Reflect.construct(net.Socket, [{ handle, onread }])
     adopted.setNoDelay(true)
-    target.link = new TcpLink(adopted, remote)
+    const link = target.link = new TcpLink(adopted, remote)
     adopted.resume()
-    return target.link
+    return link
   }
   const link = new TcpLink(socket, remote)
   socket.on("data", (bytes: Uint8Array) => link.take(bytes.length, bytes))

@@ -17,8 +17,8 @@ import * as SeedUrl from "../domain/webseed/SeedUrl.ts"
 import * as Trouble from "../domain/webseed/Trouble.ts"
 import { Session } from "./Session.ts"
 import type { TorrentEvent } from "./TorrentEvent.ts"
-import { Connector } from "./webseed/Connector.ts"
 import * as Fetch from "./webseed/Fetch.ts"
+import * as Filtering from "./webseed/Filtering.ts"
 import * as Lane from "./webseed/Lane.ts"
 
 export interface WebSeedOptions {
@@ -156,7 +156,7 @@ const connect = Effect.fnUntraced(
 
 /** What the swarm knows it by. */
 const peerOf = Effect.fnUntraced(function*({ identity, seed }: WebSeedOptions) {
-  const { addressesOf } = yield* Connector
+  const { addressesOf } = yield* Filtering.connector
   const random = yield* Random.Random
   const url = new URL(seed.base)
   const [ip] = yield* Effect.mapError(addressesOf(url), (trouble) => failed(trouble))
@@ -173,7 +173,7 @@ const peerOf = Effect.fnUntraced(function*({ identity, seed }: WebSeedOptions) {
 /** Makes connections, each for as long as it runs. */
 const laneOf = Effect.fnUntraced(function*(options: WebSeedOptions, redirects: Fetch.Redirects) {
   const { isNamed, metainfo, namesOf, seed } = options
-  const connector = yield* Connector
+  const connector = yield* Filtering.connector
   return (about: Omit<Lane.LaneOptions<Failed>, "fetch">) =>
     Effect.scoped(Effect.flatMap(connector.line, (line) => {
       const how: Fetch.FetchOptions = { connector, line, seed, isNamed, redirects }

@@ -94,6 +94,12 @@ describe("Announcer", () => {
       assert.deepStrictEqual([calls[0]!.left, calls[0]!.port, calls[0]!.numWant, calls[0]!.key], [100, 6881, 50, 7])
     }))
 
+  it.effect("names port 1 where nobody can call us, since trackers refuse none at all", () =>
+    Effect.gen(function*() {
+      const { calls } = yield* start([["a"]], () => ok(), { port: () => 0 })
+      assert.deepStrictEqual(calls.map(({ port }) => port), [1])
+    }))
+
   it.effect("asks all tiers of a public torrent, and a dead one delays none", () =>
     Effect.gen(function*() {
       const { calls } = yield* start(

@@ -5,6 +5,7 @@ import * as TestClock from "effect/testing/TestClock"
 import * as Bitfield from "../../src/domain/Bitfield.ts"
 import * as InfoHash from "../../src/domain/InfoHash.ts"
 import * as InfoHashV2 from "../../src/domain/InfoHashV2.ts"
+import { Builder } from "../../src/domain/IpFilter.ts"
 import type { Metainfo } from "../../src/domain/Metainfo.ts"
 import * as PeerAddress from "../../src/domain/PeerAddress.ts"
 import * as PeerId from "../../src/domain/PeerId.ts"
@@ -98,6 +99,37 @@ const SMALL = PeerId.fromBytes(new Uint8Array(20).fill(1))
 const GREAT = PeerId.fromBytes(new Uint8Array(20).fill(0xfe))
 
 describe("PeerPool", () => {
+  it.effect("calls nobody whom the filter blocks, takes no call of theirs, and closes them when it changes", () =>
+    withPool(Effect.fnUntraced(function*({ events, net, pool, session, swarm }) {
+      const blocking = (...keys: ReadonlyArray<number>) => {
+        const builder = new Builder()
+        for (const key of keys) builder.add4(0x0a020000 + key, 0x0a020000 + key)
+        return builder.build()
+      }
+      for (let key = 1; key <= 6; key++) net.listeners.set(nameOf(key), peerIdOf(key))
+      session.setFilter(blocking(1, 2))
+      pool.add([1, 3, 4].map(address), "tracker")
+      pool.add([2, 5].map(address), "user")
+      net.call(address(1), peerIdOf(1))
+      net.call(address(6), peerIdOf(6))
+      yield* settle
+      assert.deepStrictEqual(net.dialled.toSorted(), [3, 4, 5].map(nameOf))
+      assert.deepStrictEqual(Array.from(swarm.peers, ({ id }) => id).toSorted(), [3, 4, 5, 6].map(peerIdOf).toSorted())
+      assert.strictEqual(session.addressFilter.refused, 2)
+      const warnings = events.flatMap((event) => event._tag === "Warning" ? [event.message] : [])
+      assert.deepStrictEqual(warnings, [`peer ${nameOf(2)} is on the blocklist, and is not called`])
+      session.setFilter(blocking(3, 6))
+      yield* settle
+      assert.deepStrictEqual(net.ends, ["is on the blocklist", "is on the blocklist"])
+      assert.deepStrictEqual(Array.from(swarm.peers, ({ id }) => id).toSorted(), [4, 5].map(peerIdOf).toSorted())
+      session.setFilter(undefined)
+      yield* TestClock.adjust("10 minutes")
+      pool.dialMore()
+      yield* settle
+      assert.isTrue(net.dialled.includes(nameOf(2)), "what the user named is called once it may be")
+      assert.isFalse(net.dialled.includes(nameOf(1)))
+    })))
+
   it.effect("dials what it is told of, once, as long as there is room", () =>
     withPool(
       Effect.fnUntraced(function*({ net, pool, swarm }) {

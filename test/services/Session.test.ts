@@ -1,11 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as TestClock from "effect/testing/TestClock"
 import * as Bitfield from "../../src/domain/Bitfield.ts"
 import * as InfoHash from "../../src/domain/InfoHash.ts"
 import * as PeerAddress from "../../src/domain/PeerAddress.ts"
 import * as PieceLayout from "../../src/domain/PieceLayout.ts"
+import * as Proxy from "../../src/domain/Proxy.ts"
 import { PieceBuffers } from "../../src/domain/swarm/PieceBuffers.ts"
 import { Swarm } from "../../src/domain/swarm/Swarm.ts"
 import { TokenBucket } from "../../src/domain/swarm/TokenBucket.ts"
@@ -66,6 +68,48 @@ describe("Session", () => {
         assert.deepStrictEqual([...net.listening], ["127.0.0.1:6882", "::1:6882"])
       }).pipe(Effect.provide(session))
       assert.strictEqual(net.listening.size, 0)
+    }))
+
+  it.effect("with a proxy listens nowhere, dials either family, and tells of the proxy's trouble until it is over", () =>
+    Effect.gen(function*() {
+      const net = yield* network
+      const proxy = Proxy.parse("socks5://127.0.0.1:1080")!
+      const six = PeerAddress.make("2001:db8::1", 7)!
+      const named = PeerAddress.named("peer.example", 7, 0)
+      yield* Effect.gen(function*() {
+        const session = yield* Session
+        assert.deepStrictEqual([session.port, net.asked], [0, []])
+        const dial = (address: PeerAddress.PeerAddress) => Effect.exit(Effect.scoped(session.dial(address)))
+        net.code = "EPROXY"
+        yield* dial(six)
+        assert.strictEqual(session.proxyTrouble(), "the network refuses")
+        net.code = "ECONNREFUSED"
+        yield* dial(six)
+        assert.isUndefined(session.proxyTrouble())
+        net.code = "EPROXY"
+        yield* dial(named)
+        net.listeners.set("peer.example:7", peerIdOf(1))
+        yield* dial(named)
+        assert.isUndefined(session.proxyTrouble())
+      }).pipe(Effect.provide(sessionOver(net, { proxy, bind: { v4: "127.0.0.1" } })))
+      assert.deepStrictEqual(net.dialled, [six, six, named, named].map(PeerAddress.format))
+    }))
+
+  it.effect("waits longer for a dial through a proxy, but not for ever", () =>
+    Effect.gen(function*() {
+      const net = yield* network
+      net.latency = 40_000
+      net.listeners.set(PeerAddress.format(address(1)), peerIdOf(1))
+      const codeAfter = Effect.fnUntraced(function*(options: SessionOptions, millis: number) {
+        const session = yield* Session
+        const dialling = yield* Effect.forkChild(Effect.flip(Effect.scoped(session.dial(address(1)))))
+        yield* TestClock.adjust(millis - 1)
+        assert.isUndefined(dialling.pollUnsafe(), JSON.stringify(options))
+        yield* TestClock.adjust(1)
+        return (yield* Fiber.join(dialling)).code
+      }, (effect, options) => Effect.provide(effect, sessionOver(net, options)))
+      assert.strictEqual(yield* codeAfter({}, 10_000), "ETIMEDOUT")
+      assert.strictEqual(yield* codeAfter({ proxy: Proxy.parse("socks5://h")! }, 30_000), "ETIMEDOUT")
     }))
 
   it.effect("dials from no address that it is not bound to", () =>

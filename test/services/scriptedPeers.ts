@@ -38,6 +38,8 @@ export class Network {
   /** Where somebody listens now. */
   readonly listening = new Set<string>()
   refusal = "EADDRINUSE"
+  /** Why nobody is reached who does not listen. */
+  code = "ECONNREFUSED"
   readonly asked: Array<number> = []
   readonly dialled: Array<string> = []
   /** By address: the torrent that we asked for, and the other hash by which we would have it answered. */
@@ -142,7 +144,10 @@ export const layerOf = (network: Network): Layer.Layer<Transport | PeerConnectio
             if (network.listeners.has(name)) {
               return Effect.delay(Effect.sync(() => network.link(address)), network.latency)
             }
-            return Effect.fail(new TransportError({ operation: "dial", code: "ECONNREFUSED", address: name }))
+            const { code } = network
+            return Effect.fail(
+              new TransportError({ operation: "dial", code, address: name, detail: "the network refuses" })
+            )
           }),
         listen: ({ host, port }) =>
           Effect.suspend(() => {

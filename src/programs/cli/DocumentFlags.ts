@@ -3,7 +3,7 @@ import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
 import * as Flags from "./Flags.ts"
 
-const { alsoCalled, maxTorrentSize, off, parsed, quiet, summaryInterval, tier, webUrl } = Flags
+const { alsoCalled, maxTorrentSize, off, parsed, proxy, quiet, summaryInterval, tier, webUrl } = Flags
 
 const torrent = Argument.String("torrent").pipe(
   Argument.withDescription("a .torrent file, - for one on stdin, or its http(s) URL")
@@ -16,7 +16,8 @@ export const show = {
   json: off("json", "print everything as one JSON object"),
   magnet: off("magnet", "print the magnet link alone").pipe(alsoCalled("m")),
   files: off("files", "list all files alone, by the numbers of --select-file"),
-  maxTorrentSize
+  maxTorrentSize,
+  proxy
 }
 
 export const verify = {
@@ -30,7 +31,8 @@ export const verify = {
   json: off("json", "print what was found as one JSON object"),
   quiet,
   summaryInterval,
-  maxTorrentSize
+  maxTorrentSize,
+  proxy
 }
 
 const text = (name: string, description: string) =>
@@ -88,7 +90,8 @@ export const edit = {
   ),
   dryRun: off("dry-run", "say what would change, and write nothing"),
   json: off("json", "print what changed as one JSON object"),
-  maxTorrentSize
+  maxTorrentSize,
+  proxy
 }
 
 export type ShowOptions = Flags.Values<typeof show>

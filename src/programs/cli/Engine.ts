@@ -4,6 +4,8 @@ import { Download } from "../../services/Download.ts"
 import { FileStore } from "../../services/FileStore.ts"
 import { PeerConnection } from "../../services/PeerConnection.ts"
 import { PieceVerifier } from "../../services/PieceVerifier.ts"
+import * as ProxiedTransport from "../../services/proxy/ProxiedTransport.ts"
+import { Resolver } from "../../services/Resolver.ts"
 import { ResumeStore } from "../../services/ResumeStore.ts"
 import { Session, type SessionError, type SessionOptions } from "../../services/Session.ts"
 import { Tracker } from "../../services/Tracker.ts"
@@ -31,6 +33,11 @@ export type Engine =
 const localAddressOf = (bind: SessionOptions["bind"]) =>
   bind?.v4 !== undefined || bind?.v6 !== undefined ? bind : undefined
 
+const transportOf = ({ bind: localAddress, proxy }: SessionOptions): Layer.Layer<Transport> =>
+  proxy === undefined
+    ? Transport.layerTcp
+    : ProxiedTransport.layer({ proxy, localAddress }).pipe(Layer.provide(Resolver.layer))
+
 /** A new client with a session of its own each time it is built. */
 export const layer = (options: EngineOptions): Layer.Layer<Engine, SessionError> =>
   Layer.fresh(
@@ -42,10 +49,10 @@ export const layer = (options: EngineOptions): Layer.Layer<Engine, SessionError>
           FileStore.layerDisk(),
           ResumeStore.layerDisk({ stateDir: options.stateDir }),
           UploadServer.layer({ maxRate: options.maxUploadRate }),
-          Tracker.layer({ localAddress: localAddressOf(options.bind) }),
-          Connector.layer({ localAddress: localAddressOf(options.bind) })
+          Tracker.layer({ localAddress: localAddressOf(options.bind), proxy: options.proxy }),
+          Connector.layer({ localAddress: localAddressOf(options.bind), proxy: options.proxy })
         )
       ),
-      Layer.provide(Transport.layerTcp)
+      Layer.provide(transportOf(options))
     )
   )

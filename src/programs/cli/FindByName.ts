@@ -2,6 +2,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { Metainfo } from "../../domain/Metainfo.ts"
+import type { Proxy } from "../../domain/Proxy.ts"
 import * as SafePath from "../../domain/SafePath.ts"
 import * as Offer from "../../domain/tracker/Offer.ts"
 import { CatalogueClient, type CatalogueClientError } from "../../services/CatalogueClient.ts"
@@ -16,6 +17,7 @@ export interface FindOptions {
   readonly name: string
   readonly maxBytes: number
   readonly bind: LocalAddress
+  readonly proxy?: Proxy | undefined
 }
 
 export interface Found {
@@ -126,7 +128,7 @@ export const findByName = Effect.fnUntraced(function*(
   return metainfo.infoHash === infoHash
     ? { metainfo, offer, tracker: `${origin}/announce`, note }
     : yield* failure(ExitCode.badTorrent, `${source} is another torrent than the one that is listed`)
-}, (effect, options) => Effect.provide(effect, CatalogueClient.layer({ localAddress: options.bind })))
+}, (effect, { bind, proxy }) => Effect.provide(effect, CatalogueClient.layer({ localAddress: bind, proxy })))
 
 /** Tells when the torrent may have to be waited for. */
 export const scarcityNow = (offer: Offer.Offer): Effect.Effect<string | undefined> =>

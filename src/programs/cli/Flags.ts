@@ -8,6 +8,7 @@ import * as Glob from "../../domain/Glob.ts"
 import * as Host from "../../domain/Host.ts"
 import * as PeerAddress from "../../domain/PeerAddress.ts"
 import * as PieceLength from "../../domain/PieceLength.ts"
+import * as Proxy from "../../domain/Proxy.ts"
 import * as SeedUrl from "../../domain/webseed/SeedUrl.ts"
 import { MAX_PEERS } from "../../services/torrent/TorrentOptions.ts"
 import * as Encryption from "./Encryption.ts"
@@ -133,6 +134,28 @@ export const summaryInterval = parsed(
   Flag.withDefault(10)
 )
 
+const PROXIES = "a URL like socks5://127.0.0.1:1080 or http://user:password@host:3128"
+
+/**
+ * The environment's `all_proxy` and its like are not heeded: they stand for some protocols and are full of exceptions, and
+ * half a proxy is worse than none. The variable of our own keeps a password out of the list of processes.
+ */
+export const proxy = Flag.String("proxy").pipe(
+  Flag.withMetavar("URL"),
+  alsoCalled("all-proxy"),
+  Flag.withDescription(
+    "go through this proxy, socks5:// or http://, with everything or not at all; no listener (default: $FRESHET_PROXY)"
+  ),
+  Flag.withFallbackConfig(Config.String("FRESHET_PROXY")),
+  Flag.mapEffect((text) => {
+    const value = Proxy.parse(text)
+    return value === undefined
+      ? new CliError.InvalidValue({ option: "proxy", value: Proxy.conceal(text), expected: PROXIES, kind: "flag" })
+      : Effect.succeed(value)
+  }),
+  Flag.optional
+)
+
 /** What `leech` and `seed` share. */
 const common = {
   dir: Flag.String("dir").pipe(
@@ -151,6 +174,15 @@ const common = {
     alsoCalled("p", "port", "peer-port", "torrent-port"),
     Flag.withDescription("the port to listen on, 0 for any (default: the first free one of 6881-6889)"),
     Flag.optional
+  ),
+  proxy,
+  blocklist: Flag.String("blocklist").pipe(
+    alsoCalled("b"),
+    Flag.withMetavar("FILE|URL"),
+    Flag.withDescription(
+      "talk to no peer at its addresses: P2P, DAT, CIDR or plain ranges, also as gzip; may be repeated"
+    ),
+    Flag.atLeast(0)
   ),
   peer: parsed("peer", "HOST:PORT", "an address like host:6881, 192.0.2.1:6881 or [2001:db8::1]:6881", Host.parse)
     .pipe(

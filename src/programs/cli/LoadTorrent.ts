@@ -6,6 +6,7 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import * as Bytes from "../../domain/Bytes.ts"
 import * as Metainfo from "../../domain/Metainfo.ts"
+import type { Proxy } from "../../domain/Proxy.ts"
 import type { Rules } from "../../domain/SafePath.ts"
 import { Resolver } from "../../services/Resolver.ts"
 import * as SystemCode from "../../services/SystemCode.ts"
@@ -18,6 +19,7 @@ export interface LoadOptions {
   readonly source: string
   readonly maxBytes: number
   readonly bind?: LocalAddress | undefined
+  readonly proxy?: Proxy | undefined
   /**
    * The folder where the data lies already: file names are then made safe in whatever way they are found there. Another
    * client keeps names that we would change.
@@ -67,8 +69,9 @@ const STATUS: Readonly<Record<number, ExitCode>> = {
   410: ExitCode.notFound
 }
 
-const fromWeb = Effect.fnUntraced(function*({ bind, maxBytes, source }: LoadOptions) {
-  const get = HttpGet.make(yield* Resolver, { localAddress: bind, userAgent: "freshet", maxBytes, anywhere: true })
+const fromWeb = Effect.fnUntraced(function*({ bind, maxBytes, proxy, source }: LoadOptions) {
+  const options = { localAddress: bind, proxy, userAgent: "freshet", maxBytes, anywhere: true }
+  const get = HttpGet.make(yield* Resolver, options)
   const answer = yield* get(new URL(source)).pipe(
     Effect.mapError((error) =>
       error._tag === "TooLarge"

@@ -56,9 +56,13 @@ export const checkSources = (magnet: Magnet, options: LeechOptions): Effect.Effe
 }
 
 /** Where the peers of the link are; names that lead nowhere are told of, and left out. */
-const resolvePeers = (magnet: Magnet, notice: (text: string) => void) =>
-  Effect.forEach(magnet.peers, (peer) =>
-    Peers.resolve([peer], "x.pe").pipe(
+const resolvePeers = ({ magnet, options, peers }: PhaseOptions, notice: (text: string) => void) =>
+  Effect.forEach(magnet.peers, (peer, nth) =>
+    Peers.resolve([peer], {
+      proxy: Option.getOrUndefined(options.proxy),
+      option: "x.pe",
+      before: peers.length + nth
+    }).pipe(
       Effect.catch((error) => Effect.as(Effect.sync(() => notice(`warning: ${error.message}`)), []))
     ), { concurrency: 4 }).pipe(
       Effect.map((found) => found.flat()),
@@ -114,9 +118,8 @@ const fetch = Effect.fnUntraced(
     })
     reporter.follow(fetching.progress)
     if (trackers.length + peers.length === 0) {
-      reporter.notice(
-        `nobody to ask: name a tracker with --tracker, or a peer with --peer; port ${fetching.port} takes calls`
-      )
+      const calls = fetching.port === 0 ? "" : `; port ${fetching.port} takes calls`
+      reporter.notice(`nobody to ask: name a tracker with --tracker, or a peer with --peer${calls}`)
     }
     const timeout = Option.getOrUndefined(options.stopTimeout)
     return yield* timeout === undefined
@@ -131,7 +134,7 @@ export const gain = Effect.fnUntraced(function*(phase: PhaseOptions) {
   const lasting = yield* Effect.scope
   return yield* Effect.gen(function*() {
     const reporter = yield* MagnetReporter.make({ ...options, magnet })
-    const peers = [...phase.peers, ...yield* resolvePeers(magnet, reporter.notice)]
+    const peers = [...phase.peers, ...yield* resolvePeers(phase, reporter.notice)]
     const known = yield* recall(phase)
     if (known !== undefined) return { ...known, peers, begun: undefined } satisfies Gained
     const { begun, info, layers } = yield* Effect.provideService(fetch(phase, peers, reporter), Scope.Scope, lasting)

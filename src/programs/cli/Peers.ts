@@ -1,7 +1,8 @@
 /** Looks up the peers of `--peer`. */
 import * as Effect from "effect/Effect"
 import type { Host } from "../../domain/Host.ts"
-import type * as PeerAddress from "../../domain/PeerAddress.ts"
+import * as PeerAddress from "../../domain/PeerAddress.ts"
+import type { Proxy } from "../../domain/Proxy.ts"
 import { Resolver } from "../../services/Resolver.ts"
 import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 
@@ -13,16 +14,27 @@ const addressesOf = Effect.fnUntraced(function*({ host, port }: Host) {
   })
 })
 
+export interface ResolveOptions {
+  readonly proxy: Proxy | undefined
+  /** Where they were named. */
+  readonly option?: string | undefined
+  /** How many were named elsewhere, and come before them. */
+  readonly before?: number | undefined
+}
+
 /**
- * Where they listen: the first address of each family. A name that has none ends the program.
- *
- * @param option where they were named
+ * Where they listen: the first address of each family. A name that has none ends the program. With a proxy nothing is looked
+ * up, since the proxy is given the names as they are.
  */
 export const resolve = (
   peers: ReadonlyArray<Host>,
-  option = "--peer"
+  { before = 0, option = "--peer", proxy }: ResolveOptions
 ): Effect.Effect<ReadonlyArray<PeerAddress.PeerAddress>, Failure, Resolver> =>
-  Effect.forEach(peers, addressesOf).pipe(
-    Effect.map((found) => found.flat()),
-    Effect.mapError(({ message }) => failure(ExitCode.nameResolution, `${option}: ${message}`))
-  )
+  proxy === undefined
+    ? Effect.forEach(peers, addressesOf).pipe(
+      Effect.map((found) => found.flat()),
+      Effect.mapError(({ message }) => failure(ExitCode.nameResolution, `${option}: ${message}`))
+    )
+    : Effect.succeed(
+      peers.map(({ host, port }, nth) => PeerAddress.make(host, port) ?? PeerAddress.named(host, port, before + nth))
+    )

@@ -321,6 +321,7 @@ const Summary = Schema.Struct({
   uploaded,
   down: documented(Rate, "Mean rate until the last piece, bytes/s"),
   ratio,
+  blocked: documented(Schema.Natural, "Hosts that a blocklist kept away: not called, or hung up on"),
   elapsed,
   connections: documented(Connections, "Connections that were made in this run"),
   exitCode: documented(Schema.Natural, "With which the program will exit")

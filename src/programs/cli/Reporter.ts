@@ -64,7 +64,12 @@ const FRAME = "500 millis"
 /** Between two records of progress. */
 const RECORD_MS = 1000
 
-const NOTHING: Snapshot = { ...Painter.IDLE, isDone: false, state: { _tag: "Checking", checked: 0, total: 0 } }
+const NOTHING: Snapshot = {
+  ...Painter.IDLE,
+  blocked: 0,
+  isDone: false,
+  state: { _tag: "Checking", checked: 0, total: 0 }
+}
 
 const END_WORDS = {
   AnotherSeed: "another seed has everything",
@@ -304,11 +309,13 @@ export const make = Effect.fnUntraced(function*(
         uploaded: now.uploaded,
         down: downloadMs > 0 ? now.downloaded * 1000 / downloadMs : 0,
         ratio: ratioOf(now),
+        blocked: now.blocked,
         elapsed: Math.round(elapsedMs),
         connections,
         exitCode
       }))
       const { name } = metainfo
+      if (now.blocked > 0) notice(`the blocklist kept ${now.blocked} ${now.blocked === 1 ? "host" : "hosts"} away`)
       notice(Painter.summary({ ...now, name, path: options.path, ratio: ratioOf(now), downloadMs, elapsedMs }))
     }
   }

@@ -66,7 +66,11 @@ export const runEdit = Effect.fnUntraced(function*(options: EditOptions) {
   }
   const target = yield* targetOf(options)
   const source = options.torrent === STDIO ? "stdin" : options.torrent
-  const { bytes: document } = yield* loadDocument({ source: options.torrent, maxBytes: options.maxTorrentSize })
+  const { bytes: document } = yield* loadDocument({
+    source: options.torrent,
+    maxBytes: options.maxTorrentSize,
+    proxy: Option.getOrUndefined(options.proxy)
+  })
   const edited = yield* Effect.fromResult(Result.mapError(
     MetainfoEditor.edit(document, edits, { maxBytes: Math.max(options.maxTorrentSize, document.length) }),
     ({ message }) => failure(ExitCode.usage, `${source} cannot be changed so: ${message}`)

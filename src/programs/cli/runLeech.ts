@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as path from "node:path"
+import type { IpFilter } from "../../domain/IpFilter.ts"
 import * as Metainfo from "../../domain/Metainfo.ts"
 import type { PeerAddress } from "../../domain/PeerAddress.ts"
 import * as StallCause from "../../domain/swarm/StallCause.ts"
@@ -11,6 +12,7 @@ import type { Begun } from "../../services/Metadata.ts"
 import { Resolver } from "../../services/Resolver.ts"
 import { defaultStateDir } from "../../services/ResumeStore.ts"
 import * as Torrent from "../../services/Torrent.ts"
+import * as Blocklists from "./Blocklists.ts"
 import * as Engine from "./Engine.ts"
 import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 import * as FileList from "./FileList.ts"
@@ -33,8 +35,14 @@ export const bindOf = (
   v6: addresses.find(({ family }) => family === 6)?.host
 })
 
+/** Wishes that contradict `--proxy`. */
+export const checkProxy = ({ listenPort, proxy }: CommonOptions): Effect.Effect<void, Failure> =>
+  Option.isSome(proxy) && Option.isSome(listenPort)
+    ? failure(ExitCode.usage, "--proxy and --listen-port exclude each other: nobody can call through a proxy")
+    : Effect.void
+
 /** What the session of a program needs of its options. */
-export const engineOf = (options: CommonOptions) =>
+export const engineOf = (options: CommonOptions, filter: IpFilter | undefined) =>
   Engine.layer({
     bind: bindOf(options.bind),
     listenPort: Option.getOrUndefined(options.listenPort),
@@ -42,6 +50,8 @@ export const engineOf = (options: CommonOptions) =>
     maxDownloadRate: options.maxDownload,
     maxUploadRate: options.maxUpload,
     encryption: options.encryption,
+    proxy: Option.getOrUndefined(options.proxy),
+    filter,
     stateDir: Option.getOrElse(options.stateDir, () => defaultStateDir(process.env))
   })
 
@@ -71,8 +81,8 @@ export const trackersOf = (
 }
 
 /** Where the peers of the user listen. */
-export const peersOf = ({ peer }: CommonOptions): Effect.Effect<ReadonlyArray<PeerAddress>, Failure> =>
-  Effect.provide(Peers.resolve(peer), Layer.fresh(Resolver.layer))
+export const peersOf = ({ peer, proxy }: CommonOptions): Effect.Effect<ReadonlyArray<PeerAddress>, Failure> =>
+  Effect.provide(Peers.resolve(peer, { proxy: Option.getOrUndefined(proxy) }), Layer.fresh(Resolver.layer))
 
 /** The web seeds that can be asked. */
 const webSeedsOf = (metainfo: Metainfo.Metainfo, options: LeechOptions): ReadonlySet<string> =>
@@ -128,7 +138,11 @@ const stall = Effect.fnUntraced(function*(torrent: Torrent.Torrent, seconds: num
 
 /** The torrent, by its name at a tracker or from where it is. */
 const load = (options: LeechOptions): Effect.Effect<Pick<Found, "metainfo"> & Partial<Found>, Failure> => {
-  const how = { maxBytes: options.maxTorrentSize, bind: bindOf(options.bind) }
+  const how = {
+    maxBytes: options.maxTorrentSize,
+    bind: bindOf(options.bind),
+    proxy: Option.getOrUndefined(options.proxy)
+  }
   return Option.match(options.from, {
     onSome: (from) => findByName({ ...how, from, name: options.torrent }),
     onNone: () => Effect.map(loadTorrent({ ...how, source: options.torrent }), (metainfo) => ({ metainfo }))
@@ -201,14 +215,18 @@ export const leechTorrent = Effect.fnUntraced(function*(options: LeechOptions, p
   reporter.follow(torrent)
   yield* Effect.addFinalizer(() => Effect.sync(reporter.stopping))
   if (isAlone && webSeeds.size === 0 && torrent.recalled === 0 && !torrent.swarm.isDone) {
-    reporter.notice(`nobody to ask: ${WHOM}; port ${torrent.port} takes calls`)
+    const calls = torrent.port === 0 ? "" : `; port ${torrent.port} takes calls`
+    reporter.notice(`nobody to ask: ${WHOM}${calls}`)
   }
   const scarce = offer === undefined || torrent.swarm.isDone ? undefined : yield* scarcityNow(offer)
   if (scarce !== undefined) reporter.onEvent({ _tag: "Warning", message: scarce })
   const timeout = Option.getOrUndefined(options.stopTimeout)
   yield* timeout === undefined
     ? torrent.completed
-    : Effect.raceFirst(torrent.completed, stall(torrent, timeout, reporter.lastTrouble))
+    : Effect.raceFirst(
+      torrent.completed,
+      stall(torrent, timeout, () => torrent.proxyTrouble() ?? reporter.lastTrouble())
+    )
   plan.onDone()
   if (hook !== undefined) {
     reporter.makeRoom()
@@ -220,6 +238,7 @@ export const leechTorrent = Effect.fnUntraced(function*(options: LeechOptions, p
 })
 
 export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
+  yield* checkProxy(options)
   const link = Option.isNone(options.from) ? MagnetLink.of(options.torrent) : undefined
   if (link !== undefined) {
     const { runMagnet } = yield* Effect.promise(() => import("./runMagnet.ts"))
@@ -239,6 +258,7 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
   yield* check(metainfo, selected, options)
   const trackers = yield* trackersOf(metainfo, options, tracker)
   const peers = yield* peersOf(options)
+  const filter = yield* Blocklists.load(options, bindOf(options.bind))
   let isDone = false
   const stopped = () => isDone ? ExitCode.ok : ExitCode.unfinished
   const work = leechTorrent(options, {
@@ -251,5 +271,5 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
       isDone = true
     }
   })
-  yield* untilStopped(Effect.scoped(Effect.provide(work, engineOf(options))), stopped)
+  yield* untilStopped(Effect.scoped(Effect.provide(work, engineOf(options, filter))), stopped)
 })

@@ -7,11 +7,12 @@ import type { Metainfo } from "../../domain/Metainfo.ts"
 import * as Folder from "../../services/Folder.ts"
 import { defaultStateDir } from "../../services/ResumeStore.ts"
 import * as SystemCode from "../../services/SystemCode.ts"
+import * as Blocklists from "./Blocklists.ts"
 import { ExitCode, failure } from "./ExitCode.ts"
 import type { LeechOptions } from "./Flags.ts"
 import * as MagnetPhase from "./MagnetPhase.ts"
 import { complain, untilStopped } from "./Main.ts"
-import { check, engineOf, leechTorrent, peersOf, showFiles, trackersOf } from "./runLeech.ts"
+import { bindOf, check, engineOf, leechTorrent, peersOf, showFiles, trackersOf } from "./runLeech.ts"
 import * as SaveTorrent from "./SaveTorrent.ts"
 
 /** The files of the user's choice, or else of the link's (BEP 53). */
@@ -66,6 +67,7 @@ export const runMagnet = Effect.fnUntraced(function*(options: LeechOptions, magn
   // Before hours are spent.
   if (named !== undefined) yield* SaveTorrent.prepare(named, { ...rulesOf(options), over: "File" })
   const userPeers = yield* peersOf(options)
+  const filter = yield* Blocklists.load(options, bindOf(options.bind))
   const stateDir = Option.getOrElse(options.stateDir, () => defaultStateDir(process.env))
   let isDone = false
   const stopped = () => isDone ? ExitCode.ok : ExitCode.unfinished
@@ -89,5 +91,5 @@ export const runMagnet = Effect.fnUntraced(function*(options: LeechOptions, magn
       }
     })
   })
-  yield* untilStopped(Effect.scoped(Effect.provide(work, engineOf(options))), stopped)
+  yield* untilStopped(Effect.scoped(Effect.provide(work, engineOf(options, filter))), stopped)
 })

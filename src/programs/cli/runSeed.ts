@@ -6,11 +6,13 @@ import * as path from "node:path"
 import * as Bitfield from "../../domain/Bitfield.ts"
 import * as Magnet from "../../domain/Magnet.ts"
 import * as Metainfo from "../../domain/Metainfo.ts"
+import * as Proxy from "../../domain/Proxy.ts"
 import * as Runs from "../../domain/Runs.ts"
 import { CatalogueClient } from "../../services/CatalogueClient.ts"
 import * as Torrent from "../../services/Torrent.ts"
 import type { Incomplete } from "../../services/TorrentError.ts"
 import { TorrentMaker } from "../../services/TorrentMaker.ts"
+import * as Blocklists from "./Blocklists.ts"
 import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 import type { SeedOptions } from "./Flags.ts"
 import * as Format from "./Format.ts"
@@ -19,7 +21,7 @@ import { codeOf, messageOf, Run, untilStopped } from "./Main.ts"
 import * as Making from "./Making.ts"
 import * as Publish from "./Publish.ts"
 import * as Reporter from "./Reporter.ts"
-import { bindOf, engineOf, peersOf, trackersOf } from "./runLeech.ts"
+import { bindOf, checkProxy, engineOf, peersOf, trackersOf } from "./runLeech.ts"
 import * as SaveTorrent from "./SaveTorrent.ts"
 import * as Sharing from "./Sharing.ts"
 
@@ -84,6 +86,7 @@ const sourceOf = Effect.fnUntraced(function*(options: SeedOptions) {
     source: options.source,
     maxBytes: options.maxTorrentSize,
     bind: bindOf(options.bind),
+    proxy: Option.getOrUndefined(options.proxy),
     dataIn: path.resolve(options.dir)
   })
   return { metainfo, document: bytes, dir: path.resolve(options.dir), isFresh: false, notes: [] }
@@ -100,6 +103,8 @@ const incomplete = (location: string, { have, pieces }: Incomplete): Failure =>
   )
 
 export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
+  yield* checkProxy(options)
+  const filter = yield* Blocklists.load(options, bindOf(options.bind))
   let isMade = false
   const work = Effect.gen(function*() {
     const origins = yield* Publish.originsOf(options)
@@ -145,7 +150,11 @@ export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
     reporter.follow(torrent)
     yield* Effect.addFinalizer(() => Effect.sync(reporter.stopping))
     const hashes = Format.hashes(metainfo).join(" and ")
-    reporter.notice(`sharing ${Format.printable(metainfo.name)}, info hash ${hashes}, port ${torrent.port}`)
+    const where = Option.match(options.proxy, {
+      onNone: () => `port ${torrent.port}`,
+      onSome: (proxy) => `through ${Proxy.format(proxy)}: nobody can call, peers are called`
+    })
+    reporter.notice(`sharing ${Format.printable(metainfo.name)}, info hash ${hashes}, ${where}`)
     if (trackers.length === 0 && peers.length === 0) {
       const torrentToo = isFresh && Option.isNone(options.saveTorrent) ? ", and the torrent with --save-torrent" : ""
       reporter.notice(`nobody is told of it: name a tracker with --tracker, or a peer with --peer${torrentToo}`)
@@ -155,8 +164,14 @@ export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
     return ExitCode.ok
   })
   yield* untilStopped(
-    Effect.scoped(Effect.provide(work, engineOf(options))).pipe(
-      Effect.provide([TorrentMaker.layer, CatalogueClient.layer({ localAddress: bindOf(options.bind) })])
+    Effect.scoped(Effect.provide(work, engineOf(options, filter))).pipe(
+      Effect.provide([
+        TorrentMaker.layer,
+        CatalogueClient.layer({
+          localAddress: bindOf(options.bind),
+          proxy: Option.getOrUndefined(options.proxy)
+        })
+      ])
     ),
     () => isMade ? ExitCode.ok : ExitCode.unfinished
   )

@@ -1,5 +1,6 @@
 /** `show`: tells what is in a torrent or a magnet link. */
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type { ShowOptions } from "./DocumentFlags.ts"
 import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 import * as FileList from "./FileList.ts"
@@ -20,7 +21,11 @@ const load = Effect.fnUntraced(function*(options: ShowOptions): Effect.fn.Return
     const magnet = yield* Effect.fromResult(link)
     return { torrent: ShownTorrent.ofMagnet(magnet), hints: magnet }
   }
-  const metainfo = yield* loadTorrent({ source: options.torrent, maxBytes: options.maxTorrentSize })
+  const metainfo = yield* loadTorrent({
+    source: options.torrent,
+    maxBytes: options.maxTorrentSize,
+    proxy: Option.getOrUndefined(options.proxy)
+  })
   return { torrent: ShownTorrent.ofMetainfo(metainfo), hints: TorrentPage.NO_HINTS }
 })
 

@@ -1,5 +1,6 @@
 /** `verify`: compares data on the disk with its torrent. */
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import * as DataVerifier from "../../services/DataVerifier.ts"
@@ -38,7 +39,12 @@ const fitted = (lines: ReadonlyArray<string>): ReadonlyArray<string> => {
 export const runVerify = Effect.fnUntraced(function*(options: VerifyOptions) {
   const run = yield* Run
   const dir = yield* folderOf(options.dir)
-  const metainfo = yield* loadTorrent({ source: options.torrent, maxBytes: options.maxTorrentSize, dataIn: dir })
+  const metainfo = yield* loadTorrent({
+    source: options.torrent,
+    maxBytes: options.maxTorrentSize,
+    proxy: Option.getOrUndefined(options.proxy),
+    dataIn: dir
+  })
   const findings = yield* Effect.scoped(
     Effect.flatMap(
       Hashing.progress({ ...options, name: metainfo.name, phase: "checking" }),

@@ -18,13 +18,15 @@ const hostOf = (text: string | undefined, length: 4 | 16): Uint8Array | undefine
 
 /** @param port where peers can call us; 0 for nowhere */
 export const make = (options: SessionOptions, port: number): (peer: Peer) => Introduction => {
-  const ipv4 = hostOf(options.bind?.v4, 4)
-  const ipv6 = hostOf(options.bind?.v6, 16)
+  // What lies behind a proxy is nobody's business.
+  const bind = options.proxy === undefined ? options.bind : undefined
+  const ipv4 = hostOf(bind?.v4, 4)
+  const ipv6 = hostOf(bind?.v6, 16)
   return (peer) => ({
     version: options.client ?? CLIENT,
     port: port === 0 ? undefined : port,
     requestQueue: CAPACITY,
-    yourIp: PeerAddress.hostBytes(peer.address),
+    yourIp: peer.address.name === undefined ? PeerAddress.hostBytes(peer.address) : undefined,
     ipv4,
     ipv6
   })

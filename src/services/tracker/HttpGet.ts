@@ -9,10 +9,15 @@ import type * as HttpClientError from "effect/http/HttpClientError"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as NetAddress from "effect/net/NetAddress"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { LookupFunction } from "node:net"
 import { gunzip } from "node:zlib"
 import * as Bytes from "../../domain/Bytes.ts"
+import * as PeerAddress from "../../domain/PeerAddress.ts"
+import type { Proxy } from "../../domain/Proxy.ts"
+import * as Gateway from "../proxy/Gateway.ts"
+import * as ProxyAgent from "../proxy/ProxyAgent.ts"
+import type { ProxyError } from "../proxy/ProxyError.ts"
 import type { Ip, Resolver } from "../Resolver.ts"
 import * as SystemCode from "../SystemCode.ts"
 import * as Route from "./Route.ts"
@@ -23,11 +28,15 @@ export const MAX_REDIRECTS = 5
 export interface HttpGetOptions {
   /** Where requests leave from; when given, a family without an address is not used at all. */
   readonly localAddress?: Route.LocalAddress | undefined
+  /** Through which everything goes; it resolves the names. */
+  readonly proxy?: Proxy | undefined
   readonly userAgent: string
   /** Of the body, as sent and as inflated. */
   readonly maxBytes: number
   /** The user chose the URL, not a stranger: it may be any of this machine. */
   readonly anywhere?: boolean | undefined
+  /** The body is wanted as it comes: whoever asks inflates it. */
+  readonly raw?: boolean | undefined
 }
 
 export interface Answer {
@@ -37,14 +46,13 @@ export interface Answer {
 
 export type GetError = Malformed | Redirects | TooLarge | Unreachable | Unsupported
 
-// Node gives up on an address after 250 ms by default when it has another; a far tracker takes longer than that.
-export const ATTEMPT_MS = 3000
-
 /** Node's own error for a connection: the last one tried, where several addresses were. */
 const rootOf = (error: HttpClientError.HttpClientError): unknown => {
   const cause = "cause" in error.reason ? error.reason.cause : undefined
   return cause instanceof AggregateError && cause.errors.length > 0 ? cause.errors.at(-1) : cause
 }
+
+const fromProxy = ({ message }: ProxyError): Unreachable => new Unreachable({ detail: message })
 
 const toReason = (error: HttpClientError.HttpClientError): Malformed | Unreachable => {
   const cause = rootOf(error)
@@ -53,22 +61,21 @@ const toReason = (error: HttpClientError.HttpClientError): Malformed | Unreachab
   return Route.unreachable(cause, error.message)
 }
 
-/** Answers Node with addresses that are known already, so that no look-up of its own happens. */
-export const lookupOf = (ips: ReadonlyArray<Ip>): LookupFunction => (_host, options, callback) => {
-  if (options.all === true) return callback(null, [...ips])
-  return callback(null, ips[0]!.address, ips[0]!.family)
-}
+type Agents = Effect.Effect<ProxyAgent.Agents, Unreachable, Scope.Scope>
 
-/** A client that dials these addresses only; it and its connections end with the scope. */
-const clientFor = Effect.fnUntraced(function*(ips: ReadonlyArray<Ip>, localAddress: string | undefined) {
-  const agent = yield* NodeHttpClient.makeAgent({
-    lookup: lookupOf(ips),
+/** Agents that dial these addresses only. */
+const agentsFor = ({ ips, localAddress }: Route.Route): Agents =>
+  NodeHttpClient.makeAgent({
+    lookup: Route.lookupOf(ips),
     autoSelectFamily: true,
-    autoSelectFamilyAttemptTimeout: ATTEMPT_MS,
+    autoSelectFamilyAttemptTimeout: Route.ATTEMPT_MS,
     ...(localAddress !== undefined && { localAddress })
   })
-  const client = yield* Effect.provideService(NodeHttpClient.makeNodeHttp, NodeHttpClient.HttpAgent, agent)
-  return HttpClient.withScope(client)
+
+/** A client of these agents; it and its connections end with the scope. */
+const clientOf = Effect.fnUntraced(function*(agents: Agents) {
+  const client = Effect.provideService(NodeHttpClient.makeNodeHttp, NodeHttpClient.HttpAgent, yield* agents)
+  return HttpClient.withScope(yield* client)
 })
 
 const inflate = (body: Uint8Array, maxBytes: number): Effect.Effect<Uint8Array, Malformed | TooLarge> =>
@@ -86,7 +93,10 @@ const inflate = (body: Uint8Array, maxBytes: number): Effect.Effect<Uint8Array, 
 /** Servers get `content-encoding` wrong both ways; the first bytes of gzip are no bencode, so they decide. */
 const isGzip = (body: Uint8Array): boolean => body[0] === 0x1f && body[1] === 0x8b
 
-const readBody = Effect.fnUntraced(function*(response: HttpClientResponse.HttpClientResponse, maxBytes: number) {
+const readBody = Effect.fnUntraced(function*(
+  response: HttpClientResponse.HttpClientResponse,
+  { maxBytes, raw = false }: HttpGetOptions
+) {
   if (Number(response.headers["content-length"]) > maxBytes) return yield* new TooLarge({ maxBytes })
   const chunks: Array<Uint8Array> = []
   let size = 0
@@ -97,7 +107,7 @@ const readBody = Effect.fnUntraced(function*(response: HttpClientResponse.HttpCl
     return Effect.void
   }).pipe(Effect.catchTag("HttpClientError", (error) => Effect.fail(toReason(error))))
   const body = Bytes.concat(chunks)
-  return isGzip(body) ? yield* inflate(body, maxBytes) : body
+  return !raw && isGzip(body) ? yield* inflate(body, maxBytes) : body
 })
 
 export const hostOf = (url: URL): string => url.hostname.replace(/^\[(.*)\]$/, "$1")
@@ -114,10 +124,10 @@ export const leadsInside = (ips: ReadonlyArray<Ip>): boolean =>
 
 const toAnswer = Effect.fnUntraced(function*(
   response: HttpClientResponse.HttpClientResponse,
-  maxBytes: number
+  options: HttpGetOptions
 ) {
   const ok = response.status >= 200 && response.status < 300
-  const body = readBody(response, maxBytes)
+  const body = readBody(response, options)
   return { status: response.status, body: ok ? yield* body : yield* Effect.orElseSucceed(body, () => Bytes.empty) }
 })
 
@@ -132,13 +142,12 @@ const hop = Effect.fnUntraced(
   function*(
     request: HttpClientRequest.HttpClientRequest,
     url: URL,
-    ips: ReadonlyArray<Ip>,
-    localAddress: string | undefined,
+    agents: Agents,
     options: HttpGetOptions
   ) {
-    const client = yield* clientFor(ips, localAddress)
+    const client = yield* clientOf(agents)
     const response = yield* client.execute(request).pipe(Effect.mapError(toReason))
-    return locationOf(response, url) ?? (yield* toAnswer(response, options.maxBytes))
+    return locationOf(response, url) ?? (yield* toAnswer(response, options))
   },
   Effect.scoped,
   Effect.provideService(HttpClient.TracerDisabledWhen, () => true)
@@ -147,7 +156,7 @@ const hop = Effect.fnUntraced(
 const headersOf = (options: HttpGetOptions) => ({ "accept-encoding": "gzip", "user-agent": options.userAgent })
 
 /** Sends a request by each route in turn, until one reaches anybody. */
-const send = Effect.fnUntraced(function*(
+const sendDirectly = Effect.fnUntraced(function*(
   request: HttpClientRequest.HttpClientRequest,
   url: URL,
   ips: ReadonlyArray<Ip>,
@@ -157,15 +166,37 @@ const send = Effect.fnUntraced(function*(
   if (first === undefined) {
     return yield* Route.noRoute(url.hostname)
   }
-  const over = (route: Route.Route) => hop(request, url, route.ips, route.localAddress, options)
+  const over = (route: Route.Route) => hop(request, url, agentsFor(route), options)
   return yield* others.reduce(
     (attempt, route) => Effect.catchTag(attempt, "Unreachable", () => over(route)),
     over(first)
   )
 })
 
-const resolveWith = (resolver: Resolver["Service"]) => (url: URL) =>
-  Effect.mapError(resolver.lookup(hostOf(url)), (error) => new Unreachable({ detail: error.message }))
+/** What the text of a URL says of where it leads, which is all that is known where a proxy resolves the names. */
+export const addressesIn = (url: URL): ReadonlyArray<Ip> => {
+  const name = hostOf(url)
+  const literal = PeerAddress.make(/(?:^|\.)localhost\.?$/i.test(name) ? "127.0.0.1" : name, 1)
+  return literal === undefined ? [] : [{ address: literal.host, family: literal.family }]
+}
+
+/** How names are resolved and requests sent: by ourselves, or all by the proxy. */
+const wayOf = (resolver: Resolver["Service"], options: HttpGetOptions) => {
+  const { localAddress, proxy } = options
+  if (proxy === undefined) {
+    return {
+      resolve: (url: URL) =>
+        Effect.mapError(resolver.lookup(hostOf(url)), (error) => new Unreachable({ detail: error.message })),
+      send: (request: HttpClientRequest.HttpClientRequest, url: URL, ips: ReadonlyArray<Ip>) =>
+        sendDirectly(request, url, ips, options)
+    }
+  }
+  const agents = Effect.mapError(ProxyAgent.make(Gateway.make(resolver, { proxy, localAddress })), fromProxy)
+  return {
+    resolve: (url: URL) => Effect.succeed(addressesIn(url)),
+    send: (request: HttpClientRequest.HttpClientRequest, url: URL) => hop(request, url, agents, options)
+  }
+}
 
 /** Torrents come from strangers, and their URLs must not reach what else listens on this machine. */
 const isForeignService = (url: URL, ips: ReadonlyArray<Ip>): boolean =>
@@ -178,13 +209,13 @@ const isForeignService = (url: URL, ips: ReadonlyArray<Ip>): boolean =>
  * answer.
  */
 export const make = (resolver: Resolver["Service"], options: HttpGetOptions) => {
-  const resolve = resolveWith(resolver)
+  const { resolve, send } = wayOf(resolver, options)
 
   const ask = Effect.fnUntraced(function*(url: URL, ips: ReadonlyArray<Ip>) {
     if (options.anywhere !== true && isForeignService(url, ips)) {
       return yield* new Unsupported({ detail: "a tracker on this machine must be at /announce" })
     }
-    return yield* send(HttpClientRequest.get(url.href, { headers: headersOf(options) }), url, ips, options)
+    return yield* send(HttpClientRequest.get(url.href, { headers: headersOf(options) }), url, ips)
   })
 
   return Effect.fnUntraced(function*(start: URL): Effect.fn.Return<Answer, GetError> {
@@ -215,14 +246,14 @@ export interface Posted {
  * followed, so that the token goes nowhere else.
  */
 export const makePost = (resolver: Resolver["Service"], options: HttpGetOptions) => {
-  const resolve = resolveWith(resolver)
+  const { resolve, send } = wayOf(resolver, options)
   return Effect.fnUntraced(function*(url: URL, posted: Posted): Effect.fn.Return<Answer, GetError> {
     const { body, contentType, token } = posted
     const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` }
     const request = HttpClientRequest.post(url.href, { headers: { ...headersOf(options), ...authorization } }).pipe(
       HttpClientRequest.bodyUint8Array(body, contentType)
     )
-    const next = yield* send(request, url, yield* resolve(url), options)
+    const next = yield* send(request, url, yield* resolve(url))
     return next instanceof URL ? yield* new Redirects({ detail: `to ${next.origin}` }) : next
   })
 }

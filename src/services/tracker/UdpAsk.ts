@@ -7,15 +7,17 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Result from "effect/Result"
-import type * as Scope from "effect/Scope"
-import * as dgram from "node:dgram"
 import type * as InfoHash from "../../domain/InfoHash.ts"
+import type { Proxy } from "../../domain/Proxy.ts"
 import type { AnnounceReply, AnnounceRequest, Refusal, Scraped } from "../../domain/tracker/Announce.ts"
 import * as UdpTracker from "../../domain/tracker/UdpTracker.ts"
 import * as Monotonic from "../Monotonic.ts"
-import type { Ip, Resolver } from "../Resolver.ts"
+import * as Gateway from "../proxy/Gateway.ts"
+import * as UdpRelay from "../proxy/UdpRelay.ts"
+import type { Resolver } from "../Resolver.ts"
 import * as Route from "./Route.ts"
 import { Refused, TimedOut, Unreachable, Unsupported } from "./TrackerError.ts"
+import * as UdpWire from "./UdpWire.ts"
 
 /** For the first reply; twice as long after each silence (BEP 15). */
 export const FIRST_TIMEOUT_MS = 15_000
@@ -28,13 +30,6 @@ const MAX_KEPT = 256
 
 export type AskError = Refused | TimedOut | Unreachable | Unsupported
 
-/** One address of a tracker. */
-interface Target {
-  readonly ip: Ip
-  readonly port: number
-  readonly localAddress: string | undefined
-}
-
 interface Known {
   readonly connectionId: Uint8Array
   readonly receivedAt: number
@@ -45,41 +40,19 @@ interface Question<A> {
   readonly decode: (bytes: Uint8Array, transaction: number, family: 4 | 6) => A | Refusal | undefined
 }
 
-const keyOf = ({ ip, localAddress, port }: Target): string => `${localAddress ?? ""}>${ip.address}>${port}`
+const keyOf = ({ ip, localAddress, port }: UdpWire.Target): string => `${localAddress ?? ""}>${ip.address}>${port}`
 
 const isRefusal = (reply: object): reply is Refusal => "_tag" in reply
 
-/** A socket that talks to one address only. */
-const open = ({ ip, localAddress, port }: Target): Effect.Effect<dgram.Socket, Unreachable, Scope.Scope> =>
-  Effect.callback<dgram.Socket, Unreachable>((resume) => {
-    const socket = dgram.createSocket(ip.family === 4 ? "udp4" : "udp6")
-    const fail = (cause: unknown): void => {
-      socket.close()
-      resume(Effect.fail(Route.unreachable(cause)))
-    }
-    socket.once("error", fail)
-    socket.bind({ port: 0, ...(localAddress !== undefined && { address: localAddress }) }, () => {
-      socket.off("error", fail)
-      socket.connect(port, ip.address, (cause?: Error) => {
-        if (cause !== undefined) return fail(cause)
-        // Errors between two questions have nobody to hear them, and would end the process.
-        return resume(Effect.succeed(socket.on("error", () => {})))
-      })
-    })
-  }).pipe((opening) => Effect.acquireRelease(opening, (socket) => Effect.sync(() => socket.close())))
-
 /** Sends a packet and waits for what `decode` takes for the reply. */
 const exchange = <A>(
-  socket: dgram.Socket,
+  wire: UdpWire.UdpWire,
   packet: Uint8Array,
-  decode: (bytes: Uint8Array) => A | undefined
+  decode: (bytes: Uint8Array, family: 4 | 6) => A | undefined
 ): Effect.Effect<A, Unreachable> =>
   Effect.callback((resume) => {
-    const stop = (): void => {
-      socket.off("message", onMessage).off("error", onError)
-    }
-    const onMessage = (bytes: Uint8Array): void => {
-      const reply = decode(bytes)
+    const onMessage = (bytes: Uint8Array, family: 4 | 6): void => {
+      const reply = decode(bytes, family)
       if (reply === undefined) return
       stop()
       resume(Effect.succeed(reply))
@@ -88,10 +61,8 @@ const exchange = <A>(
       stop()
       resume(Effect.fail(Route.unreachable(cause)))
     }
-    socket.on("message", onMessage).on("error", onError)
-    socket.send(packet, (cause) => {
-      if (cause !== null) onError(cause)
-    })
+    const stop = wire.listen(onMessage, onError)
+    wire.send(packet, onError)
     return Effect.sync(stop)
   })
 
@@ -120,12 +91,12 @@ class Connections {
   }
 
   /** Of an id that may still be used. */
-  idOf(target: Target): Uint8Array | undefined {
+  idOf(target: UdpWire.Target): Uint8Array | undefined {
     const known = this.known.get(keyOf(target))
     return known !== undefined && this.now() - known.receivedAt < ID_LIFE_MS ? known.connectionId : undefined
   }
 
-  keep(target: Target, connectionId: Uint8Array): void {
+  keep(target: UdpWire.Target, connectionId: Uint8Array): void {
     const key = keyOf(target)
     this.known.delete(key)
     this.known.set(key, { connectionId, receivedAt: this.now() })
@@ -136,12 +107,12 @@ class Connections {
     }
   }
 
-  forget(target: Target): void {
+  forget(target: UdpWire.Target): void {
     this.known.delete(keyOf(target))
   }
 
   /** Those that have answered before first, so that a dead address of a name is not tried again and again. */
-  sorted(targets: ReadonlyArray<Target>): Array<Target> {
+  sorted(targets: ReadonlyArray<UdpWire.Target>): Array<UdpWire.Target> {
     return targets.toSorted((a, b) => Number(this.known.has(keyOf(b))) - Number(this.known.has(keyOf(a))))
   }
 }
@@ -149,6 +120,8 @@ class Connections {
 export interface UdpAskOptions {
   /** Where requests leave from; when given, a family without an address is not used at all. */
   readonly localAddress?: Route.LocalAddress | undefined
+  /** Through which everything goes, names too; one that passes no UDP on is never gone around. */
+  readonly proxy?: Proxy | undefined
 }
 
 /**
@@ -159,40 +132,44 @@ export const make = Effect.fnUntraced(function*(resolver: Resolver["Service"], o
   const clock = yield* Clock.Clock
   const random = yield* Random.Random
   const connections = new Connections(() => Monotonic.millis(clock))
+  const { localAddress, proxy } = options
+  const gateway = proxy && Gateway.make(resolver, { proxy, localAddress })
+  const open = (target: UdpWire.Target) =>
+    gateway === undefined
+      ? UdpWire.open(target)
+      : UdpRelay.open(gateway, { host: target.ip.address, port: target.port })
 
-  const targetsOf = Effect.fnUntraced(function*(url: URL): Effect.fn.Return<Array<Target>, AskError> {
+  const targetsOf = Effect.fnUntraced(function*(url: URL): Effect.fn.Return<Array<UdpWire.Target>, AskError> {
     const port = Number(url.port)
     const host = hostOf(url)
     if (host === undefined || host === "") return yield* new Unsupported({ detail: "the announce URL names no host" })
     if (!(port > 0)) return yield* new Unsupported({ detail: "the announce URL names no port" })
+    // The relay says of which family the tracker is.
+    if (gateway !== undefined) return [{ ip: { address: host, family: 4 }, port, localAddress: undefined }]
     const ips = yield* Effect.mapError(resolver.lookup(host), (error) => new Unreachable({ detail: error.message }))
-    const targets = Route.routesOf(ips, options.localAddress).flatMap((route) =>
+    const targets = Route.routesOf(ips, localAddress).flatMap((route) =>
       route.ips.map((ip) => ({ ip, port, localAddress: route.localAddress }))
     )
     return targets.length === 0 ? yield* Route.noRoute(host) : connections.sorted(targets)
   })
 
   const put = <A>(
-    socket: dgram.Socket,
+    wire: UdpWire.UdpWire,
     patienceMs: number,
     encode: (transaction: number) => Uint8Array,
-    decode: (bytes: Uint8Array, transaction: number) => A | Refusal | undefined
+    decode: (bytes: Uint8Array, transaction: number, family: 4 | 6) => A | Refusal | undefined
   ) => {
     const transaction = Math.floor(random.nextDoubleUnsafe() * 2 ** 32)
-    return orTimedOut(exchange(socket, encode(transaction), (bytes) => decode(bytes, transaction)), patienceMs)
+    const read = (bytes: Uint8Array, family: 4 | 6) => decode(bytes, transaction, family)
+    return orTimedOut(exchange(wire, encode(transaction), read), patienceMs)
   }
 
   /** Connects where there is no id, or none that is still good. */
   const converse = Effect.fnUntraced(
-    function*<A extends object>(target: Target, question: Question<A>, patienceMs: number) {
-      const socket = yield* open(target)
+    function*<A extends object>(target: UdpWire.Target, question: Question<A>, patienceMs: number) {
+      const wire = yield* open(target)
       const ask = (id: Uint8Array) =>
-        put(
-          socket,
-          patienceMs,
-          (transaction) => question.encode(id, transaction),
-          (bytes, transaction) => question.decode(bytes, transaction, target.ip.family)
-        )
+        put(wire, patienceMs, (transaction) => question.encode(id, transaction), question.decode)
       const known = connections.idOf(target)
       if (known !== undefined) {
         const reply = yield* Effect.tapError(ask(known), () => Effect.sync(() => connections.forget(target)))
@@ -200,7 +177,7 @@ export const make = Effect.fnUntraced(function*(resolver: Resolver["Service"], o
         // The tracker may have started anew, with another secret.
         connections.forget(target)
       }
-      const connected = yield* put(socket, patienceMs, UdpTracker.encodeConnect, UdpTracker.decodeConnect)
+      const connected = yield* put(wire, patienceMs, UdpTracker.encodeConnect, UdpTracker.decodeConnect)
       if (isRefusal(connected)) return connected
       connections.keep(target, connected)
       return yield* ask(connected)

@@ -8,9 +8,12 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as net from "node:net"
 import * as tls from "node:tls"
+import type { Proxy } from "../../domain/Proxy.ts"
 import type * as Answer from "../../domain/webseed/Answer.ts"
 import type { Head } from "../../domain/webseed/HttpReader.ts"
 import * as Trouble from "../../domain/webseed/Trouble.ts"
+import * as Tunnel from "../../domain/wire/Tunnel.ts"
+import * as Gateway from "../proxy/Gateway.ts"
 import { type Ip, Resolver } from "../Resolver.ts"
 import * as SystemCode from "../SystemCode.ts"
 import * as HttpGet from "../tracker/HttpGet.ts"
@@ -42,21 +45,31 @@ export interface Line {
 export interface ConnectorOptions {
   /** Where connections leave from; when given, a family without an address is not used at all. */
   readonly localAddress?: Route.LocalAddress | undefined
+  /** Through which everything goes; it resolves the names. */
+  readonly proxy?: Proxy | undefined
 }
 
 export class Connector extends Context.Service<Connector, {
+  /** Of the host; none where only the proxy knows them. */
   readonly addressesOf: (url: URL) => Effect.Effect<ReadonlyArray<Ip>, Trouble.Trouble>
   readonly line: Effect.Effect<Line, never, Scope.Scope>
 }>()("freshet/services/webseed/Connector") {
   static readonly layerNoDeps = (options: ConnectorOptions = {}): Layer.Layer<Connector, never, Resolver> =>
     Layer.effect(
       Connector,
-      Effect.map(Resolver, (resolver) =>
-        Connector.of({
-          addressesOf: (url) =>
-            Effect.mapError(resolver.lookup(HttpGet.hostOf(url)), ({ message }) => Trouble.rest(message)),
-          line: lineBy(direct(options))
-        }))
+      Effect.map(Resolver, (resolver) => {
+        const { localAddress, proxy } = options
+        return proxy === undefined
+          ? Connector.of({
+            addressesOf: (url) =>
+              Effect.mapError(resolver.lookup(HttpGet.hostOf(url)), ({ message }) => Trouble.rest(message)),
+            line: lineBy(direct(options))
+          })
+          : Connector.of({
+            addressesOf: (url) => Effect.succeed(HttpGet.addressesIn(url)),
+            line: lineBy(proxied(Gateway.make(resolver, { proxy, localAddress })))
+          })
+      })
     )
 
   static readonly layer = (options: ConnectorOptions = {}): Layer.Layer<Connector> =>
@@ -77,6 +90,8 @@ const direct = ({ localAddress }: ConnectorOptions): Ways => {
   const buffer = new Uint8Array(RECEIVE_BUFFER)
   return (url, ips) => Route.routesOf(ips, localAddress).map((route) => connect(url, route, buffer))
 }
+
+const proxied = (gateway: Gateway.Gateway): Ways => (url) => [tunnel(url, gateway)]
 
 /** A line whose connections are made in these ways. */
 export const lineBy = (ways: Ways): Effect.Effect<Line, never, Scope.Scope> =>
@@ -115,6 +130,15 @@ const requestOf = (url: URL, headers: Readonly<Record<string, string>>): string 
 const within = (ms: number, message: string) => <A>(effect: Effect.Effect<A, Trouble.Trouble>) =>
   Effect.timeoutOrElse(effect, { duration: ms, orElse: () => Effect.fail(Trouble.rest(message)) })
 
+const isHttps = (url: URL): boolean => url.protocol === "https:"
+
+const portOf = (url: URL): number => Number(url.port) || (isHttps(url) ? 443 : 80)
+
+const secure = (host: string): tls.ConnectionOptions => ({
+  ...(net.isIP(host) === 0 && { servername: host }),
+  ALPNProtocols: ["http/1.1"]
+})
+
 const connect = (
   url: URL,
   { ips, localAddress }: Route.Route,
@@ -123,19 +147,19 @@ const connect = (
   Effect.callback<HttpConnection, Trouble.Trouble>((resume) => {
     const target: { connection: HttpConnection | undefined } = { connection: undefined }
     const host = HttpGet.hostOf(url)
-    const isSecure = url.protocol === "https:"
+    const isSecure = isHttps(url)
     const options = {
       host,
-      port: Number(url.port) || (isSecure ? 443 : 80),
-      lookup: HttpGet.lookupOf(ips),
+      port: portOf(url),
+      lookup: Route.lookupOf(ips),
       autoSelectFamily: true,
-      autoSelectFamilyAttemptTimeout: HttpGet.ATTEMPT_MS,
+      autoSelectFamilyAttemptTimeout: Route.ATTEMPT_MS,
       noDelay: true,
       ...(localAddress !== undefined && { localAddress })
     }
     const callback = (length: number, bytes: Uint8Array): boolean => target.connection?.feed(bytes, length) ?? false
     const socket: net.Socket = isSecure
-      ? tls.connect({ ...options, ...(net.isIP(host) === 0 && { servername: host }), ALPNProtocols: ["http/1.1"] })
+      ? tls.connect({ ...options, ...secure(host) })
       : net.connect({ ...options, onread: { buffer, callback } })
     const fail = (cause: unknown) => resume(Effect.fail(troubleOf(cause)))
     socket.once("error", fail)
@@ -147,6 +171,48 @@ const connect = (
     })
     return Effect.sync(() => socket.destroy())
   }).pipe(within(CONNECT_MS, `no connection within ${CONNECT_MS / 1000} s`))
+
+/** A connection through a proxy. */
+const tunnel = (url: URL, { place, proxy }: Gateway.Gateway): Effect.Effect<HttpConnection, Trouble.Trouble> => {
+  const host = HttpGet.hostOf(url)
+  const opened = (at: Gateway.Place) =>
+    Effect.callback<net.Socket, Trouble.Trouble>((resume) => {
+      const talk = Tunnel.connect(proxy, { host, port: portOf(url) })
+      const opening = Gateway.connect(
+        proxy,
+        at,
+        talk,
+        (error, socket) =>
+          resume(error === undefined ? Effect.succeed(socket) : Effect.fail(Trouble.rest(error.message)))
+      )
+      return Effect.sync(() => opening.destroy())
+    })
+  const listening = (socket: net.Socket): HttpConnection => {
+    const connection = new HttpConnection(socket)
+    connection.listen()
+    return connection
+  }
+  return Effect.mapError(place, ({ message }) => Trouble.rest(message)).pipe(
+    Effect.flatMap(opened),
+    Effect.flatMap((socket) => secured(socket, url)),
+    Effect.map(listening),
+    within(CONNECT_MS, `no connection within ${CONNECT_MS / 1000} s`)
+  )
+}
+
+const secured = (tunnelled: net.Socket, url: URL): Effect.Effect<net.Socket, Trouble.Trouble> =>
+  Effect.callback((resume) => {
+    if (!isHttps(url)) return resume(Effect.succeed(tunnelled))
+    const host = HttpGet.hostOf(url)
+    const socket = tls.connect({ ...secure(host), host, socket: tunnelled })
+    const fail = (cause: unknown) => resume(Effect.fail(troubleOf(cause)))
+    socket.once("error", fail)
+    socket.once("secureConnect", () => {
+      socket.off("error", fail)
+      resume(Effect.succeed(socket))
+    })
+    return Effect.sync(() => socket.destroy())
+  })
 
 /** A request and the head of its answer. A connection whose answer was read to its end is kept. */
 const exchange = Effect.fnUntraced(function*(

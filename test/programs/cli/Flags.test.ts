@@ -138,6 +138,38 @@ describe("the token of a tracker", () => {
     }))
 })
 
+describe("the proxy", () => {
+  const proxyOf = Effect.fnUntraced(function*(env: Record<string, string>, ...args: ReadonlyArray<string>) {
+    const options = yield* leech("x.torrent", ...args).pipe(
+      Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env }))
+    )
+    return typeof options === "string" ? options : Option.map(options.proxy, ({ host }) => host)
+  })
+
+  it.effect("is that of the command line, else that of our own variable, and no other", () =>
+    Effect.gen(function*() {
+      const env = { FRESHET_PROXY: "socks5://me:secret@of-env" }
+      assert.deepStrictEqual(yield* proxyOf({ all_proxy: "socks5://a", http_proxy: "http://b" }), Option.none())
+      assert.deepStrictEqual(yield* proxyOf(env), Option.some("of-env"))
+      assert.deepStrictEqual(yield* proxyOf(env, "--proxy", "http://own:1"), Option.some("own"))
+      assert.deepStrictEqual(yield* proxyOf({ FRESHET_PROXY: "" }), Option.none())
+      assert.match(String(yield* proxyOf({}, "--proxy=")), /^--proxy: /)
+    }))
+
+  it.effect("that makes no sense ends the program, wherever it comes from, and its password is not shown", () =>
+    Effect.gen(function*() {
+      for (
+        const text of ["https://me:secret@h", "socks4://me:secret@h", "me:secret@h:1", "socks5://me:sec\nret@h"]
+      ) {
+        for (const complaint of [yield* proxyOf({ FRESHET_PROXY: text }), yield* proxyOf({}, `--proxy=${text}`)]) {
+          if (typeof complaint !== "string") return assert.fail(text)
+          assert.match(complaint, /^--proxy: .* is not a URL like socks5:/)
+          assert.notMatch(complaint, /secret|ret@/)
+        }
+      }
+    }))
+})
+
 describe("complaints are one line that names the flag", () => {
   const wrong: ReadonlyArray<readonly [args: string, complaint: string]> = [
     ["", "no torrent is given"],

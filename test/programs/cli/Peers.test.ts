@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Host from "../../../src/domain/Host.ts"
 import * as PeerAddress from "../../../src/domain/PeerAddress.ts"
+import * as Proxy from "../../../src/domain/Proxy.ts"
 import * as Peers from "../../../src/programs/cli/Peers.ts"
 import { type Ip, Resolver, ResolverError } from "../../../src/services/Resolver.ts"
 
@@ -15,8 +16,10 @@ const NAMES: Readonly<Record<string, ReadonlyArray<Ip>>> = {
   "six.example": [{ address: "2001:db8::9", family: 6 }]
 }
 
-const resolve = (...texts: ReadonlyArray<string>) =>
-  Peers.resolve(texts.map((text) => Host.parse(text) ?? assert.fail(text))).pipe(
+const resolve = (...texts: ReadonlyArray<string>) => resolveWith(undefined, texts)
+
+const resolveWith = (proxy: Proxy.Proxy | undefined, texts: ReadonlyArray<string>) =>
+  Peers.resolve(texts.map((text) => Host.parse(text) ?? assert.fail(text)), { proxy }).pipe(
     Effect.map((addresses) => addresses.map(PeerAddress.format)),
     Effect.provideService(Resolver, {
       lookup: (host) => {
@@ -38,6 +41,12 @@ describe("a peer", () => {
         "[2001:db8::1]:65535",
         "[2001:db8::9]:1"
       ])
+    }))
+
+  it.effect("is not looked up where a proxy is to do that", () =>
+    Effect.gen(function*() {
+      const texts = ["192.0.2.1:6881", "no.example:7", "other.example:7"]
+      assert.deepStrictEqual(yield* resolveWith(Proxy.parse("socks5://h")!, texts), texts)
     }))
 
   it.effect("whose name has no address is exit 19", () =>
