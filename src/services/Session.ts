@@ -21,10 +21,10 @@ import * as Choker from "../domain/swarm/Choker.ts"
 import type { Peer } from "../domain/swarm/Peer.ts"
 import { PieceBuffers } from "../domain/swarm/PieceBuffers.ts"
 import type { Swarm } from "../domain/swarm/Swarm.ts"
-import { TokenBucket } from "../domain/swarm/TokenBucket.ts"
 import type { Handshake } from "../domain/wire/Handshake.ts"
 import * as Monotonic from "./Monotonic.ts"
 import { type Admission, PeerConnection } from "./PeerConnection.ts"
+import * as Limiting from "./session/Limiting.ts"
 import * as Unchoking from "./session/Unchoking.ts"
 import { type Link, type Listener, Transport, TransportError } from "./Transport.ts"
 import type { UploadServer } from "./UploadServer.ts"
@@ -48,7 +48,7 @@ export interface SessionOptions {
   /** The port to listen on; 0 for any, the first free of 6881 to 6889 when absent. */
   readonly listenPort?: number | undefined
   readonly maxUploads?: number | undefined
-  /** Bytes/s; unlimited when absent. */
+  /** Payload in bytes/s, of all torrents together; unlimited when absent. */
   readonly maxDownloadRate?: number | undefined
   readonly maxUploadRate?: number | undefined
   /** Memory for pieces under way, in bytes. */
@@ -69,7 +69,12 @@ export class Session extends Context.Service<Session, {
   /** The port that we listen on. */
   readonly port: number
   readonly buffers: PieceBuffers
-  readonly downloadLimit: TokenBucket
+  /** Those of the torrents come under these. */
+  readonly limits: Limiting.Limits
+  /** Changes what is named, for all torrents together, from now on. */
+  readonly setLimits: (rates: Limiting.Rates) => Effect.Effect<void>
+  /** Limits for a torrent, under those of the session. */
+  readonly limitsUnder: (rates: Limiting.Rates) => Limiting.Adjustable
   readonly bans: Bans
   /** Makes the torrent known to callers, until the scope closes. */
   readonly enroll: (member: Member) => Effect.Effect<void, SessionError, Scope.Scope>
@@ -175,7 +180,14 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
   const peerId = PeerId.make(random)
   const members = new Set<Member>()
   const byHash = new Map<InfoHash.InfoHash, Member>()
-  const unchoking = Unchoking.make(random, members, options)
+  const limiting = yield* Limiting.make(clock, members, {
+    download: options.maxDownloadRate,
+    upload: options.maxUploadRate
+  })
+  const unchoking = Unchoking.make(random, members, {
+    maxUploads: options.maxUploads,
+    uploadRate: () => limiting.limits.upload.rate
+  })
   const bans = new Bans()
   const listeners = yield* listen(transport, options)
   const callers = yield* FiberSet.make<void>()
@@ -224,12 +236,14 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
           return Effect.fail(new SessionError({ reason: "SameTorrent", detail: "this torrent is running already" }))
         }
         members.add(member)
+        limiting.changed()
         for (const hash of member.swarms) byHash.set(hash, member)
         return Effect.void
       }),
       () =>
         Effect.sync(() => {
           members.delete(member)
+          limiting.changed()
           for (const hash of member.swarms) byHash.delete(hash)
         })
     )
@@ -252,12 +266,13 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
     )
   }
 
-  const now = Monotonic.millis(clock)
   return Session.of({
     peerId,
     port: listeners[0]!.port,
     buffers: new PieceBuffers(options.memory ?? MEMORY),
-    downloadLimit: new TokenBucket(options.maxDownloadRate ?? Infinity, now),
+    limits: limiting.limits,
+    setLimits: limiting.setLimits,
+    limitsUnder: limiting.under,
     bans,
     enroll,
     dial,

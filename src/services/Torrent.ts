@@ -27,6 +27,7 @@ import * as PeerPool from "./PeerPool.ts"
 import { explain } from "./ResumeStore.ts"
 import * as ResumeWriter from "./ResumeWriter.ts"
 import { Session } from "./Session.ts"
+import type { Rates } from "./session/Limiting.ts"
 import * as Announces from "./torrent/Announces.ts"
 import * as Inventory from "./torrent/Inventory.ts"
 import { MAX_PEERS, type TorrentOptions } from "./torrent/TorrentOptions.ts"
@@ -57,6 +58,8 @@ export interface Torrent {
   /** Where peers can call us. */
   readonly port: number
   readonly snapshot: () => Snapshot
+  /** Changes what is named from now on; what was asked of peers before still comes. */
+  readonly setLimits: (rates: Rates) => Effect.Effect<void>
   /**
    * Waits until all chosen files are there, synced and recorded; fails when the files cannot be written, or the torrent
    * contradicts itself.
@@ -65,9 +68,6 @@ export interface Torrent {
 }
 
 const TICK = "1 second"
-
-/** How often peers that wait for the download limit are looked at: often enough that its burst is not lost. */
-const LIMITED_TICK = "200 millis"
 
 /** Writes what has arrived of unfinished pieces, so that a later run need not fetch it again. */
 const saveUnfinished = (swarm: Swarm, storage: Storage) =>
@@ -87,6 +87,10 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
   const now = () => Monotonic.millis(clock)
   const { checked, handle, record, storage } = yield* Inventory.take(options, onEvent)
 
+  const { limits, setLimits } = session.limitsUnder({
+    download: options.maxDownloadRate,
+    upload: options.maxUploadRate
+  })
   const wanted = Wanted.make(metainfo, options.selected)
   const ready = yield* Queue.unbounded<OpenPiece, Cause.Done>()
   const finished = yield* Deferred.make<void, FileStoreError | TorrentError>()
@@ -97,7 +101,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     wanted: wanted.pieces,
     order: options.order ?? "Rarest",
     buffers: session.buffers,
-    limit: session.downloadLimit,
+    limit: limits.download,
     trees: metainfo.pieceRoots && {
       treeOf: (piece) => PieceTrees.of(metainfo, piece)!,
       rootOf: (file) => metainfo.files[file]!.piecesRoot!
@@ -154,7 +158,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
   const pool: PeerPool.PeerPool = yield* PeerPool.make({
     metainfo,
     swarm,
-    shelf: yield* TorrentShelf.make(metainfo, swarm, storage, writer, onEvent),
+    shelf: yield* TorrentShelf.make({ metainfo, swarm, storage, writer, limit: limits.upload, onEvent }),
     maxPeers: options.maxPeers ?? MAX_PEERS,
     onEvent
   })
@@ -200,7 +204,6 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     swarm.tick(now())
     pool.dialMore()
   })
-  if (session.downloadLimit.rate !== Infinity) yield* tick(LIMITED_TICK, () => swarm.feed(now()))
   pool.add(options.peers ?? [], "user")
   yield* Announces.start(options, swarm, pool, Deferred.await(finished), onEvent)
 
@@ -210,6 +213,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     storage,
     port: session.port,
     completed: Deferred.await(finished),
+    setLimits,
     snapshot: () => snapshot(swarm, done, wanted.bytes, now())
   } satisfies Torrent
 })

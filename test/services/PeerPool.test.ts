@@ -9,8 +9,8 @@ import type { Metainfo } from "../../src/domain/Metainfo.ts"
 import * as PeerAddress from "../../src/domain/PeerAddress.ts"
 import * as PeerId from "../../src/domain/PeerId.ts"
 import { PieceBuffers } from "../../src/domain/swarm/PieceBuffers.ts"
+import { RateLimit } from "../../src/domain/swarm/RateLimit.ts"
 import { Swarm } from "../../src/domain/swarm/Swarm.ts"
-import { TokenBucket } from "../../src/domain/swarm/TokenBucket.ts"
 import * as PeerPool from "../../src/services/PeerPool.ts"
 import { Session } from "../../src/services/Session.ts"
 import type { TorrentEvent } from "../../src/services/TorrentEvent.ts"
@@ -49,7 +49,7 @@ const withPool = Effect.fnUntraced(function*(
       order: "Rarest",
       buffers: new PieceBuffers(1e9),
       random: () => 0,
-      limit: new TokenBucket(Infinity, 0),
+      limit: new RateLimit(Infinity, 0),
       hooks: {
         onFull: () => {},
         onSpill: () => {},
@@ -66,6 +66,7 @@ const withPool = Effect.fnUntraced(function*(
       key: "shelf",
       length: layout.totalLength,
       layout,
+      limit: new RateLimit(Infinity, 0),
       extent: (_at: number, from: number, to: number) => [from, to] as const,
       read: () => Effect.void,
       onSent: () => {},

@@ -106,7 +106,7 @@ const layerOf = (
       Layer.provideMerge(Layer.mergeAll(
         Transport.layerMemory(network.host({ addresses: [host(number)], up, down })),
         PeerConnection.layer,
-        UploadServer.layer({ maxRate: session?.maxUploadRate }),
+        UploadServer.layer,
         FileStore.layerMemory(disk),
         ResumeStore.layerMemory(records),
         PieceVerifier.layerNode,

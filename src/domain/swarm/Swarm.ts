@@ -16,8 +16,8 @@ import type { Peer } from "./Peer.ts"
 import type { PieceBuffers } from "./PieceBuffers.ts"
 import type { Order } from "./PiecePicker.ts"
 import { Rate } from "./Rate.ts"
+import type { RateLimit } from "./RateLimit.ts"
 import type { Suspects } from "./Suspects.ts"
-import type { TokenBucket } from "./TokenBucket.ts"
 
 /** The largest block a peer may ask for; BEP 3 names 16 KiB, older clients ask for up to this. */
 export const MAX_REQUEST = 131_072
@@ -64,7 +64,7 @@ export interface SwarmOptions {
   /** Absent in version 1. */
   readonly trees?: Trees | undefined
   /** The download limit, spent where blocks are asked for. */
-  readonly limit: TokenBucket
+  readonly limit: RateLimit
 }
 
 export class Swarm {
@@ -133,6 +133,11 @@ export class Swarm {
   /** Every piece of the torrent is there. */
   get isSeed(): boolean {
     return this.#holdings.haveCount === this.layout.pieces
+  }
+
+  /** The download is limited, perhaps by what all torrents share. */
+  get isLimited(): boolean {
+    return this.#feeder.isLimited
   }
 
   get suspects(): Suspects {

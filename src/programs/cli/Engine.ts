@@ -37,7 +37,7 @@ export const layer = (options: EngineOptions): Layer.Layer<Engine, SessionError>
           PieceVerifier.layerNode,
           FileStore.layerDisk(),
           ResumeStore.layerDisk({ stateDir: options.stateDir }),
-          UploadServer.layer({ maxRate: options.maxUploadRate }),
+          UploadServer.layer,
           Tracker.layer({ localAddress: hasAddress(options.bind) ? options.bind : undefined })
         )
       ),

@@ -19,6 +19,9 @@ export interface TorrentOptions {
   /** Peers to dial besides those that trackers name. */
   readonly peers?: ReadonlyArray<PeerAddress> | undefined
   readonly maxPeers?: number | undefined
+  /** Payload in bytes/s, under the limits of the session; unlimited when absent. */
+  readonly maxDownloadRate?: number | undefined
+  readonly maxUploadRate?: number | undefined
   /** Hash everything, whatever the record says. */
   readonly checkIntegrity?: boolean | undefined
   /** Files that do not look like this torrent's may be written over. */

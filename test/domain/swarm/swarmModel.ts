@@ -7,8 +7,8 @@ import * as PieceTrees from "../../../src/domain/PieceTrees.ts"
 import type { OpenPiece } from "../../../src/domain/swarm/OpenPiece.ts"
 import type { Peer } from "../../../src/domain/swarm/Peer.ts"
 import { PieceBuffers } from "../../../src/domain/swarm/PieceBuffers.ts"
+import { RateLimit } from "../../../src/domain/swarm/RateLimit.ts"
 import { Swarm } from "../../../src/domain/swarm/Swarm.ts"
-import { TokenBucket } from "../../../src/domain/swarm/TokenBucket.ts"
 import * as HashMessage from "../../../src/domain/wire/HashMessage.ts"
 import * as Message from "../../../src/domain/wire/Message.ts"
 import { numbers } from "../../support/messages.ts"
@@ -27,6 +27,8 @@ export interface SwarmModelOptions {
   readonly wanted?: Iterable<number>
   /** Bytes/s. */
   readonly rate?: number
+  /** In place of a rate. */
+  readonly limit?: RateLimit
   /** Of version 2, in place of random bytes of version 1. */
   readonly torrent?: Payload.Torrent
 }
@@ -90,7 +92,7 @@ export class SwarmModel {
       order: random() < 0.5 ? "Rarest" : "Sequential",
       buffers: this.buffers,
       random,
-      limit: new TokenBucket(options.rate ?? Infinity, 0),
+      limit: options.limit ?? new RateLimit(options.rate ?? Infinity, 0),
       trees: torrent && {
         treeOf: (piece) => PieceTrees.of(torrent.metainfo, piece)!,
         rootOf: (file) => torrent.metainfo.files[file]!.piecesRoot!
