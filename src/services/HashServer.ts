@@ -15,9 +15,11 @@ import * as Merkle from "../domain/Merkle.ts"
 import * as PieceLayout from "../domain/PieceLayout.ts"
 import type { PieceTree } from "../domain/PieceTrees.ts"
 import type { Peer } from "../domain/swarm/Peer.ts"
+import type { RateLimit } from "../domain/swarm/RateLimit.ts"
 import { TokenBucket } from "../domain/swarm/TokenBucket.ts"
 import type { HashRange } from "../domain/wire/HashMessage.ts"
 import * as Message from "../domain/wire/Message.ts"
+import * as Allowance from "./Allowance.ts"
 import { LeafCache } from "./LeafCache.ts"
 import * as Monotonic from "./Monotonic.ts"
 import type { Link } from "./Transport.ts"
@@ -27,6 +29,8 @@ export interface HashShelf {
   /** Unique among all torrents of the server. */
   readonly key: string
   readonly layout: PieceLayout.PieceLayout
+  /** That of the torrent's uploads: hashes count like blocks. */
+  readonly limit: RateLimit
   readonly trees: HashTrees
   readonly treeOf: (piece: number) => PieceTree
   /** Whether the piece is verified and there. */
@@ -57,10 +61,8 @@ const NODE = 2 * Merkle.HASH
 /** Requests worked on at once that need pieces from the disk. */
 const AT_ONCE = 4
 
-/** Serves on fibers of the scope. `limit` is that of all uploads: hashes count like blocks. */
-export const make = Effect.fnUntraced(function*(
-  limit: TokenBucket
-): Effect.fn.Return<HashServer, never, Scope.Scope> {
+/** Serves on fibers of the scope. */
+export const make = Effect.fnUntraced(function*(): Effect.fn.Return<HashServer, never, Scope.Scope> {
   const clock = yield* Clock.Clock
   const run = yield* FiberSet.makeRuntime<never>()
   const now = () => Monotonic.millis(clock)
@@ -154,7 +156,7 @@ export const make = Effect.fnUntraced(function*(
   const limited = Effect.fnUntraced(function*(peer: Peer, shelf: HashShelf, plan: Plan) {
     const bucket = bucketOf(peer)
     yield* waitFor(bucket)
-    yield* waitFor(limit)
+    yield* Allowance.wait(clock, (now) => peer.isGone ? 0 : shelf.limit.waitFor(1, now))
     if (plan.pieces.length === 0) yield* turn.withPermit(waitFor(all))
     // Nothing is read for those who ask and go: however many do, they hold up nobody.
     const work = Effect.suspend(() => peer.isGone ? Effect.undefined : hashesOf(shelf, plan, bucket))
@@ -163,13 +165,13 @@ export const make = Effect.fnUntraced(function*(
     const cost = plan.work * NODE + hashes.length
     bucket.charge(cost, now())
     all.charge(cost, now())
-    limit.charge(hashes.length, now())
+    shelf.limit.spend(hashes.length, now())
     return hashes
   })
 
   const answer = Effect.fnUntraced(function*(peer: Peer, link: Link, shelf: HashShelf | undefined, range: HashRange) {
     if (shelf !== undefined) { while (!shelf.trees.index()) yield* Effect.yieldNow }
-    const plan = limit.rate === 0 ? undefined : shelf?.trees.plan(range)
+    const plan = shelf === undefined || shelf.limit.rate === 0 ? undefined : shelf.trees.plan(range)
     const hashes = plan && (yield* limited(peer, shelf!, plan))
     if (hashes !== undefined) link.send([Message.hashes(range, hashes)])
     else {

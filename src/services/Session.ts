@@ -24,13 +24,13 @@ import type { Introduction } from "../domain/swarm/Extensions.ts"
 import type { Peer } from "../domain/swarm/Peer.ts"
 import { PieceBuffers } from "../domain/swarm/PieceBuffers.ts"
 import type { Swarm } from "../domain/swarm/Swarm.ts"
-import { TokenBucket } from "../domain/swarm/TokenBucket.ts"
 import type { Handshake } from "../domain/wire/Handshake.ts"
 import type { Policy } from "../domain/wire/mse/Policy.ts"
 import * as Monotonic from "./Monotonic.ts"
 import { type Admission, PeerConnection } from "./PeerConnection.ts"
 import { AddressFilter, BLOCKED } from "./session/AddressFilter.ts"
 import * as Introducing from "./session/Introducing.ts"
+import * as Limiting from "./session/Limiting.ts"
 import * as Unchoking from "./session/Unchoking.ts"
 import { type Link, type Listener, Transport, TransportError } from "./Transport.ts"
 import * as Obfuscation from "./transport/Obfuscation.ts"
@@ -55,7 +55,7 @@ export interface SessionOptions {
   /** The port to listen on; 0 for any, the first free of 6881 to 6889 when absent. */
   readonly listenPort?: number | undefined
   readonly maxUploads?: number | undefined
-  /** Bytes/s; unlimited when absent. */
+  /** Payload in bytes/s, of all torrents together; unlimited when absent. */
   readonly maxDownloadRate?: number | undefined
   readonly maxUploadRate?: number | undefined
   /** `allow` when absent. */
@@ -89,7 +89,12 @@ export class Session extends Context.Service<Session, {
   /** What we say of ourselves to a peer that speaks extension messages, whatever the torrent. */
   readonly introduce: (peer: Peer) => Introduction
   readonly buffers: PieceBuffers
-  readonly downloadLimit: TokenBucket
+  /** Those of the torrents come under these. */
+  readonly limits: Limiting.Limits
+  /** Changes what is named, for all torrents together, from now on. */
+  readonly setLimits: (rates: Limiting.Rates) => Effect.Effect<void>
+  /** Limits for a torrent, under those of the session. */
+  readonly limitsUnder: (rates: Limiting.Rates) => Limiting.Adjustable
   readonly bans: Bans
   readonly addressFilter: AddressFilter
   /** Another filter from now on, or none: peers that it blocks are closed. */
@@ -209,7 +214,14 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
   const peerId = PeerId.make(random)
   const members = new Set<Member>()
   const byHash = new Map<InfoHash.InfoHash, Member>()
-  const unchoking = Unchoking.make(random, members, options)
+  const limiting = yield* Limiting.make(clock, members, {
+    download: options.maxDownloadRate,
+    upload: options.maxUploadRate
+  })
+  const unchoking = Unchoking.make(random, members, {
+    maxUploads: options.maxUploads,
+    uploadRate: () => limiting.limits.upload.rate
+  })
   const bans = new Bans()
   const obfuscation = yield* Obfuscation.make(options.encryption ?? "allow")
   const listeners = options.proxy === undefined ? yield* listen(transport, options) : []
@@ -274,6 +286,7 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
           return Effect.fail(new SessionError({ reason: "SameTorrent", detail: "this torrent is running already" }))
         }
         members.add(member)
+        limiting.changed()
         for (const hash of member.swarms) byHash.set(hash, member)
         obfuscation.add(member.swarms)
         return Effect.void
@@ -282,6 +295,7 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
         Effect.sync(() => {
           members.delete(member)
           obfuscation.remove(member.swarms)
+          limiting.changed()
           for (const hash of member.swarms) byHash.delete(hash)
         })
     )
@@ -314,7 +328,6 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
     )
   }
 
-  const now = Monotonic.millis(clock)
   const port = listeners[0]?.port ?? 0
   return Session.of({
     peerId,
@@ -322,7 +335,9 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
     proxyTrouble: () => proxyTrouble,
     introduce: Introducing.make(options, port),
     buffers: new PieceBuffers(options.memory ?? MEMORY),
-    downloadLimit: new TokenBucket(options.maxDownloadRate ?? Infinity, now),
+    limits: limiting.limits,
+    setLimits: limiting.setLimits,
+    limitsUnder: limiting.under,
     bans,
     encryption: obfuscation.policy,
     addressFilter,

@@ -30,6 +30,7 @@ import * as PeerPool from "./PeerPool.ts"
 import { explain } from "./ResumeStore.ts"
 import * as ResumeWriter from "./ResumeWriter.ts"
 import { Session } from "./Session.ts"
+import type { Rates } from "./session/Limiting.ts"
 import * as Announces from "./torrent/Announces.ts"
 import * as Extending from "./torrent/Extending.ts"
 import * as Inventory from "./torrent/Inventory.ts"
@@ -76,6 +77,8 @@ export interface Torrent {
   readonly snapshot: () => Snapshot
   /** Why is it slow: the state of the torrent and of every peer, with the cause. */
   readonly diagnosis: () => Standing.Report
+  /** Changes what is named from now on; what was asked of peers before still comes. */
+  readonly setLimits: (rates: Rates) => Effect.Effect<void>
   /**
    * Waits until all chosen files are there, synced and recorded; fails when the files cannot be written, or the torrent
    * contradicts itself.
@@ -84,9 +87,6 @@ export interface Torrent {
 }
 
 const TICK = "1 second"
-
-/** How often peers that wait for the download limit are looked at: often enough that its burst is not lost. */
-const LIMITED_TICK = "200 millis"
 
 /** Writes what has arrived of unfinished pieces, so that a later run need not fetch it again. */
 const saveUnfinished = (swarm: Swarm, storage: Storage) =>
@@ -106,6 +106,10 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
   const now = () => Monotonic.millis(clock)
   const { checked, handle, record, storage } = yield* Inventory.take(options, onEvent)
 
+  const { limits, setLimits } = session.limitsUnder({
+    download: options.maxDownloadRate,
+    upload: options.maxUploadRate
+  })
   const wanted = Wanted.make(metainfo, options.selected)
   const ready = yield* Queue.unbounded<OpenPiece, Cause.Done>()
   const finished = yield* Deferred.make<void, FileStoreError | TorrentError>()
@@ -120,7 +124,6 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     wanted: wanted.pieces,
     order: options.order ?? "Rarest",
     buffers: session.buffers,
-    limit: session.downloadLimit,
     infoHash: metainfo.infoHash,
     extensions: Extending.make({
       session,
@@ -131,6 +134,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
       random: () => random.nextDoubleUnsafe(),
       now: now()
     }),
+    limit: limits.download,
     trees: metainfo.pieceRoots && {
       treeOf: (piece) => PieceTrees.of(metainfo, piece)!,
       rootOf: (file) => metainfo.files[file]!.piecesRoot!
@@ -191,7 +195,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
   const serving: PeerPool.PeerPoolOptions = {
     metainfo,
     swarm,
-    shelf: yield* TorrentShelf.make(metainfo, swarm, storage, writer, onEvent),
+    shelf: yield* TorrentShelf.make({ metainfo, swarm, storage, writer, limit: limits.upload, onEvent }),
     maxPeers: options.maxPeers ?? MAX_PEERS,
     onEvent
   }
@@ -237,7 +241,14 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
   )
 
   if (options.begun !== undefined) yield* options.begun.takeOver(serving, swarm, metainfo.private)
-  const standing = Standing.make({ swarm, pool, session, trackers: new Set(options.trackers.flat()).size, now })
+  const standing = Standing.make({
+    swarm,
+    pool,
+    session,
+    limit: limits.download,
+    trackers: new Set(options.trackers.flat()).size,
+    now
+  })
   yield* session.enroll({ swarms: metainfo.swarms, swarm, admit: pool.admit })
   let proxyTrouble: string | undefined
   yield* tick(TICK, () => {
@@ -247,7 +258,6 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     if (trouble !== undefined && trouble !== proxyTrouble) onEvent({ _tag: "Warning", message: trouble })
     proxyTrouble = trouble
   })
-  if (session.downloadLimit.rate !== Infinity) yield* tick(LIMITED_TICK, () => swarm.feed(now()))
   pool.add(options.peers ?? [], "user")
   const recalled = yield* PeerKeeping.start(options, handle, pool)
   yield* Announces.start(options, swarm, pool, Deferred.await(finished), onEvent, standing.onAnnounced)
@@ -265,7 +275,8 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
       ...snapshot(swarm, done, wanted.bytes, session.addressFilter.refused, now()),
       state: standing.state()
     }),
-    diagnosis: standing.report
+    diagnosis: standing.report,
+    setLimits
   } satisfies Torrent
 })
 

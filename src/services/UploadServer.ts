@@ -12,8 +12,9 @@ import * as Semaphore from "effect/Semaphore"
 import * as PieceLayout from "../domain/PieceLayout.ts"
 import type { Sent } from "../domain/swarm/Misconduct.ts"
 import type { Peer } from "../domain/swarm/Peer.ts"
-import { TokenBucket } from "../domain/swarm/TokenBucket.ts"
+import type { RateLimit } from "../domain/swarm/RateLimit.ts"
 import * as Message from "../domain/wire/Message.ts"
+import * as Allowance from "./Allowance.ts"
 import * as HashServer from "./HashServer.ts"
 import * as Monotonic from "./Monotonic.ts"
 import * as ReadCache from "./ReadCache.ts"
@@ -25,14 +26,11 @@ export interface Shelf<E = { readonly message: string }> extends ReadCache.Sourc
   /** Told after every batch: so many bytes, these blocks. */
   readonly onSent: (peer: Peer, bytes: number, now: number, blocks: ReadonlyArray<Sent>) => void
   /** Reading for these pieces failed; the peer that asked is refused them, or let go where that cannot be said. */
+  /** What may be sent, under the limit that all torrents of a session share. */
+  readonly limit: RateLimit
   readonly onFault: (error: E, pieces: ReadonlySet<number>) => void
   /** What hashes are served of; absent in version 1. */
   readonly hashes?: HashServer.HashShelf | undefined
-}
-
-export interface UploadServerOptions {
-  /** Bytes/s for all peers together; unlimited when absent. */
-  readonly maxRate?: number | undefined
 }
 
 export class UploadServer extends Context.Service<UploadServer, {
@@ -43,15 +41,21 @@ export class UploadServer extends Context.Service<UploadServer, {
   /** Forgets what was read of a torrent. */
   readonly drop: (shelf: Shelf) => void
 }>()("freshet/services/UploadServer") {
-  static readonly layer = (options: UploadServerOptions): Layer.Layer<UploadServer> =>
-    Layer.effect(UploadServer, make(options))
+  static readonly layer: Layer.Layer<UploadServer> = Layer.effect(UploadServer, Effect.suspend(() => make()))
 }
 
 /** Payload of one write (bytes): enough to make its cost per block small, little enough to share the loop. */
 const BATCH = 524_288
 
+/**
+ * ms of a peer's rate that one write may take, and its least (bytes): what is written can neither be taken back by a choke
+ * nor overtaken by a `have`.
+ */
+const WRITE_AHEAD = 500
+const LEAST_BATCH = PieceLayout.BLOCK
+
 /** ms of the limited rate that one write may take: little, so that the peers that share it all move on. */
-const LIMITED_BATCH = 100
+const LIMITED_BATCH = 50
 
 /** Lines that are read before their turn. */
 const AHEAD = 4
@@ -94,6 +98,10 @@ const takeBatch = (peer: Peer, layout: PieceLayout.PieceLayout, most: number): A
   asked.shift(batch.length)
   return batch
 }
+
+/** What one write to a peer may carry. */
+const batchFor = (peer: Peer, now: number): number =>
+  Math.min(BATCH, Math.max(LEAST_BATCH, peer.up.perSecond(now) * WRITE_AHEAD / 1000))
 
 const sizeOf = (batch: ReadonlyArray<Block>): number => batch.reduce((sum, block) => sum + block.length, 0)
 
@@ -161,36 +169,64 @@ const refuse = (peer: Peer, batch: ReadonlyArray<Block>): false => {
   return false
 }
 
-const make = Effect.fnUntraced(function*({ maxRate }: UploadServerOptions) {
+const make = Effect.fnUntraced(function*() {
   const clock = yield* Clock.Clock
-  const limit = new TokenBucket(maxRate ?? Infinity, Monotonic.millis(clock))
   const cache: Cache = yield* ReadCache.make<{ readonly message: string }>()
-  const hashes = yield* HashServer.make(limit)
+  const hashes = yield* HashServer.make()
   const run = yield* FiberSet.makeRuntime<never>()
   const busy = new Set<Peer>()
+  /** Whose turn it is under the limits: among the torrents, and among the peers of each. */
   const turn = Semaphore.makeUnsafe(1)
-  const most = Math.min(BATCH, limit.rate * LIMITED_BATCH / 1000)
+  const turns = new WeakMap<Shelf, Semaphore.Semaphore>()
 
   const loaded = Effect.fnUntraced(function*(lines: ReadonlyArray<Line>) {
     for (const line of lines) if (!line.ready) yield* Deferred.await(line.loaded)
   })
 
-  const nextBatch = (peer: Peer, shelf: Shelf) =>
+  /** What to send next; `most` bytes, but one block in any case. */
+  const nextBatch = (peer: Peer, shelf: Shelf, most: number, now: number) => {
+    const batch = takeBatch(peer, shelf.layout, Math.min(most, batchFor(peer, now)))
+    if (shelf.limit.isLimited) shelf.limit.spend(sizeOf(batch), now)
+    return batch
+  }
+
+  const turnOf = (shelf: Shelf) => {
+    const known = turns.get(shelf)
+    if (known !== undefined) return known
+    const made = Semaphore.makeUnsafe(1)
+    turns.set(shelf, made)
+    return made
+  }
+
+  const limitedBatch = (peer: Peer, shelf: Shelf) =>
     Effect.sync(() => {
-      const batch = takeBatch(peer, shelf.layout, most)
-      limit.charge(sizeOf(batch), Monotonic.millis(clock))
-      return batch
+      const now = Monotonic.millis(clock)
+      const { limit } = shelf
+      const share = limit.rate * LIMITED_BATCH / 1000
+      // A peer that was choked while it waited has nothing left to take.
+      return peer.asked.length === 0 ? [] : nextBatch(peer, shelf, Math.min(share, limit.allowance(now)), now)
     })
 
-  /** Waits for the limit. One peer at a time does, so that they take turns and no two spend the same allowance. */
-  const limitedBatch = (peer: Peer, shelf: Shelf) =>
-    turn.withPermit(Effect.andThen(
-      Effect.suspend(() => Effect.sleep(limit.waitFor(1, Monotonic.millis(clock)))),
-      nextBatch(peer, shelf)
+  /**
+   * Waits for the limits, first for that of the torrent, then for that of the session: one peer of a torrent at a time, and one
+   * torrent at a time, so that all take turns and no two spend the same allowance.
+   */
+  const awaitBatch = (peer: Peer, shelf: Shelf) => {
+    const { limit } = shelf
+    const front = () => peer.asked.length === 0 ? 0 : peer.asked.size(0)
+    return turnOf(shelf).withPermit(Effect.andThen(
+      Allowance.wait(clock, (now) => front() === 0 ? 0 : limit.waitForOwn(front(), now)),
+      turn.withPermit(Effect.andThen(
+        Allowance.wait(clock, (now) => front() === 0 ? 0 : limit.waitFor(front(), now)),
+        limitedBatch(peer, shelf)
+      ))
     ))
+  }
 
   const sendBatch = Effect.fnUntraced(function*(peer: Peer, link: Link, shelf: Shelf) {
-    const batch = yield* (limit.rate === Infinity ? nextBatch(peer, shelf) : limitedBatch(peer, shelf))
+    const batch = shelf.limit.isLimited
+      ? yield* awaitBatch(peer, shelf)
+      : nextBatch(peer, shelf, BATCH, Monotonic.millis(clock))
     if (batch.length === 0) return
     const lines = pinAll(cache, shelf, batch)
     const release = () => {
@@ -231,7 +267,7 @@ const make = Effect.fnUntraced(function*({ maxRate }: UploadServerOptions) {
   )
 
   const serve = (peer: Peer, link: Link, shelf: Shelf): void => {
-    if (busy.has(peer) || limit.rate === 0) return
+    if (busy.has(peer)) return
     busy.add(peer)
     run(serveAll(peer, link, shelf))
   }

@@ -13,8 +13,8 @@ import * as Digest from "../../src/domain/Digest.ts"
 import * as PieceLayout from "../../src/domain/PieceLayout.ts"
 import type { OpenPiece } from "../../src/domain/swarm/OpenPiece.ts"
 import { PieceBuffers } from "../../src/domain/swarm/PieceBuffers.ts"
+import { RateLimit } from "../../src/domain/swarm/RateLimit.ts"
 import { Swarm } from "../../src/domain/swarm/Swarm.ts"
-import { TokenBucket } from "../../src/domain/swarm/TokenBucket.ts"
 import { Download } from "../../src/services/Download.ts"
 import { FileStoreError, Reason } from "../../src/services/FileStore.ts"
 import { PieceVerifier } from "../../src/services/PieceVerifier.ts"
@@ -50,7 +50,7 @@ const fixture = Effect.fnUntraced(function*({ blocks, pieces, room }: Options) {
     order: "Sequential",
     buffers,
     random: () => 0.5,
-    limit: new TokenBucket(Infinity, 0),
+    limit: new RateLimit(Infinity, 0),
     hooks: {
       onFull: (piece) => Queue.offerUnsafe(ready, piece),
       onSpill: (piece) => Queue.offerUnsafe(ready, piece),

@@ -8,7 +8,7 @@ import { HashTrees } from "../../src/domain/HashTrees.ts"
 import * as Merkle from "../../src/domain/Merkle.ts"
 import * as PieceLayout from "../../src/domain/PieceLayout.ts"
 import * as PieceTrees from "../../src/domain/PieceTrees.ts"
-import { TokenBucket } from "../../src/domain/swarm/TokenBucket.ts"
+import { RateLimit } from "../../src/domain/swarm/RateLimit.ts"
 import * as HashMessage from "../../src/domain/wire/HashMessage.ts"
 import * as Message from "../../src/domain/wire/Message.ts"
 import * as HashServer from "../../src/services/HashServer.ts"
@@ -40,6 +40,7 @@ const shelfOf = (of = torrent) => {
   const shelf: HashServer.HashShelf = {
     key: "torrent",
     layout: of.metainfo.layout,
+    limit: new RateLimit(Infinity, 0),
     trees: new HashTrees(of.metainfo, of.metainfo.pieceRoots!),
     treeOf: (piece) => PieceTrees.of(of.metainfo, piece)!,
     has: (piece) => !state.lost.has(piece),
@@ -81,8 +82,6 @@ const heard = ({ inbox, link }: Client): Array<Uint8Array | undefined> =>
 
 const settle = TestClock.adjust(0)
 
-const server = (limit = Infinity) => HashServer.make(new TokenBucket(limit, 0))
-
 describe("HashServer", () => {
   it.effect.prop(
     "answers with hashes that prove themselves, from the disk or not",
@@ -91,7 +90,7 @@ describe("HashServer", () => {
       Effect.scoped(Effect.gen(function*() {
         const random = randomOf(seed)
         const { shelf, state } = shelfOf()
-        const hashes = yield* server()
+        const hashes = yield* HashServer.make()
         const one = client()
         const asked = Array.from({ length: 1 + below(random, 8) }, () => {
           const file = below(random, 3)
@@ -127,7 +126,7 @@ describe("HashServer", () => {
   it.effect("answers a choked peer, and hashes a piece once for all who ask", () =>
     Effect.scoped(Effect.gen(function*() {
       const { shelf, state } = shelfOf()
-      const hashes = yield* server()
+      const hashes = yield* HashServer.make()
       state.gate = Deferred.makeUnsafe()
       const clients = [1, 2, 3].map(client)
       for (const one of clients) {
@@ -157,7 +156,7 @@ describe("HashServer", () => {
   it.effect("rejects what is not there, what makes no sense, and everything without trees or uploads", () =>
     Effect.scoped(Effect.gen(function*() {
       const { shelf, state } = shelfOf()
-      const hashes = yield* server()
+      const hashes = yield* HashServer.make()
       state.lost.add(2)
       const one = client()
       ask(one, 0, { index: 2 * 64 })
@@ -174,7 +173,7 @@ describe("HashServer", () => {
       ask(plain, 0)
       hashes.serve(plain.peer, plain.link, undefined)
       ask(mute, 0)
-      ;(yield* server(0)).serve(mute.peer, mute.link, shelf)
+      hashes.serve(mute.peer, mute.link, { ...shelf, limit: new RateLimit(0, 0) })
       yield* settle
       assert.deepStrictEqual([...heard(plain), ...heard(mute)], [undefined, undefined])
     })))
@@ -182,7 +181,7 @@ describe("HashServer", () => {
   it.effect("sends no hashes of a piece that is not what was verified, or cannot be read, and tells of it", () =>
     Effect.scoped(Effect.gen(function*() {
       const { shelf, state } = shelfOf()
-      const hashes = yield* server()
+      const hashes = yield* HashServer.make()
       state.payload[5] = state.payload[5]! ^ 1
       const one = client()
       ask(one, 0)
@@ -206,7 +205,7 @@ describe("HashServer", () => {
     Effect.scoped(Effect.gen(function*() {
       const big = PayloadV2.torrent([150 * MIB], MIB)
       const { shelf, state } = shelfOf(big)
-      const hashes = yield* server()
+      const hashes = yield* HashServer.make()
       const [greedy, modest] = [client(1), client(2)]
       const range = (index: number) => ({
         root: big.metainfo.files[0]!.piecesRoot!,
@@ -230,7 +229,7 @@ describe("HashServer", () => {
   it.effect("reads nothing for peers that ask and go, however many, and answers those who wait behind them", () =>
     Effect.scoped(Effect.gen(function*() {
       const { shelf, state } = shelfOf()
-      const hashes = yield* server()
+      const hashes = yield* HashServer.make()
       const gate = state.gate = Deferred.makeUnsafe()
       const passers = Array.from({ length: 300 }, (_, i) => client(i + 1))
       const one = client(301)
@@ -254,7 +253,7 @@ describe("HashServer", () => {
   it.effect("stops reading a torrent that is dropped, and finds no fault with it", () =>
     Effect.scoped(Effect.gen(function*() {
       const { shelf, state } = shelfOf()
-      const hashes = yield* server()
+      const hashes = yield* HashServer.make()
       const gate = state.gate = Deferred.makeUnsafe()
       const clients = [client(1), client(2)]
       clients.forEach((one, piece) => {
@@ -280,7 +279,7 @@ describe("HashServer", () => {
     Effect.scoped(Effect.gen(function*() {
       const large = PayloadV2.torrent([16 * MIB], 16 * MIB)
       const { shelf, state } = shelfOf(large)
-      const hashes = yield* server()
+      const hashes = yield* HashServer.make()
       const one = client()
       const root = large.metainfo.files[0]!.piecesRoot!
       for (let i = 0; i < 400; i++) {
@@ -297,7 +296,7 @@ describe("HashServer", () => {
   it.effect("does not send to a peer that does not read", () =>
     Effect.scoped(Effect.gen(function*() {
       const { shelf } = shelfOf()
-      const hashes = yield* server()
+      const hashes = yield* HashServer.make()
       const one = client()
       one.link.stalled = true
       for (let i = 0; i < 3; i++) ask(one, 0)

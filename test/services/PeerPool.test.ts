@@ -13,8 +13,8 @@ import * as PeerPriority from "../../src/domain/PeerPriority.ts"
 import type { Remembered } from "../../src/domain/swarm/DialQueue.ts"
 import { Extensions } from "../../src/domain/swarm/Extensions.ts"
 import { PieceBuffers } from "../../src/domain/swarm/PieceBuffers.ts"
+import { RateLimit } from "../../src/domain/swarm/RateLimit.ts"
 import { Swarm } from "../../src/domain/swarm/Swarm.ts"
-import { TokenBucket } from "../../src/domain/swarm/TokenBucket.ts"
 import * as ExtensionHandshake from "../../src/domain/wire/ExtensionHandshake.ts"
 import * as PeerPool from "../../src/services/PeerPool.ts"
 import { Session } from "../../src/services/Session.ts"
@@ -54,7 +54,7 @@ const withPool = Effect.fnUntraced(function*(
       order: "Rarest",
       buffers: new PieceBuffers(1e9),
       random: () => 0,
-      limit: new TokenBucket(Infinity, 0),
+      limit: new RateLimit(Infinity, 0),
       extensions: new Extensions([], { own: () => ({}), onMet: (peer, theirs) => pool.introduced(peer, theirs) }),
       hooks: {
         onFull: () => {},
@@ -72,6 +72,7 @@ const withPool = Effect.fnUntraced(function*(
       key: "shelf",
       length: layout.totalLength,
       layout,
+      limit: new RateLimit(Infinity, 0),
       extent: (_at: number, from: number, to: number) => [from, to] as const,
       read: () => Effect.void,
       onSent: () => {},

@@ -9,8 +9,8 @@ import * as PeerAddress from "../../src/domain/PeerAddress.ts"
 import * as PieceLayout from "../../src/domain/PieceLayout.ts"
 import * as Proxy from "../../src/domain/Proxy.ts"
 import { PieceBuffers } from "../../src/domain/swarm/PieceBuffers.ts"
+import { RateLimit } from "../../src/domain/swarm/RateLimit.ts"
 import { Swarm } from "../../src/domain/swarm/Swarm.ts"
-import { TokenBucket } from "../../src/domain/swarm/TokenBucket.ts"
 import { Session, type SessionOptions } from "../../src/services/Session.ts"
 import { far, peerIdOf } from "../domain/swarm/fakes.ts"
 import { noise } from "../support/payload.ts"
@@ -26,7 +26,7 @@ const swarmOf = (): Swarm =>
     order: "Rarest",
     buffers: new PieceBuffers(1e9),
     random: () => 0,
-    limit: new TokenBucket(Infinity, 0),
+    limit: new RateLimit(Infinity, 0),
     hooks: {
       onFull: () => {},
       onSpill: () => {},

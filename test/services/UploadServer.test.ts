@@ -7,6 +7,7 @@ import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import * as Bytes from "../../src/domain/Bytes.ts"
 import * as PieceLayout from "../../src/domain/PieceLayout.ts"
+import { RateLimit } from "../../src/domain/swarm/RateLimit.ts"
 import * as Message from "../../src/domain/wire/Message.ts"
 import { LINE } from "../../src/services/ReadCache.ts"
 import { type Shelf, UploadServer } from "../../src/services/UploadServer.ts"
@@ -21,11 +22,13 @@ type Request = readonly [piece: number, begin: number, length: number]
 interface ShelfOptions {
   readonly totalLength: number
   readonly pieceLength: number
+  /** Bytes/s. */
+  readonly rate?: number
   /** Reads wait until the test lets them go. */
   readonly held?: boolean
 }
 
-const shelfOf = ({ held = false, pieceLength, totalLength }: ShelfOptions) => {
+const shelfOf = ({ held = false, pieceLength, rate = Infinity, totalLength }: ShelfOptions) => {
   const payload = noise(totalLength, totalLength)
   const layout = PieceLayout.make(totalLength, pieceLength)
   const reads: Array<number> = []
@@ -36,6 +39,7 @@ const shelfOf = ({ held = false, pieceLength, totalLength }: ShelfOptions) => {
     key: "torrent",
     length: totalLength,
     layout,
+    limit: new RateLimit(rate, 0),
     extent: (_at, from, to) => [from, to],
     read: (offset, into) =>
       Effect.suspend(() => {
@@ -74,7 +78,7 @@ const same = (a: Uint8Array, b: Uint8Array) => {
   assert.strictEqual(Buffer.compare(a, b), 0)
 }
 
-const layer = UploadServer.layer({})
+const { layer } = UploadServer
 
 describe("UploadServer", () => {
   it.effect.prop(
@@ -115,6 +119,7 @@ describe("UploadServer", () => {
       const { expected, open, reads, shelf } = shelfOf({ pieceLength: LINE, totalLength: 8 * LINE, held: true })
       const somebody = client()
       const requests = Array.from({ length: 64 }, (_, i): Request => [i >> 4, (i & 15) * 16_384, 16_384])
+      somebody.peer.up.add(1e6, 0)
       ask(somebody, requests)
       uploads.serve(somebody.peer, somebody.link, shelf)
       assert.deepStrictEqual(reads, [0, LINE, 2 * LINE, 3 * LINE])
@@ -123,6 +128,23 @@ describe("UploadServer", () => {
       yield* TestClock.adjust(0)
       assert.lengthOf(somebody.link.writes, 2)
       same(somebody.link.sent, expected(requests))
+    }).pipe(Effect.provide(layer)))
+
+  it.effect("writes a slow peer no more than half a second's worth at once, but a block in any case", () =>
+    Effect.gen(function*() {
+      const uploads = yield* UploadServer
+      const { expected, shelf } = shelfOf({ pieceLength: LINE, totalLength: 2 * LINE })
+      const requests = Array.from({ length: 8 }, (_, i): Request => [0, i * 16_384, 16_384])
+      const [unknown, slow] = [client(1), client(2)]
+      slow.peer.up.add(26_500, 0)
+      assert.strictEqual(slow.peer.up.perSecond(0), 132_500)
+      for (const each of [unknown, slow]) {
+        each.link.stalled = true
+        ask(each, requests)
+        uploads.serve(each.peer, each.link, shelf)
+      }
+      same(unknown.link.sent, expected(requests.slice(0, 1)))
+      same(slow.link.sent, expected(requests.slice(0, 4)))
     }).pipe(Effect.provide(layer)))
 
   it.effect("holds a few lines at most for one peer, however its requests are scattered", () =>
@@ -280,7 +302,7 @@ describe("UploadServer", () => {
   it.effect("keeps to its rate over all peers together", () =>
     Effect.gen(function*() {
       const rate = 65_536
-      const { sent, shelf } = shelfOf({ pieceLength: LINE, totalLength: 8 * LINE })
+      const { sent, shelf } = shelfOf({ pieceLength: LINE, totalLength: 8 * LINE, rate })
       const uploads = yield* UploadServer
       const peers = [client(1), client(2), client(3)]
       for (const each of peers) {
@@ -295,18 +317,18 @@ describe("UploadServer", () => {
       }
       assert.isAtLeast(total(), 30 * rate)
       for (const { link } of peers) assert.isAtLeast(link.sent.length, 8 * rate)
-    }).pipe(Effect.provide(UploadServer.layer({ maxRate: 65_536 }))))
+    }).pipe(Effect.provide(layer)))
 
   it.effect("sends nothing at a rate of nothing", () =>
     Effect.gen(function*() {
       const uploads = yield* UploadServer
-      const { shelf } = shelfOf({ pieceLength: LINE, totalLength: LINE })
+      const { shelf } = shelfOf({ pieceLength: LINE, totalLength: LINE, rate: 0 })
       const somebody = client()
       ask(somebody, [[0, 0, 16_384]])
       uploads.serve(somebody.peer, somebody.link, shelf)
-      yield* TestClock.adjust("1 hour")
+      yield* TestClock.adjust("10 minutes")
       assert.lengthOf(somebody.link.writes, 0)
-    }).pipe(Effect.provide(UploadServer.layer({ maxRate: 0 }))))
+    }).pipe(Effect.provide(layer)))
 
   it.effect("ends with its scope in the middle of everything", () =>
     Effect.gen(function*() {

@@ -17,6 +17,8 @@ export interface MemoryTracker {
   readonly announces: Array<AnnounceRequest & { readonly host: string; readonly url: string }>
   /** Whom it refuses. */
   refuses: (url: string, request: AnnounceRequest) => boolean
+  /** Peers in an answer, however many are asked for. */
+  most: number
   /** Said with every answer. */
   warning: string | undefined
   /** How many peers it says that there are; nothing by default. */
@@ -31,6 +33,7 @@ export const make = (random: () => number): MemoryTracker => {
     heard,
     announces,
     refuses: () => false,
+    most: Infinity,
     warning: undefined,
     counts: () => undefined,
     layerFor: (host) =>
@@ -50,7 +53,7 @@ export const make = (random: () => number): MemoryTracker => {
           const others = Array.from(peers).filter(([id]) => id !== peerId).map(([, address]) => address)
           const drawn = others.map((address) => ({ address, key: random() })).sort((a, b) => a.key - b.key)
           return Effect.succeed({
-            peers: drawn.slice(0, numWant).map(({ address }) => address),
+            peers: drawn.slice(0, Math.min(self.most, numWant)).map(({ address }) => address),
             intervalMs: 1_800_000,
             minIntervalMs: undefined,
             seeders: self.counts(infoHash)?.seeders,

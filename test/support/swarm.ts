@@ -138,7 +138,7 @@ const layerOf = (
       Layer.provideMerge(Layer.mergeAll(
         Transport.layerMemory(plain === true ? plainHost(machine) : machine),
         PeerConnection.layer,
-        UploadServer.layer({ maxRate: session?.maxUploadRate }),
+        UploadServer.layer,
         FileStore.layerMemory(disk),
         ResumeStore.layerMemory(records),
         PieceVerifier.layerNode,

@@ -40,6 +40,8 @@ export class Board {
   readonly #onDisk = new Map<number, Bitfield.Bitfield>()
   /** Bytes that arrived twice or unasked. */
   wasted = 0
+  /** Bytes that were asked for and not taken back, or came without: what a download limit counts. */
+  counted = 0
 
   constructor(options: BoardOptions) {
     this.#options = options
@@ -102,6 +104,7 @@ export class Board {
     const piece = this.#open.get(index)
     if (piece === undefined || !this.#answers(peer, piece, block)) {
       this.wasted += length
+      this.counted += length
       if (peer.forgiven === 0) return "Unasked"
       peer.forgiven--
       if (piece === undefined || piece.frozen || piece.state[block] === RECEIVED) return "Taken"
@@ -127,6 +130,7 @@ export class Board {
         else if (piece.holder[block] === peer) this.#drop(piece, block)
         else continue
         peer.forgiven++
+        this.counted -= PieceLayout.blockSize(this.#layout, piece.index, block)
       }
     }
     peer.outstanding = 0
@@ -341,13 +345,10 @@ export class Board {
   }
 
   #ask(peer: Peer, piece: OpenPiece, block: number): void {
+    const size = PieceLayout.blockSize(this.#layout, piece.index, block)
     peer.outstanding++
-    this.#options.ask(
-      peer,
-      piece.index,
-      block * PieceLayout.BLOCK,
-      PieceLayout.blockSize(this.#layout, piece.index, block)
-    )
+    this.counted += size
+    this.#options.ask(peer, piece.index, block * PieceLayout.BLOCK, size)
   }
 
   /** Endgame: asks for blocks that slower peers hold. */
@@ -367,8 +368,9 @@ export class Board {
   #takeBack(peer: Peer, piece: OpenPiece, block: number): void {
     peer.outstanding--
     peer.forgiven++
-    const begin = block * PieceLayout.BLOCK
-    this.#options.cancel(peer, piece.index, begin, PieceLayout.blockSize(this.#layout, piece.index, block))
+    const size = PieceLayout.blockSize(this.#layout, piece.index, block)
+    this.counted -= size
+    this.#options.cancel(peer, piece.index, block * PieceLayout.BLOCK, size)
   }
 
   #answers(peer: Peer, piece: OpenPiece, block: number): boolean {

@@ -12,6 +12,14 @@ const DEFAULT_SLOTS = 8
 /** However fast the uplink, slots do not grow past this by themselves. */
 const MOST_SLOTS = 64
 
+/**
+ * Slots are added while each carries so much of what one did when there were no more than asked for, and taken away when
+ * each carries less than that. A full uplink of eight slots gives 8/9 of it to each of nine: further slots would only let
+ * everybody in, and who gives nothing would get as much as who gives.
+ */
+const CARRIES = 0.9
+const DILUTES = 0.8
+
 const OPTIMISTIC_SHARE = 0.2
 
 /** ms that a peer unchoked by chance has to prove itself. */
@@ -128,8 +136,8 @@ export class Choker {
     const perSlot = rate / this.#slots
     if (this.#slots === this.#base) this.#reference = perSlot
     const crowded = interested > this.#slots
-    const carries = rate > 0 && perSlot >= 0.75 * this.#reference
-    const dilutes = perSlot < 0.5 * this.#reference || rate >= 0.98 * limit
+    const carries = rate > 0 && perSlot >= CARRIES * this.#reference
+    const dilutes = perSlot < DILUTES * this.#reference || rate >= 0.98 * limit
     if (crowded && carries && rate < 0.9 * limit) {
       this.#slots = Math.min(this.#slots + 1, Math.max(this.#base, MOST_SLOTS))
     } else if (crowded ? dilutes : interested < this.#slots) {

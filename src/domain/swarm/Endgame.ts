@@ -13,6 +13,9 @@ const FASTER = 2
 /** A holder that is through with its blocks sooner (ms) is left to it, and so is one that has just connected. */
 const PATIENCE_MS = 1000
 
+/** While pieces are left to pick, a holder is left to what it is through with sooner (ms). */
+const STUCK_MS = 20_000
+
 /** A block that another peer was asked for. */
 export interface Held {
   readonly piece: OpenPiece
@@ -76,8 +79,13 @@ const isSlow = (holder: Peer, peer: Peer, isLast: boolean, now: number): boolean
   if (now - holder.connectedAt < PATIENCE_MS) return false
   if (holder.received > 0 && peer.downRate <= holder.downRate) return false
   if (holder.outstanding * BLOCK * 1000 < holder.downRate * PATIENCE_MS) return false
-  return isLast || holder.downRate * FASTER < peer.downRate
+  return isLast || isStuck(holder, now) && holder.downRate * FASTER < peer.downRate
 }
+
+/** What it holds would come late, or it has been silent for long. */
+const isStuck = (holder: Peer, now: number): boolean =>
+  holder.window.waited(now) > STUCK_MS ||
+  (holder.downRate > 0 && holder.outstanding * BLOCK * 1000 > holder.downRate * STUCK_MS)
 
 const mayJoin = (peer: Peer, piece: OpenPiece): boolean =>
   piece.missing > 0 && piece.exclusive === undefined && Bitfield.has(peer.bits, piece.index)

@@ -89,7 +89,9 @@ export class RequestWindow {
     this.#progressAt = now
     this.#snubbed = false
     if (this.#slowStart) this.#grow(count, bytes, now)
-    if (!this.#slowStart) this.#depth = this.#clamp(Math.ceil(this.#rate.perSecond(now) * HORIZON / 1000 / BLOCK))
+    // However it grew, a slow peer is left with little: what many ask of it twice, it gives twice.
+    const enough = this.#clamp(Math.ceil(this.#rate.perSecond(now) * HORIZON / 1000 / BLOCK))
+    if (!this.#slowStart || this.#depth > enough) this.#depth = enough
   }
 
   /** The caller found {@link isTimedOut}; it has taken back what it wants to ask of others. */
@@ -99,10 +101,15 @@ export class RequestWindow {
     this.#progressAt = now
   }
 
+  /** ms since a block came, or since the first request after a time without. */
+  waited(now: number): number {
+    return now - this.#progressAt
+  }
+
   /** ms without a block, requests being out, after which the peer counts as snubbing. */
   timeout(): number {
     if (this.#mean < 0) return FIRST_TIMEOUT
-    const slack = 4 * Math.max(this.#deviation, this.#mean / 4)
+    const slack = 4 * Math.max(this.#deviation, this.#mean / 2)
     return Math.min(LONGEST_TIMEOUT, Math.max(SHORTEST_TIMEOUT, this.#mean + slack))
   }
 

@@ -21,11 +21,11 @@ import type { Peer } from "./Peer.ts"
 import type { PieceBuffers } from "./PieceBuffers.ts"
 import type { Order } from "./PiecePicker.ts"
 import { Rate } from "./Rate.ts"
+import type { RateLimit } from "./RateLimit.ts"
 import { Refusals } from "./Refusals.ts"
 import { Serving } from "./Serving.ts"
 import { type End, SuperSeed } from "./SuperSeed.ts"
 import type { Suspects } from "./Suspects.ts"
-import type { TokenBucket } from "./TokenBucket.ts"
 import type { Verdict } from "./Verdict.ts"
 
 export { MAX_REQUEST } from "./Serving.ts"
@@ -67,7 +67,7 @@ export interface SwarmOptions {
   /** Absent in version 1. */
   readonly trees?: Trees | undefined
   /** The download limit, spent where blocks are asked for. */
-  readonly limit: TokenBucket
+  readonly limit: RateLimit
   /** Super-seeds until then (BEP 16), if this is a seed; an ordinary one when absent. */
   readonly onSuperSeedEnd?: ((end: End) => void) | undefined
   /** See {@link Serving}. */
@@ -197,6 +197,11 @@ export class Swarm {
   /** The missing pieces that no peer has: the first, and how many there are. */
   nowhere(): { readonly first: number | undefined; readonly pieces: number } {
     return this.#holdings.nowhere()
+  }
+
+  /** The download is limited, perhaps by what all torrents share. */
+  get isLimited(): boolean {
+    return this.#feeder.isLimited
   }
 
   get suspects(): Suspects {

@@ -34,7 +34,17 @@ export class TokenBucket {
     return granted
   }
 
-  /** Counts bytes that have moved already, as what a socket just gave: the debt delays the takes after it. */
+  /** Bytes that may move now, of which none are spent. */
+  available(now: number): number {
+    if (this.#rate === Infinity) return Infinity
+    this.#refill(now)
+    return Math.max(0, Math.floor(this.#tokens))
+  }
+
+  /**
+   * Counts bytes that have moved already, as what a socket just gave: the debt delays the takes after it. Negative for what was
+   * spent and did not move: it may be spent again, even where that is more than a burst.
+   */
   charge(bytes: number, now: number): void {
     if (this.#rate === Infinity) return
     this.#refill(now)
@@ -61,7 +71,8 @@ export class TokenBucket {
 
   #refill(now: number): void {
     if (now <= this.#at) return
-    this.#tokens = Math.min(this.#burst, this.#tokens + this.#rate * (now - this.#at) / 1000)
+    const full = Math.max(this.#burst, this.#tokens)
+    this.#tokens = Math.min(full, this.#tokens + this.#rate * (now - this.#at) / 1000)
     this.#at = now
   }
 }

@@ -48,7 +48,7 @@ export const layer = (options: EngineOptions): Layer.Layer<Engine, SessionError>
           PieceVerifier.layerNode,
           FileStore.layerDisk(),
           ResumeStore.layerDisk({ stateDir: options.stateDir }),
-          UploadServer.layer({ maxRate: options.maxUploadRate }),
+          UploadServer.layer,
           Tracker.layer({ localAddress: localAddressOf(options.bind), proxy: options.proxy }),
           Connector.layer({ localAddress: localAddressOf(options.bind), proxy: options.proxy })
         )

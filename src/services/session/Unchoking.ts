@@ -10,8 +10,8 @@ interface Member {
 
 export interface UnchokingOptions {
   readonly maxUploads?: number | undefined
-  /** Bytes/s; unlimited when absent. */
-  readonly maxUploadRate?: number | undefined
+  /** The upload limit, in bytes/s. */
+  readonly uploadRate: () => number
 }
 
 const rowOf = (swarm: Swarm, peer: Peer, now: number): Choker.Row => ({
@@ -40,7 +40,7 @@ export interface Unchoking {
 export const make = (
   random: () => number,
   members: ReadonlySet<Member>,
-  { maxUploadRate, maxUploads }: UnchokingOptions
+  { maxUploads, uploadRate }: UnchokingOptions
 ): Unchoking => {
   const choker = new Choker.Choker(random, maxUploads)
   const round: Unchoking["round"] = (now) => {
@@ -53,7 +53,7 @@ export const make = (
         owners.set(peer.key, [swarm, peer])
       }
     }
-    const { choke, unchoke } = choker.round(rows, now, maxUploadRate)
+    const { choke, unchoke } = choker.round(rows, now, uploadRate())
     for (const [keys, act] of [[choke, "chokePeer"], [unchoke, "unchokePeer"]] as const) {
       for (const key of keys) {
         const [swarm, peer] = owners.get(key)!

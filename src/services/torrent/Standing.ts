@@ -4,6 +4,7 @@ import * as ClientName from "../../domain/ClientName.ts"
 import * as PeerAddress from "../../domain/PeerAddress.ts"
 import * as Diagnosis from "../../domain/swarm/Diagnosis.ts"
 import * as PeerState from "../../domain/swarm/PeerState.ts"
+import type { RateLimit } from "../../domain/swarm/RateLimit.ts"
 import type { Swarm } from "../../domain/swarm/Swarm.ts"
 import type { AnnounceStatus } from "../Announcer.ts"
 import type { PeerPool } from "../PeerPool.ts"
@@ -48,6 +49,8 @@ export interface Standing {
 }
 
 export interface StandingOptions {
+  /** The download limit. */
+  readonly limit: RateLimit
   readonly swarm: Swarm
   readonly pool: PeerPool
   readonly session: Session["Service"]
@@ -57,7 +60,7 @@ export interface StandingOptions {
   readonly now: () => number
 }
 
-export const make = ({ now, pool, session, swarm, trackers }: StandingOptions): Standing => {
+export const make = ({ limit, now, pool, session, swarm, trackers }: StandingOptions): Standing => {
   /** Per tracker what it last said for each swarm, and when it is asked again. */
   const said = new Map<string, Array<{ readonly status: AnnounceStatus; readonly nextAt: number } | undefined>>()
 
@@ -70,13 +73,13 @@ export const make = ({ now, pool, session, swarm, trackers }: StandingOptions): 
       return { url, message, peers, result, nextInMs: Math.max(0, nextAt - now()) }
     })
 
-  const isLimited = () => Diagnosis.isLimiting(session.downloadLimit, now())
+  const isLimited = () => Diagnosis.isLimiting(limit, now())
 
   const facts = (): Diagnosis.Facts => ({
     ...pool.facts(),
     trackerCount: trackers,
     trackers: trackerFacts(),
-    limit: session.downloadLimit.rate,
+    limit: limit.rate,
     isLimited: isLimited(),
     memoryLimit: session.buffers.limit
   })

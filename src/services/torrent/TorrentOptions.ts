@@ -28,6 +28,9 @@ export interface TorrentOptions {
   readonly begun?: Begun | undefined
   /** Whether peers tell each other of peers (BEP 11); they do when absent, but never in a private torrent (BEP 27). */
   readonly pex?: boolean | undefined
+  /** Payload in bytes/s, under the limits of the session; unlimited when absent. */
+  readonly maxDownloadRate?: number | undefined
+  readonly maxUploadRate?: number | undefined
   /** Hash everything, whatever the record says. */
   readonly checkIntegrity?: boolean | undefined
   /** Files that do not look like this torrent's may be written over. */

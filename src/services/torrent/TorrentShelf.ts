@@ -5,6 +5,7 @@ import { HashTrees } from "../../domain/HashTrees.ts"
 import type { Metainfo } from "../../domain/Metainfo.ts"
 import * as PieceLayout from "../../domain/PieceLayout.ts"
 import * as PieceTrees from "../../domain/PieceTrees.ts"
+import type { RateLimit } from "../../domain/swarm/RateLimit.ts"
 import type { Swarm } from "../../domain/swarm/Swarm.ts"
 import type { Storage } from "../FileStore.ts"
 import * as FileWatch from "../FileWatch.ts"
@@ -12,13 +13,18 @@ import type { ResumeWriter } from "../ResumeWriter.ts"
 import type { TorrentEvent } from "../TorrentEvent.ts"
 import type { Shelf } from "../UploadServer.ts"
 
-export const make = Effect.fnUntraced(function*(
-  metainfo: Metainfo,
-  swarm: Swarm,
-  storage: Storage,
-  writer: ResumeWriter,
-  onEvent: (event: TorrentEvent) => void
-): Effect.fn.Return<Shelf> {
+export interface TorrentShelfOptions {
+  readonly metainfo: Metainfo
+  readonly swarm: Swarm
+  readonly storage: Storage
+  readonly writer: ResumeWriter
+  /** The upload limit. */
+  readonly limit: RateLimit
+  readonly onEvent: (event: TorrentEvent) => void
+}
+
+export const make = Effect.fnUntraced(function*(options: TorrentShelfOptions): Effect.fn.Return<Shelf> {
+  const { limit, metainfo, onEvent, storage, swarm, writer } = options
   const { layout } = metainfo
   const lose = (piece: number) => {
     if (swarm.lose(piece)) writer.noteLost(piece)
@@ -52,6 +58,7 @@ export const make = Effect.fnUntraced(function*(
     key,
     length: layout.paddedLength,
     layout,
+    limit,
     read,
     extent: (at, from, to) => {
       const { have, isSeed } = swarm
@@ -67,6 +74,7 @@ export const make = Effect.fnUntraced(function*(
     hashes: metainfo.pieceRoots && {
       key,
       layout,
+      limit,
       trees: new HashTrees(metainfo, metainfo.pieceRoots),
       treeOf: (piece) => PieceTrees.of(metainfo, piece)!,
       has: (piece) => Bitfield.has(swarm.have, piece),

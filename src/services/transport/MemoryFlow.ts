@@ -27,6 +27,8 @@ export interface Medium {
   /** Whether packets pass between two hosts now. */
   readonly reachable: (from: string, to: string) => boolean
   readonly forget: (flow: Flow) => void
+  /** A chunk holds the cable for so many ms at the most, or for one packet, so that others get their turn. */
+  readonly turn: number
 }
 
 /** Bytes that may be under way one way of a connection. */
@@ -34,8 +36,6 @@ const WINDOW = 262_144
 
 /** The largest delivery, and how many of them are tiny, so that frames straddle reads at every place. */
 const LARGEST_CHUNK = 65_536
-/** A chunk holds the cable for so many ms at the most, or for one packet, so that others get their turn. */
-const TURN = 20
 const PACKET = 1460
 const TINY_CHUNK = 40
 const TINY_SHARE = 0.1
@@ -90,7 +90,7 @@ export class Flow {
     this.#medium = options.medium
     this.#path = options.path
     this.#source = options.source
-    const turn = Math.min(options.path.rate, options.source.up) * TURN / 1000
+    const turn = Math.min(options.path.rate, options.source.up) * options.medium.turn / 1000
     this.#largest = Math.min(LARGEST_CHUNK, Math.max(PACKET, turn))
     this.#target = options.target
     this.#deliver = options.deliver

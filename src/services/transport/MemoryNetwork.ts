@@ -24,6 +24,8 @@ export interface NetworkOptions {
   readonly path?: ((from: string, to: string) => Path) | undefined
   /** Times are rounded up to multiples of so many ms (1 when absent): coarser is faster to simulate. */
   readonly resolution?: number | undefined
+  /** ms that a connection may hold a cable before others get their turn (20 when absent): longer is faster to simulate. */
+  readonly turn?: number | undefined
 }
 
 export interface HostOptions {
@@ -57,6 +59,8 @@ export interface MemoryNetwork {
 /** Connections that wait for somebody to accept them; more are closed. */
 const BACKLOG = 128
 
+const TURN = 20
+
 const FIRST_PASSING_PORT = 49_152
 
 const DEFAULT_PATH: Path = { latency: 1, rate: Infinity }
@@ -87,6 +91,7 @@ export const make = Effect.fnUntraced(function*(
 class Network implements Medium {
   readonly path: (from: string, to: string) => Path
   readonly doors = new Map<string, Door>()
+  readonly turn: number
   readonly #clock: Clock.Clock
   readonly #random: { readonly nextDoubleUnsafe: () => number }
   readonly #run: (effect: Effect.Effect<void>) => unknown
@@ -104,6 +109,7 @@ class Network implements Medium {
   ) {
     this.path = options.path ?? (() => DEFAULT_PATH)
     this.#resolution = options.resolution ?? 1
+    this.turn = options.turn ?? TURN
     this.#clock = clock
     this.#random = random
     this.#run = run

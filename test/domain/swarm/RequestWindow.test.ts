@@ -85,6 +85,23 @@ describe("RequestWindow", () => {
     assert.strictEqual(window.depth(), 8)
   })
 
+  it("asks a slow peer for no more than a few seconds' worth, from its first blocks on", () => {
+    const window = new RequestWindow()
+    for (let second = 2; second <= 20; second += 2) {
+      window.onBlocks(1, BLOCK, second * 1000)
+      if (second > 2) assert.isAtMost(window.depth(), 3)
+    }
+  })
+
+  it("knows how long it has waited", () => {
+    const window = new RequestWindow()
+    window.onRequested(0, 1000)
+    assert.strictEqual(window.waited(4000), 3000)
+    window.onBlocks(1, BLOCK, 5000)
+    window.onRequested(1, 6000)
+    assert.strictEqual(window.waited(7000), 2000)
+  })
+
   it("asks a snubbing peer for one block at a time until it answers", () => {
     const window = new RequestWindow()
     window.onRequested(0, 0)
@@ -118,7 +135,7 @@ describe("RequestWindow", () => {
       slow.onBlocks(1, BLOCK, i * 5000)
     }
     assert.strictEqual(quick.timeout(), 2000)
-    assert.approximately(slow.timeout(), 10_000, 10)
+    assert.approximately(slow.timeout(), 15_000, 10)
     const erratic = new RequestWindow()
     let now = 0
     for (let i = 0; i <= 100; i++) erratic.onBlocks(1, BLOCK, now += i % 2 === 0 ? 1000 : 9000)

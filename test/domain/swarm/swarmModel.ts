@@ -10,8 +10,8 @@ import type { OpenPiece } from "../../../src/domain/swarm/OpenPiece.ts"
 import type { Peer } from "../../../src/domain/swarm/Peer.ts"
 import { PieceBuffers } from "../../../src/domain/swarm/PieceBuffers.ts"
 import type { Order } from "../../../src/domain/swarm/PiecePicker.ts"
+import { RateLimit } from "../../../src/domain/swarm/RateLimit.ts"
 import { Swarm } from "../../../src/domain/swarm/Swarm.ts"
-import { TokenBucket } from "../../../src/domain/swarm/TokenBucket.ts"
 import * as HashMessage from "../../../src/domain/wire/HashMessage.ts"
 import * as Message from "../../../src/domain/wire/Message.ts"
 import { numbers } from "../../support/messages.ts"
@@ -33,6 +33,8 @@ export interface SwarmModelOptions {
   /** By chance when absent. */
   readonly order?: Order
   readonly extensions?: Extensions
+  /** In place of a rate. */
+  readonly limit?: RateLimit
   /** Of version 2, in place of random bytes of version 1. */
   readonly torrent?: Payload.Torrent
 }
@@ -98,8 +100,8 @@ export class SwarmModel {
       order: options.order ?? (random() < 0.5 ? "Rarest" : "Sequential"),
       buffers: this.buffers,
       random,
-      limit: new TokenBucket(options.rate ?? Infinity, 0),
       extensions: options.extensions,
+      limit: options.limit ?? new RateLimit(options.rate ?? Infinity, 0),
       trees: torrent && {
         treeOf: (piece) => PieceTrees.of(torrent.metainfo, piece)!,
         rootOf: (file) => torrent.metainfo.files[file]!.piecesRoot!
