@@ -23,7 +23,8 @@ import * as Bytes from "./Bytes.ts"
 import * as Digest from "./Digest.ts"
 import * as InfoHash from "./InfoHash.ts"
 import * as PeerAddress from "./PeerAddress.ts"
-import { type Remembered, SOURCES } from "./swarm/DialQueue.ts"
+import type { Remembered } from "./swarm/DialEntry.ts"
+import { SOURCES } from "./swarm/Source.ts"
 
 /** Peers kept. */
 export const MOST = 200
