@@ -349,7 +349,9 @@ export const make = Effect.fnUntraced(function*(
       )
     }
     return call(Policy.manners(session.encryption, queue.mannerOf(address))).pipe(
-      Effect.tapDefect((defect) => Effect.logError(`defect in the connection to ${address.host}`, defect)),
+      Effect.tapDefect((defect) =>
+        Effect.logError(`defect in the connection to ${PeerAddress.format(address)}`, defect)
+      ),
       Effect.ensuring(Effect.sync(() => {
         const now = Monotonic.millis(clock)
         const alone = links.size === 0
