@@ -125,10 +125,12 @@ export class DialQueue {
     }
   }
 
-  /** The peers worth a call in a later run: those that were met, the best first. */
+  /** The peers worth a call in a later run: those that were met at an address of their own, the best first. */
   memory(now: number, most: number): ReadonlyArray<DialEntry.Remembered> {
     return Array.from(this.#table.values())
-      .filter(({ failures, metAt }) => metAt !== undefined && failures < MOST_FAILURES)
+      .filter(({ address, failures, metAt }) =>
+        metAt !== undefined && failures < MOST_FAILURES && address.name === undefined
+      )
       .sort((a, b) => Number(b.useful) - Number(a.useful) || a.failures - b.failures || b.metAt! - a.metAt!)
       .slice(0, most)
       .map((entry) => DialEntry.remembered(entry, now))

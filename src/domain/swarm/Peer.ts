@@ -159,8 +159,12 @@ export class Peer {
     this.tenure = new Tenure(options.now)
   }
 
-  /** Where others can call it: where we did, or a caller at the port that it names (BEP 10). */
+  /**
+   * Where other peers can call it: where we did, or a caller at the port that it names (BEP 10). Nowhere a web server, which is
+   * no peer, and who is known by name alone.
+   */
   get listensAt(): PeerAddress.PeerAddress | undefined {
+    if (this.webSeed !== undefined || this.address.name !== undefined) return undefined
     if (!this.inbound) return this.address
     const port = this.theirs?.port
     return port === undefined ? undefined : { ...this.address, port }

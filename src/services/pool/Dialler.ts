@@ -110,7 +110,9 @@ export class Dialler {
     const { queue, session } = this.#options
     const call: Call = { address, era: this.#era, opened: undefined, isUnwanted: false, refusal: "was let go" }
     return this.#connect(call, Policy.manners(session.encryption, queue.mannerOf(address))).pipe(
-      Effect.tapDefect((defect) => Effect.logError(`defect in the connection to ${address.host}`, defect)),
+      Effect.tapDefect((defect) =>
+        Effect.logError(`defect in the connection to ${PeerAddress.format(address)}`, defect)
+      ),
       Effect.ensuring(Effect.sync(() => this.#ended(call)))
     )
   }

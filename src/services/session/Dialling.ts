@@ -50,7 +50,10 @@ export const make = (
     return transport.dial(address, { from }).pipe(
       Effect.timeoutOrElse({
         duration: proxy === undefined ? DIAL_TIMEOUT : PROXIED_DIAL_TIMEOUT,
-        orElse: () => Effect.fail(new TransportError({ operation: "dial", code: "ETIMEDOUT", address: address.host }))
+        orElse: () =>
+          Effect.fail(
+            new TransportError({ operation: "dial", code: "ETIMEDOUT", address: PeerAddress.format(address) })
+          )
       }),
       Effect.tap(() => noteProxy()),
       Effect.tapError(noteProxy),

@@ -12,6 +12,7 @@ import type { Session } from "../Session.ts"
 
 /** One connected peer, for screens. Rates in bytes/s. */
 export interface PeerStanding {
+  /** Of a web seed, how it is shown. */
   readonly address: string
   /** The program and its version; may hold foreign words. */
   readonly client: string
@@ -90,8 +91,8 @@ export const make = ({ limit, now, pool, session, swarm, trackers }: StandingOpt
     const at = now()
     const limited = isLimited()
     return Array.from(swarm.peers, (peer) => ({
-      address: PeerAddress.format(peer.address),
-      client: ClientName.of(peer.id, peer.theirs?.version),
+      address: peer.webSeed ?? PeerAddress.format(peer.address),
+      client: peer.webSeed === undefined ? ClientName.of(peer.id, peer.theirs?.version) : "web seed",
       flags: PeerState.flags(peer),
       pieces: Bitfield.count(peer.bits),
       downRate: peer.window.rate(at),

@@ -286,6 +286,17 @@ describe("DialQueue", () => {
     assert.deepStrictEqual([1, 2, 3, 4].map(() => queue.next(0)), [1, 9, 5, 3].map(peer))
   })
 
+  it("remembers nobody that is known by name alone", () => {
+    const queue = new DialQueue(() => 0.5)
+    for (const address of [PeerAddress.named("peer.example", 6881, 1), peer(1)]) {
+      queue.add(address, "user", 0)
+      assert.deepStrictEqual(queue.next(0), address)
+      queue.connected(address, 0)
+      queue.disconnected(address, 1000, true)
+    }
+    assert.deepStrictEqual(queue.memory(2000, 1).map(({ address }) => address), [peer(1)])
+  })
+
   it.prop("remembers whom it met, the best first, and dials them first in the next run", [seed], ([seed]) => {
     const queue = new DialQueue(randomOf(seed))
     for (let n = 1; n <= 6; n++) queue.add(peer(n), n === 2 ? "user" : "tracker", 0, n % 2)

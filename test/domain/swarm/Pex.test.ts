@@ -100,6 +100,17 @@ describe("Pex", () => {
     assert.lengthOf(heard(alone), 1)
   })
 
+  it("tells of peers with an address alone: no web seeds, and nobody that only a proxy can find", () => {
+    const torrent = new Torrent(() => 0)
+    const one = torrent.join({ key: 1 })
+    const hidden = torrent.join({ key: 2, name: "peer.example" })
+    torrent.join({ key: 3, webSeed: "http://10.0.0.3/", address: "10.0.0.3:80" }, undefined, false)
+    torrent.join({ key: 4 }, undefined, false)
+    torrent.pass(5 * MINUTE)
+    assert.deepStrictEqual(heard(one).flatMap(({ added }) => names(added)), ["10.0.0.4:6881"])
+    assert.notInclude(heard(hidden).flatMap(({ added }) => names(added)), "peer.example:6881")
+  })
+
   it("keeps private addresses from those who are outside, and itself from calling home", () => {
     const torrent = new Torrent(() => 0)
     const outside = torrent.join({ key: 1, address: "198.51.100.1:6881" })

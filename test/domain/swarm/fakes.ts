@@ -33,6 +33,9 @@ export interface FarOptions {
   /** Where it is; an address of its own by its key when absent. */
   readonly address?: string
   readonly inbound?: boolean
+  /** By which alone it is known. */
+  readonly name?: string
+  readonly webSeed?: string
 }
 
 export const bitsOf = (pieces: number, set: Iterable<number>): Bitfield.Bitfield => {
@@ -67,7 +70,8 @@ export const peerIdOf = (key: number): PeerId.PeerId => {
 
 /** A peer whose wire only notes what it is told to do. */
 export const far = (options: FarOptions): Far => {
-  const { address, extended, fast, identity, inbound = false, key, now = 0, pieces, v2 = false } = options
+  const { address, extended, fast, identity, inbound = false, key, name, now = 0, pieces, v2 = false, webSeed } =
+    options
   const closed: Array<string> = []
   const inbox: Array<Support.Message> = []
   const requests: Array<readonly [number, number, number]> = []
@@ -78,11 +82,14 @@ export const far = (options: FarOptions): Far => {
     key,
     identity: identity ?? key,
     id: peerIdOf(key),
-    address: PeerAddress.parse(address ?? `10.0.${key >> 8 & 255}.${key & 255}:6881`)!,
+    address: name === undefined
+      ? PeerAddress.parse(address ?? `10.0.${key >> 8 & 255}.${key & 255}:6881`)!
+      : PeerAddress.named(name, 6881, key),
     inbound,
     v2,
     fast,
     extended,
+    webSeed,
     bits: Bitfield.make(pieces),
     outbox,
     wire: {
