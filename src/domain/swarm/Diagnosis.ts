@@ -40,7 +40,7 @@ export interface Facts {
   /** Why most of them did. */
   readonly refusal: string | undefined
   readonly banned: number
-  /** Bytes/s, and whether it holds back even one block now. */
+  /** Bytes/s, and whether it holds blocks back: see {@link isLimiting}. */
   readonly limit: number
   readonly isLimited: boolean
   /** Of the memory for pieces under way (bytes). */
@@ -92,6 +92,8 @@ const among = (swarm: Swarm, facts: Facts): StallCause => {
   if (asked.length === 0 && !board.canOpen()) {
     return pieces > 0 ? { _tag: "DiskBehind", pieces } : { _tag: "MemorySpent", limit: facts.memoryLimit }
   }
+  // It has just let a block pass, for which nobody was asked yet.
+  if (asked.length === 0 && facts.limit < Infinity) return { _tag: "DownloadLimit", rate: facts.limit }
   return {
     _tag: "WaitingForPeers",
     peers: asked.length === 0 ? willing.length : asked.length,
@@ -106,8 +108,12 @@ const nobodyHas = (swarm: Swarm, facts: Facts): StallCause => {
   return { _tag: "NobodyHas", piece: first, others: pieces - 1, peers: swarm.peers.size }
 }
 
-/** Whether even one block must wait. */
+/** What counts as the whole of a limit: nobody keeps to one exactly. */
+const NEARLY = 0.9
+
+/** Whether even one block must wait, or has just waited: so much comes as is allowed. `rate` in bytes/s. */
 export const isLimiting = (
   limit: { readonly rate: number; readonly waitFor: (bytes: number, now: number) => number },
+  rate: number,
   now: number
-): boolean => limit.rate < Infinity && limit.waitFor(BLOCK, now) > 0
+): boolean => limit.rate < Infinity && (limit.waitFor(BLOCK, now) > 0 || rate >= NEARLY * limit.rate)

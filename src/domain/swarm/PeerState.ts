@@ -58,7 +58,7 @@ export const TAGS = [
 export interface Facts {
   /** Bytes that were sent and not taken by the system. */
   readonly unread: number
-  /** The download limit holds back even one block now. */
+  /** The download limit holds blocks back. */
   readonly isLimited: boolean
 }
 

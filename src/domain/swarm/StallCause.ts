@@ -57,7 +57,9 @@ export const text = (cause: StallCause): string => {
     case "Connecting":
       return `calling ${many(cause.peers, "peer")}`
     case "NobodyAnswers":
-      return `none of ${many(cause.tried, "peer")} answers${cause.refusal === undefined ? "" : `: ${cause.refusal}`}`
+      return `${cause.tried === 1 ? "the only peer called does not answer" : `none of ${cause.tried} peers answers`}${
+        cause.refusal === undefined ? "" : `: ${cause.refusal}`
+      }`
     case "OnlyBadPeers":
       return cause.banned === 1 ? "the only peer known is banned" : `all ${cause.banned} peers known are banned`
     case "NobodyHas":

@@ -110,10 +110,12 @@ export const lines = (
   columns: number
 ): Array<string> => {
   const { banned, known, memory, peers } = report
+  const web = peers.filter(({ isWeb }) => isWeb).length
+  const lanes = web === 0 ? "" : `; ${web} connection${web === 1 ? "" : "s"} to web seeds`
   const bans = banned === 0 ? "" : `, ${banned} banned`
   return [
     Format.cut(`${Format.printable(name)}: ${textOf(report.state)}`, 2 * columns, "~"),
-    `peers ${peers.length} connected, ${known} known${bans}`,
+    `peers ${peers.length - web} connected, ${known} known${bans}${lanes}`,
     `memory ${Format.pair(memory.used, memory.limit)}, limits down ${limit(maxDownload)}, up ${limit(maxUpload)}`,
     ...report.trackers.map(trackerLine),
     ...table(peers, report.pieces, columns)

@@ -14,6 +14,8 @@ import type { Session } from "../Session.ts"
 export interface PeerStanding {
   /** Of a web seed, how it is shown. */
   readonly address: string
+  /** It is one of the connections to a web seed. */
+  readonly isWeb: boolean
   /** The program and its version; may hold foreign words. */
   readonly client: string
   /** See {@link PeerState.flags}. */
@@ -74,7 +76,7 @@ export const make = ({ limit, now, pool, session, swarm, trackers }: StandingOpt
       return { url, message, peers, result, nextInMs: Math.max(0, nextAt - now()) }
     })
 
-  const isLimited = () => Diagnosis.isLimiting(limit, now())
+  const isLimited = () => Diagnosis.isLimiting(limit, swarm.down.perSecond(now()), now())
 
   const facts = (): Diagnosis.Facts => ({
     ...pool.facts(),
@@ -92,6 +94,7 @@ export const make = ({ limit, now, pool, session, swarm, trackers }: StandingOpt
     const limited = isLimited()
     return Array.from(swarm.peers, (peer) => ({
       address: peer.webSeed ?? PeerAddress.format(peer.address),
+      isWeb: peer.webSeed !== undefined,
       client: peer.webSeed === undefined ? ClientName.of(peer.id, peer.theirs?.version) : "web seed",
       flags: PeerState.flags(peer),
       pieces: Bitfield.count(peer.bits),

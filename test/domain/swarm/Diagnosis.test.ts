@@ -125,9 +125,11 @@ describe("Diagnosis", () => {
     const swarm = model({ rate: 0 })
     swarm.joinSeed()
     assert.deepStrictEqual(causeOf(swarm, { limit: 0, isLimited: true }), { _tag: "DownloadLimit", rate: 0 })
-    assert.isTrue(Diagnosis.isLimiting(new TokenBucket(0, 0), 0))
-    assert.isFalse(Diagnosis.isLimiting(new TokenBucket(Infinity, 0), 0))
-    assert.isFalse(Diagnosis.isLimiting(new TokenBucket(1000, 0), 0))
+    assert.deepStrictEqual(causeOf(swarm, { limit: 1000, isLimited: false }), { _tag: "DownloadLimit", rate: 1000 })
+    assert.isTrue(Diagnosis.isLimiting(new TokenBucket(0, 0), 0, 0))
+    assert.isFalse(Diagnosis.isLimiting(new TokenBucket(Infinity, 0), 1e9, 0))
+    assert.isFalse(Diagnosis.isLimiting(new TokenBucket(1000, 0), 800, 0))
+    assert.isTrue(Diagnosis.isLimiting(new TokenBucket(1000, 0), 950, 0))
   })
 
   it("is downloading while bytes come, and done at the end", () => {
