@@ -25,9 +25,9 @@ export interface Shelf<E = { readonly message: string }> extends ReadCache.Sourc
   readonly layout: PieceLayout.PieceLayout
   /** Told after every batch: so many bytes, these blocks. */
   readonly onSent: (peer: Peer, bytes: number, now: number, blocks: ReadonlyArray<Sent>) => void
-  /** Reading for these pieces failed; the peer that asked is refused them, or let go where that cannot be said. */
   /** What may be sent, under the limit that all torrents of a session share. */
   readonly limit: RateLimit
+  /** Reading for these pieces failed; the peer that asked is refused them, or let go where that cannot be said. */
   readonly onFault: (error: E, pieces: ReadonlySet<number>) => void
   /** What hashes are served of; absent in version 1. */
   readonly hashes?: HashServer.HashShelf | undefined
