@@ -23,6 +23,7 @@ import * as MetadataWish from "../domain/swarm/MetadataWish.ts"
 import type { Peer } from "../domain/swarm/Peer.ts"
 import type { Swarm } from "../domain/swarm/Swarm.ts"
 import * as MetadataMessage from "../domain/wire/MetadataMessage.ts"
+import * as Policy from "../domain/wire/mse/Policy.ts"
 import * as Announcer from "./Announcer.ts"
 import { MetadataError } from "./metadata/MetadataError.ts"
 import { MetadataPort } from "./metadata/MetadataPort.ts"
@@ -249,6 +250,7 @@ const announce = Effect.fnUntraced(function*(
       private: false,
       numWant: () => NUM_WANT,
       port: () => session.port,
+      crypto: Policy.announced(session.encryption),
       // Nobody knows how much is missing, but that it is not nothing.
       stats: () => ({ uploaded: 0, downloaded: 0, left: MetadataMessage.PART }),
       onPeers: (peers) => pool.add(peers, "tracker", index),
