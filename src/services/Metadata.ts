@@ -29,6 +29,7 @@ import { MetadataError } from "./metadata/MetadataError.ts"
 import { MetadataPort } from "./metadata/MetadataPort.ts"
 import * as Monotonic from "./Monotonic.ts"
 import * as PeerPool from "./PeerPool.ts"
+import * as Pulse from "./Pulse.ts"
 import { Session } from "./Session.ts"
 import * as Announces from "./torrent/Announces.ts"
 import type { TorrentEvent } from "./TorrentEvent.ts"
@@ -189,9 +190,7 @@ export const start = Effect.fnUntraced(function*(options: MetadataOptions) {
   }
   yield* Effect.gen(function*() {
     yield* session.enroll({ swarms, admit: pool.admit })
-    yield* Effect.forkScoped(
-      Effect.forever(Effect.andThen(Effect.sleep("1 second"), Effect.sync(tick)), { disableYield: true })
-    )
+    yield* Pulse.start("a magnet link", Effect.sleep("1 second"), tick)
     yield* announce(options, swarms, pool, () => isTaken)
   }).pipe(Scope.provide(phase))
   pool.add(options.peers, "user")
