@@ -23,11 +23,13 @@ import * as MetadataWish from "../domain/swarm/MetadataWish.ts"
 import type { Peer } from "../domain/swarm/Peer.ts"
 import type { Swarm } from "../domain/swarm/Swarm.ts"
 import * as MetadataMessage from "../domain/wire/MetadataMessage.ts"
+import * as Policy from "../domain/wire/mse/Policy.ts"
 import * as Announcer from "./Announcer.ts"
 import { MetadataError } from "./metadata/MetadataError.ts"
 import { MetadataPort } from "./metadata/MetadataPort.ts"
 import * as Monotonic from "./Monotonic.ts"
 import * as PeerPool from "./PeerPool.ts"
+import * as Pulse from "./Pulse.ts"
 import { Session } from "./Session.ts"
 import * as Announces from "./torrent/Announces.ts"
 import type { TorrentEvent } from "./TorrentEvent.ts"
@@ -188,9 +190,7 @@ export const start = Effect.fnUntraced(function*(options: MetadataOptions) {
   }
   yield* Effect.gen(function*() {
     yield* session.enroll({ swarms, admit: pool.admit })
-    yield* Effect.forkScoped(
-      Effect.forever(Effect.andThen(Effect.sleep("1 second"), Effect.sync(tick)), { disableYield: true })
-    )
+    yield* Pulse.start("a magnet link", Effect.sleep("1 second"), tick)
     yield* announce(options, swarms, pool, () => isTaken)
   }).pipe(Scope.provide(phase))
   pool.add(options.peers, "user")
@@ -249,6 +249,7 @@ const announce = Effect.fnUntraced(function*(
       private: false,
       numWant: () => NUM_WANT,
       port: () => session.port,
+      crypto: Policy.announced(session.encryption),
       // Nobody knows how much is missing, but that it is not nothing.
       stats: () => ({ uploaded: 0, downloaded: 0, left: MetadataMessage.PART }),
       onPeers: (peers) => pool.add(peers, "tracker", index),
