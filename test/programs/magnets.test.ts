@@ -179,6 +179,35 @@ describe("a magnet link", () => {
       assert.isFalse(fs.existsSync(place.dir))
     }))
 
+  it.live("says how it stands and why, when it is asked and at its end", () =>
+    Effect.gen(function*() {
+      const root = yield* Payload.temporary
+      const silent = yield* RawPeer.listen(torrent.metainfo.infoHash, () => {})
+      const place = { dir: path.join(root, "to"), state: path.join(root, "state") }
+      const args = [torrent.metainfo.infoHash, ...local(place), `--peer=${silent.address}`, "--stop-timeout=3"]
+      const words = yield* Programs.start("leech", args)
+      const running = yield* Programs.start("leech", [...args, "--json"])
+      yield* running.until((record) => record.type === "magnet" && record.peers === 1)
+      yield* running.kill("SIGUSR2")
+      yield* words.kill("SIGUSR2")
+      const status = yield* running.until((record) => record.type === "status")
+      assert.deepInclude(status, { state: "Metadata", cause: "NobodyHasMetadata" })
+      if (status.type !== "status") return
+      assert.deepStrictEqual(
+        status.peers.map(({ address, state }) => [address, state]),
+        [[silent.address, "NoMetadata"]]
+      )
+      const why = "the only peer has no metadata"
+      for (const program of [running, words]) {
+        const { code, err } = yield* program.ended
+        assert.strictEqual(code, 2)
+        assert.include(err, `no metadata arrived for 3 seconds: ${why}; run again to go on`)
+      }
+      const { err } = yield* words.ended
+      assert.include(err, `: its metadata does not come: ${why}`)
+      assert.match(err, new RegExp(`^${silent.address} .* - .*has no metadata$`, "m"))
+    }))
+
   it.live("that names two torrents is found out", () =>
     Effect.gen(function*() {
       const made = versioned("1", FILES, PIECE)

@@ -9,12 +9,14 @@ import * as MagnetMatch from "../../domain/MagnetMatch.ts"
 import * as Metainfo from "../../domain/Metainfo.ts"
 import * as MetainfoDocument from "../../domain/MetainfoDocument.ts"
 import type { PeerAddress } from "../../domain/PeerAddress.ts"
+import * as StallCause from "../../domain/swarm/StallCause.ts"
 import * as Metadata from "../../services/Metadata.ts"
 import * as KeptMetadata from "../../services/metadata/KeptMetadata.ts"
 import { Resolver } from "../../services/Resolver.ts"
 import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 import type { LeechOptions } from "./Flags.ts"
 import * as MagnetReporter from "./MagnetReporter.ts"
+import { Run } from "./Main.ts"
 import * as Peers from "./Peers.ts"
 
 /** What became of a link. */
@@ -92,7 +94,10 @@ const recall = Effect.fnUntraced(function*(phase: PhaseOptions) {
 })
 
 /** Fails when nothing of the metadata arrives for so long. */
-const stall = Effect.fnUntraced(function*(progress: () => Metadata.Progress, seconds: number) {
+const stall = Effect.fnUntraced(function*(
+  { progress, proxyTrouble, report }: Metadata.Fetching,
+  seconds: number
+) {
   let before = 0
   for (let quiet = 0; quiet < seconds; quiet++) {
     yield* Effect.sleep("1 second")
@@ -100,12 +105,15 @@ const stall = Effect.fnUntraced(function*(progress: () => Metadata.Progress, sec
     if (received > before) quiet = -1
     before = Math.max(before, received)
   }
-  return yield* failure(ExitCode.timedOut, `no metadata arrived for ${seconds} seconds; run again to go on`)
+  const { state } = report()
+  const why = proxyTrouble() ?? (state._tag === "Metadata" ? StallCause.text(state.cause) : "")
+  return yield* failure(ExitCode.timedOut, `no metadata arrived for ${seconds} seconds: ${why}; run again to go on`)
 })
 
 const fetch = Effect.fnUntraced(
   function*(phase: PhaseOptions, peers: ReadonlyArray<PeerAddress>, reporter: MagnetReporter.MagnetReporter) {
     const { magnet, options } = phase
+    const run = yield* Run
     const trackers = tiersOf(magnet, options)
     const fetching = yield* Metadata.start({
       magnet,
@@ -116,7 +124,8 @@ const fetch = Effect.fnUntraced(
       needsLayers: options.metadataOnly,
       onEvent: reporter.onEvent
     })
-    reporter.follow(fetching.progress)
+    reporter.follow(fetching)
+    run.whenAsked = reporter.status
     if (trackers.length + peers.length === 0) {
       const calls = fetching.port === 0 ? "" : `; port ${fetching.port} takes calls`
       reporter.notice(`nobody to ask: name a tracker with --tracker, or a peer with --peer${calls}`)
@@ -124,7 +133,7 @@ const fetch = Effect.fnUntraced(
     const timeout = Option.getOrUndefined(options.stopTimeout)
     return yield* timeout === undefined
       ? fetching.found
-      : Effect.raceFirst(fetching.found, stall(fetching.progress, timeout))
+      : Effect.raceFirst(fetching.found, stall(fetching, timeout))
   }
 )
 
