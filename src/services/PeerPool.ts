@@ -394,6 +394,7 @@ export const make = Effect.fnUntraced(function*(
       if (session.addressFilter.refuses(address)) {
         // Not for good: the filter may change.
         queue.failed(address, now)
+        calls.add(PeerAddress.format(address), "the blocklist keeps it away")
         run(Effect.logDebug(`${PeerAddress.format(address)}: ${BLOCKED}`))
         continue
       }

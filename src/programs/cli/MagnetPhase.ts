@@ -45,16 +45,22 @@ export const ownTrackers = ({ trackers }: Magnet, { noTracker, tracker }: LeechO
 const tiersOf = (magnet: Magnet, options: LeechOptions): ReadonlyArray<ReadonlyArray<string>> =>
   options.noTracker ? [] : Array.from(new Set([...magnet.trackers, ...options.tracker]), (url) => [url])
 
+const WHOM = "name a tracker with --tracker, or a peer with --peer"
+
+/** The hash of a torrent says nothing of its pieces, without which what a web server sends cannot be checked. */
+const NO_METADATA = "a web seed gives no metadata"
+
 /** Fails when nobody is named who could be asked. */
 export const checkSources = (magnet: Magnet, options: LeechOptions): Effect.Effect<void, Failure> => {
-  const { peers, webSeeds } = magnet
-  if (tiersOf(magnet, options).length + peers.length + webSeeds.length + options.peer.length > 0) return Effect.void
-  const has = options.noTracker && magnet.trackers.length > 0 ? "no x.pe and no ws, and --no-tracker is given" : ""
-  return failure(
-    ExitCode.notFound,
-    `nobody to ask for this torrent: the link has ${has || "no tracker, x.pe or ws"}; name a tracker with --tracker, ` +
-      "or a peer with --peer"
-  )
+  const { peers, trackers, webSeeds } = magnet
+  if (tiersOf(magnet, options).length + peers.length + options.peer.length > 0) return Effect.void
+  // Without a listener not even a caller can bring it.
+  const isOpen = Option.isNone(options.proxy)
+  if (webSeeds.length > 0 && isOpen) return Effect.void
+  const lacks = webSeeds.length > 0 ? "no tracker and no x.pe" : "no tracker, x.pe or ws"
+  const has = options.noTracker && trackers.length > 0 ? "no x.pe and no ws, and --no-tracker is given" : lacks
+  const web = webSeeds.length + options.webSeed.length > 0 ? `, and ${NO_METADATA}` : ""
+  return failure(ExitCode.notFound, `nobody to ask for this torrent: the link has ${has}${web}; ${WHOM}`)
 }
 
 /** Where the peers of the link are; names that lead nowhere are told of, and left out. */
@@ -128,7 +134,8 @@ const fetch = Effect.fnUntraced(
     run.whenAsked = reporter.status
     if (trackers.length + peers.length === 0) {
       const calls = fetching.port === 0 ? "" : `; port ${fetching.port} takes calls`
-      reporter.notice(`nobody to ask: name a tracker with --tracker, or a peer with --peer${calls}`)
+      const web = magnet.webSeeds.length + options.webSeed.length > 0 ? `, and ${NO_METADATA}` : ""
+      reporter.notice(`nobody to ask${web}: ${WHOM}${calls}`)
     }
     const timeout = Option.getOrUndefined(options.stopTimeout)
     return yield* timeout === undefined
