@@ -241,8 +241,8 @@ describe("selections", () => {
 describe("a command line is taken apart", () => {
   it("where a letter is glued to its value, and nowhere else", () => {
     assert.deepStrictEqual(
-      Usage.expand(["-d/data", "-p6881", "-d=/x", "-qV", "-", "-d", "--dir", "--", "-d/data"]),
-      ["-d=/data", "-p=6881", "-d=/x", "-qV", "-", "-d", "--dir", "--", "-d/data"]
+      Usage.expand(["-d/data", "-blist.gz", "-p6881", "-d=/x", "-qV", "-", "-d", "--dir", "--", "-d/data"]),
+      ["-d=/data", "-b=list.gz", "-p=6881", "-d=/x", "-qV", "-", "-d", "--dir", "--", "-d/data"]
     )
   })
 })
