@@ -24,7 +24,8 @@ import * as Digest from "./Digest.ts"
 import * as HostBytes from "./HostBytes.ts"
 import * as InfoHash from "./InfoHash.ts"
 import * as PeerAddress from "./PeerAddress.ts"
-import { type Remembered, SOURCES } from "./swarm/DialQueue.ts"
+import type { Remembered } from "./swarm/DialEntry.ts"
+import { SOURCES } from "./swarm/Source.ts"
 
 /** Peers kept. */
 export const MOST = 200

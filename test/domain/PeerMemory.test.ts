@@ -3,7 +3,8 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as InfoHash from "../../src/domain/InfoHash.ts"
 import * as PeerAddress from "../../src/domain/PeerAddress.ts"
 import * as PeerMemory from "../../src/domain/PeerMemory.ts"
-import { type Remembered, SOURCES } from "../../src/domain/swarm/DialQueue.ts"
+import type { Remembered } from "../../src/domain/swarm/DialEntry.ts"
+import { SOURCES } from "../../src/domain/swarm/Source.ts"
 import { bytes, int } from "./generators.ts"
 
 const NOW = 1_800_000_000_000

@@ -35,7 +35,7 @@ describe("--select-file", () => {
       assert.strictEqual(summary.downloaded, 7 * PIECE)
       assert.deepStrictEqual([summary.done, summary.total], [6 * PIECE, 6 * PIECE])
       const [records] = fs.readdirSync(path.join(place.state, "resume"))
-      assert.sameMembers(fs.readdirSync(path.join(place.state, "resume", records!)), ["record", "part"])
+      assert.sameMembers(fs.readdirSync(path.join(place.state, "resume", records!)), ["record", "peers", "part"])
 
       const again = yield* (yield* leech(place, [source.address], "--select-file=2")).ended
       assert.strictEqual(Programs.summaryOf(again).downloaded, 0)

@@ -146,7 +146,12 @@ describe("tracker", () => {
       yield* Effect.callback<void>((resume) => {
         for (const socket of crowd) socket.resume().once("close", () => resume(Effect.void))
       })
-      for (const socket of crowd) socket.destroy()
+      // Once the tracker has ended its side too, the descriptor is free.
+      yield* Effect.forEach(crowd, (socket) =>
+        Effect.callback<void>((resume) => {
+          if (socket.closed) return resume(Effect.void)
+          socket.once("close", () => resume(Effect.void)).end()
+        }), { concurrency: "unbounded", discard: true })
       assert.include(yield* announce(url!, "a"), "8:completei1e")
       yield* tracker.kill("SIGTERM")
       assert.deepInclude(yield* tracker.ended, { code: 0, err: "" })

@@ -6,6 +6,9 @@
  */
 import * as Bitfield from "../Bitfield.ts"
 
+/** Copies of each piece at our peers from which on its rarity need not come before all else. */
+const SPREAD = 2
+
 export class Availability {
   readonly #counts: Uint16Array
   /** Where a listed piece stands in its bucket, -1 when it is not listed. */
@@ -37,6 +40,11 @@ export class Availability {
     let least = Infinity
     for (const count of this.#counts) least = Math.min(least, count)
     return least + this.#seeds
+  }
+
+  /** No piece is so rare that peers should be given others. Looks at every piece. */
+  isSpread(): boolean {
+    return this.least() >= SPREAD
   }
 
   isListed(piece: number): boolean {

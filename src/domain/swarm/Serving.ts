@@ -56,10 +56,13 @@ export class Serving {
     if (peer.fast) peer.outbox.haveNone()
   }
 
-  /** The peer has said what it has: one with next to nothing hears which pieces it may have though choked. */
+  /**
+   * The peer has said what it has: one with next to nothing hears which pieces it may have though choked. Not while some are rare:
+   * all peers of one /24 would take the same few from the first seed, before anybody has the others.
+   */
   offer(peer: Peer): void {
     if (!peer.fast || peer.given !== undefined || this.#infoHash === undefined) return
-    const isStarting = peer.has <= this.#fastSize
+    const isStarting = peer.has <= this.#fastSize && this.#holdings.picker.availability.isSpread()
     const { pieces } = this.#layout
     peer.given = isStarting ? AllowedFast.make(this.#infoHash, pieces, peer.address, this.#fastSize) : NOTHING
     for (const piece of peer.given) {

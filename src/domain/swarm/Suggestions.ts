@@ -10,9 +10,6 @@ import type { Peer } from "./Peer.ts"
 const RECENT = 8
 const REMEMBERED = 32
 
-/** Copies of the rarest piece among our peers from which on pieces are suggested. */
-const LEAST_COPIES = 2
-
 export class Suggestions {
   readonly #availability: Availability
   readonly #recent: Array<number> = []
@@ -41,7 +38,7 @@ export class Suggestions {
   tick(peers: ReadonlySet<Peer>): void {
     if (this.#recent.length === 0) return
     const hearers = Array.from(peers).filter((peer) => peer.fast && !peer.amChoking && peer.peerInterested)
-    if (hearers.length < 2 || this.#availability.least() < LEAST_COPIES) return
+    if (hearers.length < 2 || !this.#availability.isSpread()) return
     for (const peer of hearers) {
       const piece = this.#recent.findLast((piece) => !Bitfield.has(peer.bits, piece) && !peer.hinted.includes(piece))
       if (piece === undefined) continue

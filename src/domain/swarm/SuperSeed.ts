@@ -134,8 +134,8 @@ export class SuperSeed {
   /** The peer has said that it has this piece. */
   has(peer: Peer, piece: number): void {
     if (this.#isOver) return
-    if (peer.isSeed) return this.#end("AnotherSeed")
     this.#spoken(peer, piece)
+    if (this.#isWhole(peer)) return this.#end("AnotherSeed")
     for (const other of this.#shownTo.get(piece) ?? []) this.#due.add(other)
     this.#due.add(peer)
   }
@@ -143,10 +143,10 @@ export class SuperSeed {
   /** The peer has said what it has. */
   hasMany(peer: Peer): void {
     if (this.#isOver) return
-    if (peer.isSeed) return this.#end("AnotherSeed")
     for (let piece = 0; piece < this.#options.pieces; piece++) {
       if (Bitfield.has(peer.bits, piece)) this.#spoken(peer, piece)
     }
+    if (this.#isWhole(peer)) return this.#end("AnotherSeed")
     for (const other of this.#views.keys()) this.#due.add(other)
   }
 
@@ -161,8 +161,7 @@ export class SuperSeed {
       if (!Bitfield.has(peer.bits, piece)) {
         Bitfield.set(view.given, piece)
         this.#given[piece]!++
-        // It will not say so, and hangs up on a seed that has nothing more for it.
-        if (peer.has + Bitfield.count(view.given) === this.#options.pieces) return this.#end("AnotherSeed")
+        if (this.#isWhole(peer)) return this.#end("AnotherSeed")
       }
       for (const other of this.#shownTo.get(piece) ?? []) this.#due.add(other)
     }
@@ -175,6 +174,12 @@ export class SuperSeed {
     if (given === undefined || !Bitfield.has(given, piece)) return
     Bitfield.clear(given, piece)
     this.#given[piece]!--
+  }
+
+  /** It has what it said and what it was sent, of which it may never speak; it hangs up on whom it needs no more. */
+  #isWhole(peer: Peer): boolean {
+    const given = this.#views.get(peer)?.given
+    return peer.isSeed || (given !== undefined && peer.has + Bitfield.count(given) === this.#options.pieces)
   }
 
   #copies(piece: number): number {

@@ -121,7 +121,11 @@ const runHook = Effect.fnUntraced(
 )
 
 /** Fails when nothing arrives for so long. */
-const stall = Effect.fnUntraced(function*(torrent: Torrent.Torrent, seconds: number, known: () => string | undefined) {
+const stall = Effect.fnUntraced(function*(
+  torrent: Torrent.Torrent,
+  seconds: number,
+  webTrouble: () => string | undefined
+) {
   const { snapshot, swarm } = torrent
   let before = 0
   for (let quiet = 0; quiet < seconds; quiet++) {
@@ -131,8 +135,10 @@ const stall = Effect.fnUntraced(function*(torrent: Torrent.Torrent, seconds: num
     before = swarm.down.total
   }
   const { state } = snapshot()
-  const cause = known() ?? (state._tag === "Stalled" ? StallCause.text(state.cause) : undefined)
-  const why = cause === undefined ? "" : `: ${cause}`
+  const cause = state._tag === "Stalled" ? state.cause : undefined
+  const known = torrent.proxyTrouble() ?? (cause?._tag === "NoPeersKnown" ? webTrouble() : undefined)
+  const said = known ?? (cause && StallCause.text(cause))
+  const why = said === undefined ? "" : `: ${said}`
   return yield* failure(ExitCode.timedOut, `nothing arrived for ${seconds} seconds${why}; run again to go on`)
 })
 
@@ -225,7 +231,7 @@ export const leechTorrent = Effect.fnUntraced(function*(options: LeechOptions, p
     ? torrent.completed
     : Effect.raceFirst(
       torrent.completed,
-      stall(torrent, timeout, () => torrent.proxyTrouble() ?? reporter.lastTrouble())
+      stall(torrent, timeout, reporter.lastTrouble)
     )
   plan.onDone()
   if (hook !== undefined) {

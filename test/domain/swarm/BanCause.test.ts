@@ -4,6 +4,7 @@ import * as BanCause from "../../../src/domain/swarm/BanCause.ts"
 const CAUSES: ReadonlyArray<readonly [BanCause.BanCause, forGood: boolean, RegExp]> = [
   [{ _tag: "WrongBlocks" }, true, /wrong blocks/],
   [{ _tag: "FalseHashes" }, true, /false hashes/],
+  [{ _tag: "FalseMetadata" }, true, /false metadata/],
   [{ _tag: "TakesTooMuch", beyond: 3 << 20 }, false, /3\.0 MiB more/],
   [{ _tag: "AsksAgain", piece: 812, begin: 16_384, times: 32 }, false, /block at 16384 of piece 812 32 times/],
   [{ _tag: "FalseHaves", questions: 6 }, false, /after 6 questions/]

@@ -15,7 +15,8 @@ const PIECES = 40
 const layout = PieceLayout.make(PIECES * 2 * BLOCK, 2 * BLOCK)
 const all = Array.from({ length: PIECES }, (_, piece) => piece)
 
-const fixture = (have: Iterable<number> = all) => {
+/** @param seeds how many peers have everything: with two no piece is rare */
+const fixture = (have: Iterable<number> = all, seeds = 2) => {
   const holdings = new Holdings({
     pieces: PIECES,
     have: bitsOf(PIECES, have),
@@ -23,6 +24,7 @@ const fixture = (have: Iterable<number> = all) => {
     order: "Rarest",
     random: randomOf(1)
   })
+  for (let i = 0; i < seeds; i++) holdings.picker.availability.addSeed()
   const serving = new Serving({ layout, holdings, infoHash: "aa".repeat(20) as InfoHash.InfoHash })
   return { holdings, serving }
 }
@@ -168,6 +170,16 @@ describe("Serving", () => {
     assert.deepStrictEqual(idsOf(member), [])
   })
 
+  it("offers nothing while a piece is rare", () => {
+    for (const seeds of [0, 1]) {
+      const { serving } = fixture(all, seeds)
+      const member = starter(serving)
+      assert.deepStrictEqual(member.given, [])
+      assert.isUndefined(serving.request(member.peer, 0, 0, BLOCK))
+      assert.deepStrictEqual(idsOf(member), [Message.REJECT])
+    }
+  })
+
   it("drops a fast peer that asks for what does not exist, or goes on asking while it is choked", () => {
     const { serving } = fixture()
     const member = starter(serving)
@@ -194,7 +206,7 @@ describe("Serving", () => {
 
   it("suggests what was read a moment ago to the others, unless a piece is rare", () => {
     for (const isRare of [true, false]) {
-      const { holdings, serving } = fixture()
+      const { holdings, serving } = fixture(all, 0)
       const members = [1, 2, 3].map((key) => far({ key, pieces: PIECES, fast: true }))
       const plain = far({ key: 4, pieces: PIECES })
       const choked = far({ key: 5, pieces: PIECES, fast: true })
