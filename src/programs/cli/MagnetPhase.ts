@@ -100,7 +100,8 @@ const stall = Effect.fnUntraced(function*(progress: () => Metadata.Progress, sec
     if (received > before) quiet = -1
     before = Math.max(before, received)
   }
-  return yield* failure(ExitCode.timedOut, `no metadata arrived for ${seconds} seconds; run again to go on`)
+  const silence = seconds === 1 ? "a second" : `${seconds} seconds`
+  return yield* failure(ExitCode.timedOut, `no metadata arrived for ${silence}; run again to go on`)
 })
 
 const fetch = Effect.fnUntraced(

@@ -120,6 +120,7 @@ const invalid = ({ expected, kind, option, value }: CliError.InvalidValue): stri
   const flag = kind === "flag" ? `--${option}` : option
   const times = /^(\d+) (?:occurrences|values)$/.exec(value)
   if (times !== null) return `${flag} is given ${times[1]} times; it takes ${expected}`
+  if (expected.startsWith("Expected ")) return `${flag}: "${value}" is neither yes nor no`
   if (value === "") return `${flag} needs a value: ${expected}`
   return expected.startsWith("omit") ? `${flag}: ${expected}` : `${flag}: "${value}" is not ${expected}`
 }
