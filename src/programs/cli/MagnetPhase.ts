@@ -113,7 +113,8 @@ const stall = Effect.fnUntraced(function*(
   }
   const { state } = report()
   const why = proxyTrouble() ?? (state._tag === "Metadata" ? StallCause.text(state.cause) : "")
-  return yield* failure(ExitCode.timedOut, `no metadata arrived for ${seconds} seconds: ${why}; run again to go on`)
+  const silence = seconds === 1 ? "a second" : `${seconds} seconds`
+  return yield* failure(ExitCode.timedOut, `no metadata arrived for ${silence}: ${why}`)
 })
 
 const fetch = Effect.fnUntraced(

@@ -141,7 +141,8 @@ const stall = Effect.fnUntraced(function*(
   const known = torrent.proxyTrouble() ?? (isAlone ? webTrouble() : undefined)
   const said = known ?? (cause && StallCause.text(cause))
   const why = said === undefined ? "" : `: ${said}`
-  return yield* failure(ExitCode.timedOut, `nothing arrived for ${seconds} seconds${why}; run again to go on`)
+  const silence = seconds === 1 ? "a second" : `${seconds} seconds`
+  return yield* failure(ExitCode.timedOut, `nothing arrived for ${silence}${why}; run again to go on`)
 })
 
 /** The torrent, by its name at a tracker or from where it is. */
