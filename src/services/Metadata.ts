@@ -209,7 +209,10 @@ export const start = Effect.fnUntraced(function*(options: MetadataOptions) {
             peer.isIntroduced = true
             swarm.opened(peer)
           },
-          tell: (peer, before, at) => port.said.get(before)?.tell(peer, before.theirs, swarm, at)
+          tell: (peer, before, at) => {
+            peer.owedHashes = port.layers?.owedBy(before) ?? 0
+            return port.said.get(before)?.tell(peer, before.theirs, swarm, at)
+          }
         })
       })))
   }
