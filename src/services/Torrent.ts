@@ -128,6 +128,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     extensions: Extending.make({
       session,
       metainfo,
+      wasMagnet: options.begun !== undefined,
       swarm: () => swarm,
       pool: () => pool,
       pex: options.pex !== false && !metainfo.private,
