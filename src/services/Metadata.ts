@@ -45,6 +45,8 @@ export interface MetadataOptions {
   readonly trackers: ReadonlyArray<ReadonlyArray<string>>
   /** Peers to dial besides those that trackers name. */
   readonly peers: ReadonlyArray<PeerAddress>
+  /** Peers that the link names. */
+  readonly linkPeers?: ReadonlyArray<PeerAddress> | undefined
   /** See `TorrentOptions`; fewer as long as the metadata is not there. */
   readonly maxPeers: number
   /** Of the metadata and the piece layers together, in bytes. */
@@ -189,6 +191,7 @@ export const start = Effect.fnUntraced(function*(options: MetadataOptions) {
     yield* announce(options, swarms, pool, trackerFacts.onAnnounced, () => isTaken)
   }).pipe(Scope.provide(phase))
   pool.add(options.peers, "user")
+  pool.add(options.linkPeers ?? [], "magnet")
 
   const begun: Begun = {
     pool,
@@ -198,13 +201,19 @@ export const start = Effect.fnUntraced(function*(options: MetadataOptions) {
         return Scope.close(phase, Exit.void)
       }).pipe(Effect.andThen(Effect.sync(() => {
         // BEP 27: all peers of a private torrent come from one tracker.
-        if (isPrivate && options.trackers.length > 1) pool.forgetAll("came before the torrent was known to be private")
+        const sources = options.trackers.length + (options.linkPeers?.length ? 1 : 0)
+        if (isPrivate && options.trackers.length > 0 && sources > 1) {
+          pool.forgetAll("came before the torrent was known to be private")
+        }
         pool.become(next, {
           meet: (peer) => {
             peer.isIntroduced = true
             swarm.opened(peer)
           },
-          tell: (peer, before, at) => port.said.get(before)?.tell(peer, before.theirs, swarm, at)
+          tell: (peer, before, at) => {
+            peer.owedHashes = port.layers?.owedBy(before) ?? 0
+            return port.said.get(before)?.tell(peer, before.theirs, swarm, at)
+          }
         })
       })))
   }

@@ -260,6 +260,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     proxyTrouble = trouble
   })
   pool.add(options.peers ?? [], "user")
+  if (!metainfo.private || options.trackers.length === 0) pool.add(options.linkPeers ?? [], "magnet")
   const recalled = yield* PeerKeeping.start(options, handle, pool)
   yield* Announces.start(options, swarm, pool, Deferred.await(finished), onEvent, standing.onAnnounced)
   yield* webSeeds.run(Deferred.await(finished))

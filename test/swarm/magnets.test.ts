@@ -124,6 +124,28 @@ describe("magnets in virtual time", () => {
       assert.isTrue(whole(torrent, leech!))
     }))
 
+  it.effect("leaves the peers of the link when the torrent proves to be private", () =>
+    Effect.gen(function*() {
+      const torrent = versioned("1", FILES.slice(0, 30), PIECE, { seed: 8, more: { private: true } })
+      assert.isTrue(torrent.metainfo.private)
+      const swarm = yield* Swarm.make({ torrent, seed: 5, path, resolution: 5 })
+      // It gives the metadata away, as no honest client would.
+      const careless = { ...torrent.metainfo, private: false }
+      yield* swarm.start({ number: 1, has: "All", peers: [], options: { metainfo: careless } })
+      yield* swarm.start({ number: 3, has: "All" })
+      const magnet = magnetOf(torrent.metainfo)
+      const options = { linkPeers: [Swarm.address(1)] }
+      const { nodes } = yield* together(60_000, [swarm.start({ number: 2, magnet, options, down: 200_000 })])
+      yield* Swarm.within(60_000, Swarm.allDone(nodes), nodes)
+      const { events } = nodes[0]!
+      const met = events.flatMap((event) => event._tag === "PeerConnected" ? [event.address.host] : [])
+      assert.lengthOf(met.filter((host) => host === Swarm.host(1)), 1)
+      assert.include(met, Swarm.host(3))
+      assert.isTrue(nodes.every((node) => whole(torrent, node)))
+      const left = events.flatMap((event) => event._tag === "PeerDisconnected" ? [event.reason] : [])
+      assert.include(left, "came before the torrent was known to be private")
+    }))
+
   it.effect("of a private torrent goes on with the peers that gave it the metadata, though it gives none", () =>
     Effect.gen(function*() {
       const torrent = publish(Array.from({ length: 9 }, (_, i) => ({ length: 30_000 + i })), PIECE, { private: true })

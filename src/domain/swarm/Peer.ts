@@ -124,6 +124,8 @@ export class Peer {
   readonly asked = new AskedBlocks()
   /** Hashes the peer asks of us, first come first served. */
   readonly askedHashes: Array<HashRange> = []
+  /** Hashes that were asked of it before the torrent took the connection over, and may still come. */
+  owedHashes = 0
   /** Pieces that we give the peer though it is choked (BEP 6), once it was told; and bytes that it may still have so. */
   given: ReadonlySet<number> | undefined = undefined
   givenBytes = 0

@@ -24,8 +24,8 @@ export interface Gained {
   readonly metainfo: Metainfo.Metainfo
   /** A whole .torrent; `undefined` where the piece layers of a hybrid could not be had. */
   readonly document: Uint8Array | undefined
-  /** Where the user and the link say that peers are. */
-  readonly peers: ReadonlyArray<PeerAddress>
+  /** Where the link says that peers are. */
+  readonly linkPeers: ReadonlyArray<PeerAddress>
   /** Absent when nothing had to be fetched. */
   readonly begun: Metadata.Begun | undefined
 }
@@ -118,14 +118,15 @@ const stall = Effect.fnUntraced(function*(
 })
 
 const fetch = Effect.fnUntraced(
-  function*(phase: PhaseOptions, peers: ReadonlyArray<PeerAddress>, reporter: MagnetReporter.MagnetReporter) {
-    const { magnet, options } = phase
+  function*(phase: PhaseOptions, linkPeers: ReadonlyArray<PeerAddress>, reporter: MagnetReporter.MagnetReporter) {
+    const { magnet, options, peers } = phase
     const run = yield* Run
     const trackers = tiersOf(magnet, options)
     const fetching = yield* Metadata.start({
       magnet,
       trackers,
       peers,
+      linkPeers,
       maxPeers: options.maxPeers,
       maxSize: options.maxTorrentSize,
       needsLayers: options.metadataOnly,
@@ -133,7 +134,7 @@ const fetch = Effect.fnUntraced(
     })
     reporter.follow(fetching)
     run.whenAsked = reporter.status
-    if (trackers.length + peers.length === 0) {
+    if (trackers.length + peers.length + linkPeers.length === 0) {
       const calls = fetching.port === 0 ? "" : `; port ${fetching.port} takes calls`
       const web = magnet.webSeeds.length + options.webSeed.length > 0 ? `, and ${NO_METADATA}` : ""
       reporter.notice(`nobody to ask${web}: ${WHOM}${calls}`)
@@ -151,10 +152,14 @@ export const gain = Effect.fnUntraced(function*(phase: PhaseOptions) {
   const lasting = yield* Effect.scope
   return yield* Effect.gen(function*() {
     const reporter = yield* MagnetReporter.make({ ...options, magnet })
-    const peers = [...phase.peers, ...yield* resolvePeers(phase, reporter.notice)]
+    const linkPeers = yield* resolvePeers(phase, reporter.notice)
     const known = yield* recall(phase)
-    if (known !== undefined) return { ...known, peers, begun: undefined } satisfies Gained
-    const { begun, info, layers } = yield* Effect.provideService(fetch(phase, peers, reporter), Scope.Scope, lasting)
+    if (known !== undefined) return { ...known, linkPeers, begun: undefined } satisfies Gained
+    const { begun, info, layers } = yield* Effect.provideService(
+      fetch(phase, linkPeers, reporter),
+      Scope.Scope,
+      lasting
+    )
     const document = compose(phase, info, layers)
     const metainfo = yield* Effect.fromResult(parse(document, phase, layers === undefined)).pipe(
       Effect.mapError((error) => new Metadata.MetadataError({ reason: { _tag: "NoTorrent", error } }))
@@ -164,6 +169,6 @@ export const gain = Effect.fnUntraced(function*(phase: PhaseOptions) {
       const trouble = yield* KeptMetadata.save(stateDir, magnet, document)
       if (trouble !== undefined) reporter.notice(`warning: ${trouble}`)
     }
-    return { metainfo, document: layers && document, peers, begun } satisfies Gained
+    return { metainfo, document: layers && document, linkPeers, begun } satisfies Gained
   }).pipe(Effect.scoped)
 })

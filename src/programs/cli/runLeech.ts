@@ -164,6 +164,7 @@ export interface Plan extends Pick<Found, "metainfo">, Partial<Pick<Found, "note
   readonly trackers: ReadonlyArray<ReadonlyArray<string>>
   readonly peers: ReadonlyArray<PeerAddress>
   /** See `TorrentOptions`. */
+  readonly linkPeers?: ReadonlyArray<PeerAddress> | undefined
   readonly begun?: Begun | undefined
   /** Told when all is there. */
   readonly onDone: () => void
@@ -184,10 +185,10 @@ export const check = Effect.fnUntraced(
 
 /** Fetches it, and stays as long as the user wants. */
 export const leechTorrent = Effect.fnUntraced(function*(options: LeechOptions, plan: Plan) {
-  const { metainfo, note, offer, peers, selected, stopped, trackers } = plan
+  const { linkPeers = [], metainfo, note, offer, peers, selected, stopped, trackers } = plan
   const dir = path.resolve(options.dir)
   const webSeeds = webSeedsOf(metainfo, options)
-  const isAlone = trackers.length === 0 && peers.length === 0
+  const isAlone = trackers.length + peers.length + linkPeers.length === 0
   const hook = Option.getOrUndefined(options.onComplete)
   const reporter = yield* Reporter.make({ ...options, metainfo, path: path.join(dir, Metainfo.topOf(metainfo)) })
   const run = yield* Run
@@ -208,6 +209,7 @@ export const leechTorrent = Effect.fnUntraced(function*(options: LeechOptions, p
     trackers,
     order: options.sequential ? "Sequential" : "Rarest",
     peers,
+    linkPeers,
     webSeeds: [...webSeeds],
     namedWebSeeds: options.webSeed,
     maxPeers: options.maxPeers,
