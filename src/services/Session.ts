@@ -22,6 +22,7 @@ import type { Handshake } from "../domain/wire/Handshake.ts"
 import type { Policy } from "../domain/wire/mse/Policy.ts"
 import * as Monotonic from "./Monotonic.ts"
 import type { Admission, PeerConnection } from "./PeerConnection.ts"
+import * as Pulse from "./Pulse.ts"
 import { AddressFilter, BLOCKED } from "./session/AddressFilter.ts"
 import * as Callers from "./session/Callers.ts"
 import * as Dialling from "./session/Dialling.ts"
@@ -138,11 +139,7 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
   }
 
   for (const listener of listeners) yield* callers.receive(listener)
-  yield* Effect.sleep(Choker.ROUND).pipe(
-    Effect.andThen(Effect.sync(() => unchoking.round(Monotonic.millis(clock)))),
-    Effect.forever({ disableYield: true }),
-    Effect.forkScoped
-  )
+  yield* Pulse.start("the choker", Effect.sleep(Choker.ROUND), () => unchoking.round(Monotonic.millis(clock)))
 
   const enroll = (member: Member) =>
     Effect.acquireRelease(

@@ -9,6 +9,13 @@ import type { StallCause } from "./StallCause.ts"
 import type { Swarm } from "./Swarm.ts"
 
 export type TorrentState =
+  /** Of a magnet link, whose metadata is fetched: bytes of it; `cause` is why, if it does not come. */
+  | {
+    readonly _tag: "Metadata"
+    readonly received: number
+    readonly size: number | undefined
+    readonly cause: StallCause
+  }
   /** Files on the disk are hashed: bytes of it. */
   | { readonly _tag: "Checking"; readonly checked: number; readonly total: number }
   | { readonly _tag: "Downloading" }
@@ -47,11 +54,38 @@ export interface Facts {
   readonly memoryLimit: number
 }
 
+/** How far the metadata of a magnet link is. */
+export interface MetadataFacts {
+  /** Peers connected, and those of them that say they have the metadata. */
+  readonly peers: number
+  readonly givers: number
+  /** Bytes. */
+  readonly received: number
+  readonly size: number | undefined
+  /** The metadata is there, and piece layers are on their way. */
+  readonly isLayers: boolean
+  /** Bytes that somebody claims and that are over the limit. */
+  readonly tooLarge: number | undefined
+}
+
+export const ofMetadata = (metadata: MetadataFacts, facts: Facts): TorrentState => {
+  const { givers, isLayers, peers, received, size, tooLarge } = metadata
+  const cause = (): StallCause => {
+    if (peers === 0) return alone(facts)
+    if (isLayers) return { _tag: "WaitingForHashes", peers }
+    if (givers > 0) return { _tag: "WaitingForMetadata", peers: givers }
+    return tooLarge === undefined ? { _tag: "NobodyHasMetadata", peers } : { _tag: "MetadataTooLarge", size: tooLarge }
+  }
+  return { _tag: "Metadata", received, size, cause: cause() }
+}
+
 /** Never fails: there is a cause for every stall. */
 export const of = (swarm: Swarm, facts: Facts, now: number): TorrentState => {
   if (swarm.isDone) return { _tag: "Done" }
   if (swarm.down.perSecond(now) > 0) return { _tag: "Downloading" }
-  return { _tag: "Stalled", cause: swarm.peers.size === 0 ? alone(swarm, facts) : among(swarm, facts) }
+  const pieces = unwritten(swarm)
+  if (pieces > 0 && pieces === swarm.missing) return { _tag: "Stalled", cause: { _tag: "DiskBehind", pieces } }
+  return { _tag: "Stalled", cause: swarm.peers.size === 0 ? alone(facts) : among(swarm, facts, pieces) }
 }
 
 /** Pieces whose blocks are all there, or that give way to others. */
@@ -64,10 +98,8 @@ const unwritten = (swarm: Swarm): number => {
 const nextOf = (trackers: ReadonlyArray<TrackerFact>): number | undefined =>
   trackers.length === 0 ? undefined : Math.min(...trackers.map(({ nextInMs }) => nextInMs))
 
-const alone = (swarm: Swarm, facts: Facts): StallCause => {
+const alone = (facts: Facts): StallCause => {
   const { banned, dialling, failed, known, refusal, trackerCount, trackers } = facts
-  const pieces = unwritten(swarm)
-  if (pieces > 0 && pieces === swarm.missing) return { _tag: "DiskBehind", pieces }
   if (failed > 0) return { _tag: "NobodyAnswers", tried: failed, refusal }
   if (dialling > 0) return { _tag: "Connecting", peers: dialling }
   if (banned > 0) return { _tag: "OnlyBadPeers", banned }
@@ -79,10 +111,8 @@ const alone = (swarm: Swarm, facts: Facts): StallCause => {
   return { _tag: "NoPeersKnown", trackers: trackerCount, nextInMs }
 }
 
-const among = (swarm: Swarm, facts: Facts): StallCause => {
+const among = (swarm: Swarm, facts: Facts, pieces: number): StallCause => {
   const { board, peers } = swarm
-  const pieces = unwritten(swarm)
-  if (pieces > 0 && pieces === swarm.missing) return { _tag: "DiskBehind", pieces }
   const helpful = Array.from(peers).filter((peer) => peer.wants > 0 && !peer.isLiar)
   if (helpful.length === 0) return nobodyHas(swarm, facts)
   const willing = helpful.filter((peer) => !peer.peerChoking)

@@ -1,7 +1,7 @@
 /** Addresses where a torrent's peers may be, and when each is worth the next call. Permits to dial are the session's. */
 import * as PeerAddress from "../PeerAddress.ts"
 import type { Manner } from "../wire/mse/Policy.ts"
-import type { Contact } from "../wire/PexMessage.ts"
+import * as PexMessage from "../wire/PexMessage.ts"
 import * as DialEntry from "./DialEntry.ts"
 import { DueHeap, OUTSIDE } from "./DueHeap.ts"
 import { Hearsay } from "./Hearsay.ts"
@@ -100,7 +100,7 @@ export class DialQueue {
    *
    * @param teller the host of the peer that tells
    */
-  told(contact: Contact, teller: string, now: number, swarm = 0): void {
+  told(contact: PexMessage.Contact, teller: string, now: number, swarm = 0): void {
     const key = PeerAddress.format(contact.address)
     const known = this.#table.get(key)
     if (known !== undefined) {
@@ -177,9 +177,11 @@ export class DialQueue {
     for (const entry of this.#table.values()) entry.swarm = to(entry.swarm)
   }
 
-  /** How the peer was spoken with last; `undefined` when it never was. */
+  /** How the peer was spoken with last, or is said to prefer it (BEP 11); `undefined` when nobody knows. */
   mannerOf(address: PeerAddress.PeerAddress): Manner | undefined {
-    return this.#table.get(PeerAddress.format(address))?.manner
+    const entry = this.#table.get(PeerAddress.format(address))
+    const prefersEncryption = entry !== undefined && (entry.flags & PexMessage.PREFERS_ENCRYPTION) !== 0
+    return entry?.manner ?? (prefersEncryption ? "encrypted" : undefined)
   }
 
   /** The peer has shaken hands when it was called like this. */

@@ -39,6 +39,8 @@ export interface PeerOptions {
   readonly fast?: boolean | undefined
   /** Both ends speak extension messages (BEP 10). */
   readonly extended?: boolean | undefined
+  /** Its handshake at least was encrypted. */
+  readonly encrypted?: boolean | undefined
   /** For a web seed (BEP 19), which is no peer to anybody but the Board: how it is shown. Its id means nothing. */
   readonly webSeed?: string | undefined
   readonly bits: Bitfield.Bitfield
@@ -57,6 +59,7 @@ export class Peer {
   readonly v2: boolean
   readonly fast: boolean
   readonly extended: boolean
+  readonly encrypted: boolean
   readonly webSeed: string | undefined
   readonly outbox: Message.Outbox
   readonly wire: Wire
@@ -151,6 +154,7 @@ export class Peer {
     this.v2 = options.v2
     this.fast = options.fast === true
     this.extended = options.extended === true
+    this.encrypted = options.encrypted === true
     this.webSeed = options.webSeed
     this.bits = options.bits
     this.outbox = options.outbox

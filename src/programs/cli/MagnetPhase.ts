@@ -9,12 +9,14 @@ import * as MagnetMatch from "../../domain/MagnetMatch.ts"
 import * as Metainfo from "../../domain/Metainfo.ts"
 import * as MetainfoDocument from "../../domain/MetainfoDocument.ts"
 import type { PeerAddress } from "../../domain/PeerAddress.ts"
+import * as StallCause from "../../domain/swarm/StallCause.ts"
 import * as Metadata from "../../services/Metadata.ts"
 import * as KeptMetadata from "../../services/metadata/KeptMetadata.ts"
 import { Resolver } from "../../services/Resolver.ts"
 import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 import type { LeechOptions } from "./Flags.ts"
 import * as MagnetReporter from "./MagnetReporter.ts"
+import { Run } from "./Main.ts"
 import * as Peers from "./Peers.ts"
 
 /** What became of a link. */
@@ -43,16 +45,22 @@ export const ownTrackers = ({ trackers }: Magnet, { noTracker, tracker }: LeechO
 const tiersOf = (magnet: Magnet, options: LeechOptions): ReadonlyArray<ReadonlyArray<string>> =>
   options.noTracker ? [] : Array.from(new Set([...magnet.trackers, ...options.tracker]), (url) => [url])
 
+const WHOM = "name a tracker with --tracker, or a peer with --peer"
+
+/** The hash of a torrent says nothing of its pieces, without which what a web server sends cannot be checked. */
+const NO_METADATA = "a web seed gives no metadata"
+
 /** Fails when nobody is named who could be asked. */
 export const checkSources = (magnet: Magnet, options: LeechOptions): Effect.Effect<void, Failure> => {
-  const { peers, webSeeds } = magnet
-  if (tiersOf(magnet, options).length + peers.length + webSeeds.length + options.peer.length > 0) return Effect.void
-  const has = options.noTracker && magnet.trackers.length > 0 ? "no x.pe and no ws, and --no-tracker is given" : ""
-  return failure(
-    ExitCode.notFound,
-    `nobody to ask for this torrent: the link has ${has || "no tracker, x.pe or ws"}; name a tracker with --tracker, ` +
-      "or a peer with --peer"
-  )
+  const { peers, trackers, webSeeds } = magnet
+  if (tiersOf(magnet, options).length + peers.length + options.peer.length > 0) return Effect.void
+  // Without a listener not even a caller can bring it.
+  const isOpen = Option.isNone(options.proxy)
+  if (webSeeds.length > 0 && isOpen) return Effect.void
+  const lacks = webSeeds.length > 0 ? "no tracker and no x.pe" : "no tracker, x.pe or ws"
+  const has = options.noTracker && trackers.length > 0 ? "no x.pe and no ws, and --no-tracker is given" : lacks
+  const web = webSeeds.length + options.webSeed.length > 0 ? `, and ${NO_METADATA}` : ""
+  return failure(ExitCode.notFound, `nobody to ask for this torrent: the link has ${has}${web}; ${WHOM}`)
 }
 
 /** Where the peers of the link are; names that lead nowhere are told of, and left out. */
@@ -92,7 +100,10 @@ const recall = Effect.fnUntraced(function*(phase: PhaseOptions) {
 })
 
 /** Fails when nothing of the metadata arrives for so long. */
-const stall = Effect.fnUntraced(function*(progress: () => Metadata.Progress, seconds: number) {
+const stall = Effect.fnUntraced(function*(
+  { progress, proxyTrouble, report }: Metadata.Fetching,
+  seconds: number
+) {
   let before = 0
   for (let quiet = 0; quiet < seconds; quiet++) {
     yield* Effect.sleep("1 second")
@@ -100,13 +111,16 @@ const stall = Effect.fnUntraced(function*(progress: () => Metadata.Progress, sec
     if (received > before) quiet = -1
     before = Math.max(before, received)
   }
+  const { state } = report()
+  const why = proxyTrouble() ?? (state._tag === "Metadata" ? StallCause.text(state.cause) : "")
   const silence = seconds === 1 ? "a second" : `${seconds} seconds`
-  return yield* failure(ExitCode.timedOut, `no metadata arrived for ${silence}; run again to go on`)
+  return yield* failure(ExitCode.timedOut, `no metadata arrived for ${silence}: ${why}; run again to go on`)
 })
 
 const fetch = Effect.fnUntraced(
   function*(phase: PhaseOptions, peers: ReadonlyArray<PeerAddress>, reporter: MagnetReporter.MagnetReporter) {
     const { magnet, options } = phase
+    const run = yield* Run
     const trackers = tiersOf(magnet, options)
     const fetching = yield* Metadata.start({
       magnet,
@@ -117,15 +131,17 @@ const fetch = Effect.fnUntraced(
       needsLayers: options.metadataOnly,
       onEvent: reporter.onEvent
     })
-    reporter.follow(fetching.progress)
+    reporter.follow(fetching)
+    run.whenAsked = reporter.status
     if (trackers.length + peers.length === 0) {
       const calls = fetching.port === 0 ? "" : `; port ${fetching.port} takes calls`
-      reporter.notice(`nobody to ask: name a tracker with --tracker, or a peer with --peer${calls}`)
+      const web = magnet.webSeeds.length + options.webSeed.length > 0 ? `, and ${NO_METADATA}` : ""
+      reporter.notice(`nobody to ask${web}: ${WHOM}${calls}`)
     }
     const timeout = Option.getOrUndefined(options.stopTimeout)
     return yield* timeout === undefined
       ? fetching.found
-      : Effect.raceFirst(fetching.found, stall(fetching.progress, timeout))
+      : Effect.raceFirst(fetching.found, stall(fetching, timeout))
   }
 )
 

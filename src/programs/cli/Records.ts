@@ -257,7 +257,10 @@ const Status = Schema.Struct({
   type: Schema.tag("status"),
   time,
   infoHash,
-  state: documented(Schema.Literals(["Checking", "Downloading", "Stalled", "Done"]), "How the torrent stands"),
+  state: documented(
+    Schema.Literals(["Metadata", "Checking", "Downloading", "Stalled", "Done"]),
+    "How the torrent stands"
+  ),
   cause: stallCause,
   message: documented(Schema.String, "The same in words"),
   memory: documented(Schema.Natural, "Bytes of pieces under way, over all torrents"),

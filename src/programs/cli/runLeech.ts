@@ -136,7 +136,9 @@ const stall = Effect.fnUntraced(function*(
   }
   const { state } = snapshot()
   const cause = state._tag === "Stalled" ? state.cause : undefined
-  const known = torrent.proxyTrouble() ?? (cause?._tag === "NoPeersKnown" ? webTrouble() : undefined)
+  // The rate is a mean: for some seconds after the last byte it is not 0, and there is no cause yet.
+  const isAlone = cause === undefined ? swarm.peers.size === 0 : cause._tag === "NoPeersKnown"
+  const known = torrent.proxyTrouble() ?? (isAlone ? webTrouble() : undefined)
   const said = known ?? (cause && StallCause.text(cause))
   const why = said === undefined ? "" : `: ${said}`
   const silence = seconds === 1 ? "a second" : `${seconds} seconds`

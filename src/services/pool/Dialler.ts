@@ -98,6 +98,7 @@ export class Dialler {
       if (session.addressFilter.refuses(address)) {
         // Not for good: the filter may change.
         queue.failed(address, now)
+        this.#log.add(PeerAddress.format(address), "the blocklist keeps it away")
         run(Effect.logDebug(`${PeerAddress.format(address)}: ${BLOCKED}`))
         continue
       }

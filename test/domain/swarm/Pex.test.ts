@@ -76,7 +76,7 @@ describe("Pex", () => {
     const one = torrent.join({ key: 1 })
     const seed = torrent.join({ key: 2 })
     seed.peer.isSeed = true
-    torrent.join({ key: 3, inbound: true, address: "10.0.0.3:50000" }, 6999)
+    torrent.join({ key: 3, inbound: true, encrypted: true, address: "10.0.0.3:50000" }, 6999)
     torrent.join({ key: 4, inbound: true, address: "10.0.0.4:50001" })
     torrent.join({ key: 5, address: "[2001:db8::5]:6881" })
     torrent.pass(20_000)
@@ -84,7 +84,8 @@ describe("Pex", () => {
     assert.deepStrictEqual(names(first!.added), ["10.0.0.2:6881", "10.0.0.3:6999", "[2001:db8::5]:6881"])
     const flags = new Map(first!.added.map(({ address, flags }) => [address.host, flags]))
     assert.strictEqual(flags.get("10.0.0.2"), PexMessage.UPLOAD_ONLY | PexMessage.REACHABLE)
-    assert.strictEqual(flags.get("10.0.0.3"), 0)
+    assert.strictEqual(flags.get("10.0.0.3"), PexMessage.PREFERS_ENCRYPTION)
+    assert.strictEqual(flags.get("2001:db8::5"), PexMessage.REACHABLE)
     assert.isEmpty(more)
     assert.notInclude(heard(seed).flatMap(({ added }) => names(added)), "10.0.0.2:6881")
   })

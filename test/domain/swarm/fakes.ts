@@ -36,6 +36,7 @@ export interface FarOptions {
   /** By which alone it is known. */
   readonly name?: string
   readonly webSeed?: string
+  readonly encrypted?: boolean
 }
 
 export const bitsOf = (pieces: number, set: Iterable<number>): Bitfield.Bitfield => {
@@ -70,8 +71,20 @@ export const peerIdOf = (key: number): PeerId.PeerId => {
 
 /** A peer whose wire only notes what it is told to do. */
 export const far = (options: FarOptions): Far => {
-  const { address, extended, fast, identity, inbound = false, key, name, now = 0, pieces, v2 = false, webSeed } =
-    options
+  const {
+    address,
+    encrypted,
+    extended,
+    fast,
+    identity,
+    inbound = false,
+    key,
+    name,
+    now = 0,
+    pieces,
+    v2 = false,
+    webSeed
+  } = options
   const closed: Array<string> = []
   const inbox: Array<Support.Message> = []
   const requests: Array<readonly [number, number, number]> = []
@@ -89,6 +102,7 @@ export const far = (options: FarOptions): Far => {
     v2,
     fast,
     extended,
+    encrypted,
     webSeed,
     bits: Bitfield.make(pieces),
     outbox,
