@@ -21,9 +21,11 @@
  */
 import * as Bytes from "./Bytes.ts"
 import * as Digest from "./Digest.ts"
+import * as HostBytes from "./HostBytes.ts"
 import * as InfoHash from "./InfoHash.ts"
 import * as PeerAddress from "./PeerAddress.ts"
-import { type Remembered, SOURCES } from "./swarm/DialQueue.ts"
+import type { Remembered } from "./swarm/DialEntry.ts"
+import { SOURCES } from "./swarm/Source.ts"
 
 /** Peers kept. */
 export const MOST = 200
@@ -83,7 +85,7 @@ export const encode = (owner: Owner, peers: ReadonlyArray<Remembered>, now: numb
 
 /**
  * The peers of this torrent that are still worth a call; none when the bytes are not its record. Those without a time that makes
- * sense are left out.
+ * sense are left out, and those at an address that no host has.
  *
  * @param now ms since 1970
  */
@@ -102,11 +104,16 @@ export const decode = (owner: Owner, bytes: Uint8Array, now: number): ReadonlyAr
   return peers
 }
 
+const isHosts = (address: PeerAddress.PeerAddress): boolean => {
+  const host = PeerAddress.hostBytes(address)
+  return HostBytes.isUnicast(host, 0, host.length)
+}
+
 const entryOf = (entry: Uint8Array, now: number): Remembered | undefined => {
   const [address] = PeerAddress.fromCompact(entry.subarray(0, 18), 6)
   const source = SOURCES[entry[18]!]
   const metAt = new DataView(entry.buffer, entry.byteOffset, ENTRY).getFloat64(24)
-  if (address === undefined || source === undefined || !(metAt >= now - KEPT_MS)) return undefined
+  if (address === undefined || !isHosts(address) || source === undefined || !(metAt >= now - KEPT_MS)) return undefined
   return {
     address,
     source,

@@ -47,6 +47,8 @@ export interface AnnouncerOptions {
   readonly stats: () => { readonly uploaded: number; readonly downloaded: number; readonly left: number }
   /** Nothing more is wanted, though not all is there: every announce says so (BEP 21). */
   readonly isPartialSeed?: (() => boolean) | undefined
+  /** See {@link AnnounceRequest}. */
+  readonly crypto?: AnnounceRequest["crypto"]
   readonly onPeers: (peers: ReadonlyArray<PeerAddress.PeerAddress>, url: string) => void
   readonly onStatus?: ((status: AnnounceStatus) => void) | undefined
   /** A tracker says at which address it sees us (BEP 24). */
@@ -131,7 +133,7 @@ const stateOf = (context: Context, url: string): TrackerState => {
 }
 
 const requestOf = (context: Context, state: TrackerState, event: Event | undefined): AnnounceRequest => {
-  const { infoHash, key, numWant, peerId, port, stats } = context.options
+  const { crypto, infoHash, key, numWant, peerId, port, stats } = context.options
   return {
     infoHash,
     peerId,
@@ -140,7 +142,8 @@ const requestOf = (context: Context, state: TrackerState, event: Event | undefin
     ...stats(),
     port: port() || NO_PORT,
     numWant: event === "stopped" ? 0 : numWant(),
-    trackerId: state.trackerId
+    trackerId: state.trackerId,
+    crypto
   }
 }
 

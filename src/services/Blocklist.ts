@@ -123,7 +123,8 @@ const noteOf = (source: string, { firstMalformed, malformed, ranges }: Findings)
   if (malformed === 0) return ranges === 0 ? `blocklist ${nameOf(source)} names no addresses` : undefined
   const lines = malformed === 1 ? `line ${firstMalformed} makes` : `${malformed} lines make`
   const first = malformed === 1 ? "" : `, the first is line ${firstMalformed}`
-  return `blocklist ${nameOf(source)}: ${lines} no sense${first}; the other ${ranges} are in force`
+  const others = ranges === 1 ? "the other is" : `the other ${ranges} are`
+  return `blocklist ${nameOf(source)}: ${lines} no sense${first}; ${others} in force`
 }
 
 const readOne = Effect.fnUntraced(function*(source: string, builder: Builder, options: BlocklistOptions) {

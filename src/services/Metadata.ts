@@ -16,6 +16,7 @@ import * as MagnetMatch from "../domain/MagnetMatch.ts"
 import { MAX_PIECES } from "../domain/Metainfo.ts"
 import * as LayeredFiles from "../domain/metainfo/LayeredFiles.ts"
 import type { PeerAddress } from "../domain/PeerAddress.ts"
+import * as Diagnosis from "../domain/swarm/Diagnosis.ts"
 import { Extensions } from "../domain/swarm/Extensions.ts"
 import { LayerFetch } from "../domain/swarm/LayerFetch.ts"
 import { MetadataFetch } from "../domain/swarm/MetadataFetch.ts"
@@ -23,13 +24,17 @@ import * as MetadataWish from "../domain/swarm/MetadataWish.ts"
 import type { Peer } from "../domain/swarm/Peer.ts"
 import type { Swarm } from "../domain/swarm/Swarm.ts"
 import * as MetadataMessage from "../domain/wire/MetadataMessage.ts"
+import * as Policy from "../domain/wire/mse/Policy.ts"
 import * as Announcer from "./Announcer.ts"
 import { MetadataError } from "./metadata/MetadataError.ts"
 import { MetadataPort } from "./metadata/MetadataPort.ts"
 import * as Monotonic from "./Monotonic.ts"
 import * as PeerPool from "./PeerPool.ts"
+import * as Pulse from "./Pulse.ts"
 import { Session } from "./Session.ts"
 import * as Announces from "./torrent/Announces.ts"
+import * as Standing from "./torrent/Standing.ts"
+import * as TrackerFacts from "./torrent/TrackerFacts.ts"
 import type { TorrentEvent } from "./TorrentEvent.ts"
 
 export { MetadataError } from "./metadata/MetadataError.ts"
@@ -40,6 +45,8 @@ export interface MetadataOptions {
   readonly trackers: ReadonlyArray<ReadonlyArray<string>>
   /** Peers to dial besides those that trackers name. */
   readonly peers: ReadonlyArray<PeerAddress>
+  /** Peers that the link names. */
+  readonly linkPeers?: ReadonlyArray<PeerAddress> | undefined
   /** See `TorrentOptions`; fewer as long as the metadata is not there. */
   readonly maxPeers: number
   /** Of the metadata and the piece layers together, in bytes. */
@@ -49,20 +56,8 @@ export interface MetadataOptions {
   readonly onEvent?: ((event: TorrentEvent) => void) | undefined
 }
 
-/** How far it is, for screens. Sizes in bytes. */
-export interface Progress {
-  readonly peers: number
-  /** Peers that say they have the metadata. */
-  readonly givers: number
-  /** Of what seems to come first. */
-  readonly received: number
-  /** `undefined` while nobody is asked. */
-  readonly size: number | undefined
-  /** The metadata is there, and piece layers are on their way. */
-  readonly isLayers: boolean
-  /** Bytes that somebody claims and that are over the limit. */
-  readonly tooLarge: number | undefined
-}
+/** How far it is, for screens: bytes of what seems to come first, and of how many, while somebody is asked. */
+export type Progress = Diagnosis.MetadataFacts
 
 /** What a magnet link has begun for its torrent. */
 export interface Begun {
@@ -83,6 +78,9 @@ export interface Fetching {
   /** Where peers can call us. */
   readonly port: number
   readonly progress: () => Progress
+  readonly report: () => Standing.Report
+  /** See `Torrent`. */
+  readonly proxyTrouble: () => string | undefined
   /** Waits until all is there. */
   readonly found: Effect.Effect<Found, MetadataError>
 }
@@ -157,6 +155,7 @@ export const start = Effect.fnUntraced(function*(options: MetadataOptions) {
     { own: session.introduce, onMet: (peer, theirs) => pool.introduced(peer, theirs) }
   )
   const port = new MetadataPort(extensions)
+  const trackerFacts = TrackerFacts.make(now)
   const maxPeers = Math.min(MAX_PEERS, options.maxPeers)
   const pool = yield* PeerPool.make({
     // It may be private (BEP 27): until that is known, nobody is remembered who was not named by a tracker or the user.
@@ -188,12 +187,11 @@ export const start = Effect.fnUntraced(function*(options: MetadataOptions) {
   }
   yield* Effect.gen(function*() {
     yield* session.enroll({ swarms, admit: pool.admit })
-    yield* Effect.forkScoped(
-      Effect.forever(Effect.andThen(Effect.sleep("1 second"), Effect.sync(tick)), { disableYield: true })
-    )
-    yield* announce(options, swarms, pool, () => isTaken)
+    yield* Pulse.start("a magnet link", Effect.sleep("1 second"), tick)
+    yield* announce(options, swarms, pool, trackerFacts.onAnnounced, () => isTaken)
   }).pipe(Scope.provide(phase))
   pool.add(options.peers, "user")
+  pool.add(options.linkPeers ?? [], "magnet")
 
   const begun: Begun = {
     pool,
@@ -203,28 +201,60 @@ export const start = Effect.fnUntraced(function*(options: MetadataOptions) {
         return Scope.close(phase, Exit.void)
       }).pipe(Effect.andThen(Effect.sync(() => {
         // BEP 27: all peers of a private torrent come from one tracker.
-        if (isPrivate && options.trackers.length > 1) pool.forgetAll("came before the torrent was known to be private")
+        const sources = options.trackers.length + (options.linkPeers?.length ? 1 : 0)
+        if (isPrivate && options.trackers.length > 0 && sources > 1) {
+          pool.forgetAll("came before the torrent was known to be private")
+        }
         pool.become(next, {
           meet: (peer) => {
             peer.isIntroduced = true
             swarm.opened(peer)
           },
-          tell: (peer, before, at) => port.said.get(before)?.tell(peer, before.theirs, swarm, at)
+          tell: (peer, before, at) => {
+            peer.owedHashes = port.layers?.owedBy(before) ?? 0
+            return port.said.get(before)?.tell(peer, before.theirs, swarm, at)
+          }
         })
       })))
+  }
+  const progress = (): Progress => ({
+    peers: port.said.size,
+    givers: fetch.givers,
+    ...found === undefined
+      ? { received: 0, size: undefined, ...fetch.progress }
+      : { received: found.info.length, size: found.info.length },
+    isLayers: port.layers !== undefined,
+    tooLarge: fetch.tooLarge
+  })
+  const report = (): Standing.Report => {
+    const { limit, used } = session.buffers
+    const trackers = trackerFacts.list()
+    const facts = pool.facts()
+    const noLimits = { limit: Infinity, isLimited: false, memoryLimit: limit }
+    return {
+      state: Diagnosis.ofMetadata(progress(), {
+        ...facts,
+        ...noLimits,
+        trackers,
+        trackerCount: new Set(options.trackers.flat()).size
+      }),
+      trackers,
+      peers: Array.from(port.said.keys(), (peer) => {
+        const hasIt = found === undefined ? fetch.isGiver(peer) : peer.theirs?.metadataSize === found.info.length
+        return Standing.standingOf(peer, { _tag: hasIt ? "HasMetadata" : "NoMetadata" }, now())
+      }),
+      pieces: 0,
+      memory: { used, limit },
+      known: facts.known,
+      banned: facts.banned
+    }
   }
   return {
     port: session.port,
     found: Effect.map(Deferred.await(done), (all) => ({ ...all, begun })),
-    progress: () => ({
-      peers: port.said.size,
-      givers: fetch.givers,
-      ...found === undefined
-        ? { received: 0, size: undefined, ...fetch.progress }
-        : { received: found.info.length, size: found.info.length },
-      isLayers: port.layers !== undefined,
-      tooLarge: fetch.tooLarge
-    })
+    progress,
+    report,
+    proxyTrouble: session.proxyTrouble
   } satisfies Fetching
 })
 
@@ -233,6 +263,7 @@ const announce = Effect.fnUntraced(function*(
   options: MetadataOptions,
   swarms: ReadonlyArray<InfoHash>,
   pool: PeerPool.PeerPool,
+  onAnnounced: TrackerFacts.TrackerFacts["onAnnounced"],
   goesOn: () => boolean
 ) {
   if (options.trackers.length === 0) return
@@ -249,10 +280,14 @@ const announce = Effect.fnUntraced(function*(
       private: false,
       numWant: () => NUM_WANT,
       port: () => session.port,
+      crypto: Policy.announced(session.encryption),
       // Nobody knows how much is missing, but that it is not nothing.
       stats: () => ({ uploaded: 0, downloaded: 0, left: MetadataMessage.PART }),
       onPeers: (peers) => pool.add(peers, "tracker", index),
-      onStatus: (status) => tell(index, status),
+      onStatus: (status) => {
+        onAnnounced(index, status)
+        tell(index, status)
+      },
       completed: Effect.never,
       goesOn
     }))))

@@ -5,19 +5,13 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
-import * as Runtime from "effect/Runtime"
-import * as Schema from "effect/Schema"
-import * as Scope from "effect/Scope"
-import * as Semaphore from "effect/Semaphore"
+import type * as Scope from "effect/Scope"
 import type * as InfoHash from "../domain/InfoHash.ts"
 import type { IpFilter } from "../domain/IpFilter.ts"
-import * as PeerAddress from "../domain/PeerAddress.ts"
+import type * as PeerAddress from "../domain/PeerAddress.ts"
 import * as PeerId from "../domain/PeerId.ts"
-import type { Proxy } from "../domain/Proxy.ts"
 import { Bans } from "../domain/swarm/Bans.ts"
 import * as Choker from "../domain/swarm/Choker.ts"
 import type { Introduction } from "../domain/swarm/Extensions.ts"
@@ -27,48 +21,21 @@ import type { Swarm } from "../domain/swarm/Swarm.ts"
 import type { Handshake } from "../domain/wire/Handshake.ts"
 import type { Policy } from "../domain/wire/mse/Policy.ts"
 import * as Monotonic from "./Monotonic.ts"
-import { type Admission, PeerConnection } from "./PeerConnection.ts"
+import type { Admission, PeerConnection } from "./PeerConnection.ts"
+import * as Pulse from "./Pulse.ts"
 import { AddressFilter, BLOCKED } from "./session/AddressFilter.ts"
+import * as Callers from "./session/Callers.ts"
+import * as Dialling from "./session/Dialling.ts"
+import * as Identities from "./session/Identities.ts"
 import * as Introducing from "./session/Introducing.ts"
 import * as Limiting from "./session/Limiting.ts"
+import * as Listening from "./session/Listening.ts"
+import { SessionError } from "./session/SessionError.ts"
+import type { SessionOptions } from "./session/SessionOptions.ts"
 import * as Unchoking from "./session/Unchoking.ts"
-import { type Link, type Listener, Transport, TransportError } from "./Transport.ts"
+import { type Link, Transport, type TransportError } from "./Transport.ts"
 import * as Obfuscation from "./transport/Obfuscation.ts"
 import type { UploadServer } from "./UploadServer.ts"
-
-export class SessionError extends Schema.TaggedError<SessionError>()("SessionError", {
-  reason: Schema.Literals(["PortTaken", "CannotListen", "SameTorrent"]),
-  detail: Schema.String
-}) {
-  override get message() {
-    return this.detail
-  }
-  /** aria2's "network problem" and "same info hash already downloading". */
-  override get [Runtime.errorExitCode]() {
-    return this.reason === "SameTorrent" ? 12 : 6
-  }
-}
-
-export interface SessionOptions {
-  /** Local addresses of everything, one per family; all when empty. A family without one is not used then. */
-  readonly bind?: { readonly v4?: string | undefined; readonly v6?: string | undefined }
-  /** The port to listen on; 0 for any, the first free of 6881 to 6889 when absent. */
-  readonly listenPort?: number | undefined
-  readonly maxUploads?: number | undefined
-  /** Payload in bytes/s, of all torrents together; unlimited when absent. */
-  readonly maxDownloadRate?: number | undefined
-  readonly maxUploadRate?: number | undefined
-  /** `allow` when absent. */
-  readonly encryption?: Policy | undefined
-  /** What the transport goes through; nobody can call us then, and we do not listen. */
-  readonly proxy?: Proxy | undefined
-  /** Whom nobody here talks to. */
-  readonly filter?: IpFilter | undefined
-  /** Memory for pieces under way, in bytes. */
-  readonly memory?: number | undefined
-  /** What we call ourselves to peers, with our version. */
-  readonly client?: string | undefined
-}
 
 /** A torrent as the session sees it. */
 export interface Member {
@@ -79,6 +46,9 @@ export interface Member {
   /** Decides about a peer that has called us; a text is the reason to refuse. */
   readonly admit: (handshake: Handshake, link: Link) => Admission | string
 }
+
+export { SessionError } from "./session/SessionError.ts"
+export type { SessionOptions } from "./session/SessionOptions.ts"
 
 export class Session extends Context.Service<Session, {
   readonly peerId: PeerId.PeerId
@@ -125,89 +95,11 @@ export class Session extends Context.Service<Session, {
     Layer.effect(Session, make(options))
 }
 
-/** The ports that clients have always tried first. */
-const FIRST_PORT = 6881
-const LAST_PORT = 6889
-
-/** Connections being opened at once. */
-const HALF_OPEN = 32
-
-/** Callers that may be silent at once; further ones are hung up on until somebody has spoken or was given up. */
-const STRANGERS = 256
-
-const DIAL_TIMEOUT = "10 seconds"
-
-/** A proxy may have a far host, or a chain of others, to reach first. */
-const PROXIED_DIAL_TIMEOUT = "30 seconds"
-
 /** Bytes of pieces under way: a few ms at full speed, and small enough to stay in the caches mostly. */
 const MEMORY = 32 << 20
 
-/** Peer ids whose numbers are remembered. */
-const IDENTITIES = 10_000
-
-const listenAt = Effect.fnUntraced(function*(
-  transport: Context.Service.Shape<typeof Transport>,
-  bind: NonNullable<SessionOptions["bind"]>,
-  port: number
-): Effect.fn.Return<ReadonlyArray<Listener>, TransportError, Scope.Scope> {
-  const hosts = [bind.v4, bind.v6].filter((host) => host !== undefined)
-  const first = yield* transport.listen({ host: hosts[0], port })
-  if (hosts.length < 2) return [first]
-  return [first, yield* transport.listen({ host: hosts[1], port: first.port })]
-})
-
-const listen = Effect.fnUntraced(function*(
-  transport: Context.Service.Shape<typeof Transport>,
-  options: SessionOptions
-): Effect.fn.Return<ReadonlyArray<Listener>, SessionError, Scope.Scope> {
-  const asked = options.listenPort
-  const ports = asked === undefined
-    ? Array.from({ length: LAST_PORT - FIRST_PORT + 1 }, (_, i) => FIRST_PORT + i)
-    : [asked]
-  const scope = yield* Effect.scope
-  let last: TransportError | undefined
-  for (const port of ports) {
-    const attempt = yield* Scope.fork(scope)
-    const listening = listenAt(transport, options.bind ?? {}, port).pipe(
-      Effect.onError(() => Scope.close(attempt, Exit.void)),
-      Scope.provide(attempt)
-    )
-    const listeners = yield* Effect.match(listening, {
-      onFailure: (error) => error,
-      onSuccess: (listeners) => listeners
-    })
-    if (!(listeners instanceof TransportError)) return listeners
-    last = listeners
-    if (last.code !== "EADDRINUSE") break
-  }
-  const taken = last?.code === "EADDRINUSE"
-  return yield* new SessionError({
-    reason: taken ? "PortTaken" : "CannotListen",
-    detail: taken
-      ? asked === undefined
-        ? `ports ${FIRST_PORT} to ${LAST_PORT} are all taken; choose another with --listen-port`
-        : `port ${asked} is taken; choose another with --listen-port, or 0 for any free one`
-      : `${last?.message}; check --bind and --listen-port`
-  })
-})
-
-/** Numbers for peer ids; the oldest are forgotten. */
-const makeIdentities = (): (peerId: PeerId.PeerId) => number => {
-  const known = new Map<PeerId.PeerId, number>()
-  let last = 0
-  return (peerId) => {
-    const identity = known.get(peerId) ?? ++last
-    known.delete(peerId)
-    known.set(peerId, identity)
-    if (known.size > IDENTITIES) known.delete(known.keys().next().value!)
-    return identity
-  }
-}
-
 const make = Effect.fnUntraced(function*(options: SessionOptions) {
   const transport = yield* Transport
-  const connection = yield* PeerConnection
   const clock = yield* Clock.Clock
   const source = yield* Random.Random
   const random = () => source.nextDoubleUnsafe()
@@ -224,30 +116,18 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
   })
   const bans = new Bans()
   const obfuscation = yield* Obfuscation.make(options.encryption ?? "allow")
-  const listeners = options.proxy === undefined ? yield* listen(transport, options) : []
-  const callers = yield* FiberSet.make<void>()
-  const halfOpen = yield* Semaphore.make(HALF_OPEN)
+  const dialling = Dialling.make(transport, obfuscation, options)
+  const listeners = options.proxy === undefined ? yield* Listening.listen(transport, options) : []
   let lastKey = 0
 
-  /** Callers that have not said yet what they want. */
-  const strangers = new Set<Link>()
-
-  const receive = (link: Link) =>
-    connection.run(link, {
-      ourId: peerId,
-      admit: (handshake, link) => {
-        strangers.delete(link)
-        if (handshake.peerId === peerId) return "is ourselves"
-        if (bans.isBanned(handshake.peerId, link.remote, Monotonic.millis(clock))) return "is banned"
-        return byHash.get(handshake.infoHash)?.admit(handshake, link) ?? "asks for a torrent that is not here"
-      }
-    }).pipe(
-      Effect.tapDefect((defect) => Effect.logError(`defect in the connection from ${link.remote.host}`, defect)),
-      Effect.flatMap((reason) => Effect.logDebug(`caller ${link.remote.host}: ${reason}`)),
-      Effect.ensuring(Effect.sync(() => strangers.delete(link)))
-    )
-
   const addressFilter = new AddressFilter(options.filter)
+  const callers = yield* Callers.make({
+    peerId,
+    addressFilter,
+    bans,
+    accepted: obfuscation.accepted,
+    memberOf: (hash) => byHash.get(hash)
+  })
   const setFilter = (filter: IpFilter | undefined) => {
     addressFilter.set(filter)
     for (const { swarm } of members) {
@@ -255,29 +135,11 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
         if (addressFilter.isBlocked(peer.address)) peer.wire.close(BLOCKED)
       }
     }
-    for (const link of strangers) if (addressFilter.isBlocked(link.remote)) link.close()
+    callers.filtered()
   }
 
-  for (const listener of listeners) {
-    yield* listener.accept.pipe(
-      Effect.flatMap((raw) => {
-        if (addressFilter.refuses(raw.remote)) {
-          return Effect.andThen(Effect.sync(raw.close), Effect.logDebug(`caller ${raw.remote.host}: ${BLOCKED}`))
-        }
-        if (strangers.size >= STRANGERS) return Effect.sync(raw.close)
-        const link = obfuscation.accepted(raw)
-        strangers.add(link)
-        return FiberSet.run(callers, receive(link))
-      }),
-      Effect.forever({ disableYield: true }),
-      Effect.forkScoped
-    )
-  }
-  yield* Effect.sleep(Choker.ROUND).pipe(
-    Effect.andThen(Effect.sync(() => unchoking.round(Monotonic.millis(clock)))),
-    Effect.forever({ disableYield: true }),
-    Effect.forkScoped
-  )
+  for (const listener of listeners) yield* callers.receive(listener)
+  yield* Pulse.start("the choker", Effect.sleep(Choker.ROUND), () => unchoking.round(Monotonic.millis(clock)))
 
   const enroll = (member: Member) =>
     Effect.acquireRelease(
@@ -300,39 +162,11 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
         })
     )
 
-  const { proxy } = options
-  let proxyTrouble: string | undefined
-  const noteProxy = (error?: TransportError) =>
-    Effect.sync(() => {
-      if (error?.code === "EPROXY") proxyTrouble = error.detail
-      else if (error?.code !== "ETIMEDOUT") proxyTrouble = undefined
-    })
-  const { v4, v6 } = options.bind ?? {}
-  const isBound = v4 !== undefined || v6 !== undefined
-  const dial = (address: PeerAddress.PeerAddress, infoHash?: InfoHash.InfoHash) => {
-    const from = address.family === 4 ? v4 : v6
-    // Whoever binds to one family, to a VPN's address perhaps, must not be seen at another.
-    if (proxy === undefined && isBound && from === undefined) {
-      const name = PeerAddress.format(address)
-      return Effect.fail(new TransportError({ operation: "dial", code: "EAFNOSUPPORT", address: name }))
-    }
-    return transport.dial(address, { from }).pipe(
-      Effect.timeoutOrElse({
-        duration: proxy === undefined ? DIAL_TIMEOUT : PROXIED_DIAL_TIMEOUT,
-        orElse: () => Effect.fail(new TransportError({ operation: "dial", code: "ETIMEDOUT", address: address.host }))
-      }),
-      Effect.tap(() => noteProxy()),
-      Effect.tapError(noteProxy),
-      halfOpen.withPermit,
-      Effect.map((link) => infoHash === undefined ? link : obfuscation.dialled(link, infoHash))
-    )
-  }
-
   const port = listeners[0]?.port ?? 0
   return Session.of({
     peerId,
     port,
-    proxyTrouble: () => proxyTrouble,
+    proxyTrouble: dialling.proxyTrouble,
     introduce: Introducing.make(options, port),
     buffers: new PieceBuffers(options.memory ?? MEMORY),
     limits: limiting.limits,
@@ -343,8 +177,8 @@ const make = Effect.fnUntraced(function*(options: SessionOptions) {
     addressFilter,
     setFilter,
     enroll,
-    dial,
-    identityOf: makeIdentities(),
+    dial: dialling.dial,
+    identityOf: Identities.make(),
     nextKey: () => ++lastKey,
     interested: unchoking.interested,
     released: unchoking.released

@@ -5,7 +5,6 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Queue from "effect/Queue"
@@ -27,6 +26,7 @@ import { Download, writeBlocks } from "./Download.ts"
 import type { FileStoreError, Storage } from "./FileStore.ts"
 import * as Monotonic from "./Monotonic.ts"
 import * as PeerPool from "./PeerPool.ts"
+import * as Pulse from "./Pulse.ts"
 import { explain } from "./ResumeStore.ts"
 import * as ResumeWriter from "./ResumeWriter.ts"
 import { Session } from "./Session.ts"
@@ -128,6 +128,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     extensions: Extending.make({
       session,
       metainfo,
+      wasMagnet: options.begun !== undefined,
       swarm: () => swarm,
       pool: () => pool,
       pex: options.pex !== false && !metainfo.private,
@@ -251,7 +252,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
   })
   yield* session.enroll({ swarms: metainfo.swarms, swarm, admit: pool.admit })
   let proxyTrouble: string | undefined
-  yield* tick(TICK, () => {
+  yield* Pulse.start("a torrent", Effect.sleep(TICK), () => {
     swarm.tick(now())
     pool.dialMore()
     const trouble = session.proxyTrouble()
@@ -259,6 +260,7 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     proxyTrouble = trouble
   })
   pool.add(options.peers ?? [], "user")
+  if (!metainfo.private || options.trackers.length === 0) pool.add(options.linkPeers ?? [], "magnet")
   const recalled = yield* PeerKeeping.start(options, handle, pool)
   yield* Announces.start(options, swarm, pool, Deferred.await(finished), onEvent, standing.onAnnounced)
   yield* webSeeds.run(Deferred.await(finished))
@@ -279,9 +281,6 @@ export const start = Effect.fnUntraced(function*(options: TorrentOptions) {
     setLimits
   } satisfies Torrent
 })
-
-const tick = (every: Duration.Input, run: () => void) =>
-  Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(every), Effect.sync(run)), { disableYield: true }))
 
 const snapshot = (
   swarm: Swarm,

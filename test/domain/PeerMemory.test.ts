@@ -3,7 +3,8 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as InfoHash from "../../src/domain/InfoHash.ts"
 import * as PeerAddress from "../../src/domain/PeerAddress.ts"
 import * as PeerMemory from "../../src/domain/PeerMemory.ts"
-import { type Remembered, SOURCES } from "../../src/domain/swarm/DialQueue.ts"
+import type { Remembered } from "../../src/domain/swarm/DialEntry.ts"
+import { SOURCES } from "../../src/domain/swarm/Source.ts"
 import { bytes, int } from "./generators.ts"
 
 const NOW = 1_800_000_000_000
@@ -12,6 +13,7 @@ const owner = { infoHash: InfoHash.fromBytes(new Uint8Array(20).fill(7)) }
 
 const remembered = Arbitrary.all([bytes(18, 18), int(0, 1), int(0, 255), int(0, SOURCES.length - 1), int(0, 1e9)]).pipe(
   Arbitrary.map(([raw, family, flags, source, age]): Remembered => {
+    raw[0] = 1 + raw[0]! % 223
     raw[5]! |= 1
     raw[17]! |= 1
     return {
@@ -66,6 +68,21 @@ describe("PeerMemory", () => {
     assert.isEmpty(PeerMemory.decode(owner, record.subarray(0, where % record.length), NOW))
     record[where % record.length]! ^= change
     assert.isEmpty(PeerMemory.decode(owner, record, NOW))
+  })
+
+  it("leaves out addresses that no host has", () => {
+    const at = (host: string): Remembered => ({
+      address: PeerAddress.make(host, 6881)!,
+      flags: 0,
+      source: "user",
+      swarm: 0,
+      useful: true,
+      failures: 0,
+      age: 0
+    })
+    const hosts = ["0.1.0.3", "0.0.0.0", "224.0.0.1", "255.255.255.255", "::", "ff02::1", "192.0.2.1", "2001:db8::1"]
+    const known = PeerMemory.decode(owner, PeerMemory.encode(owner, hosts.map(at), NOW), NOW)
+    assert.deepStrictEqual(known.map(({ address }) => address.host), ["192.0.2.1", "2001:db8::1"])
   })
 
   it.prop("never throws", [bytes(0, 300)], ([raw]) => {

@@ -4,8 +4,11 @@
  */
 import { assert, describe, layer, vi } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as fs from "node:fs"
 import * as path from "node:path"
+import * as Magnet from "../../src/domain/Magnet.ts"
+import * as Metainfo from "../../src/domain/Metainfo.ts"
 import * as Clients from "./support/Clients.ts"
 import * as Fixtures from "./support/Fixtures.ts"
 import * as Lacking from "./support/Lacking.ts"
@@ -78,17 +81,28 @@ const assertOnlyTheProxy = ({ bound, listens, reached }: Observer.Seen) => {
   assert.deepStrictEqual(Array.from(bound).filter((port) => port !== 0), [])
 }
 
-const behindOurOwn = (scheme: "socks5" | "http") =>
+/** All that a link can say of whom to ask, by name. */
+const linkTo = (torrent: string): string => {
+  const metainfo = Result.getOrThrow(Metainfo.parse(fs.readFileSync(torrent)))
+  return Magnet.format({
+    ...Magnet.fromMetainfo(metainfo, { peers: [{ host: "seed.example", port: seedAt.port }] }),
+    trackers: ["http://tracker.example:6969/announce", "udp://tracker.example:6969"],
+    webSeeds: ["http://web.example:6969/nothing/"]
+  })
+}
+
+const behindOurOwn = (scheme: "socks5" | "http", source: "torrent" | "magnet") =>
   Effect.gen(function*() {
     const fixture = (yield* Fixtures.Fixtures)["single file"]
+    const isMagnet = source === "magnet"
     yield* Stage.play(Effect.fnUntraced(function*(stage) {
       yield* others(stage, fixture)
       const options = { host: proxyAt.ip, port: proxyAt.port, login: "me:secret", names }
       const proxy = yield* stage.spawn("proxy", [Stage.pinnedNode, Stage.script("proxy.ts"), JSON.stringify(options)])
       yield* proxy.prints(/listening/)
-      const { child, dir, seen } = yield* leech(stage, fixture.torrent, [
+      const { child, dir, seen } = yield* leech(stage, isMagnet ? linkTo(fixture.torrent) : fixture.torrent, [
         `--proxy=${scheme}://me:secret@${proxyAt.ip}:${proxyAt.port}`,
-        ...byName
+        ...isMagnet ? ["--encryption=require"] : byName
       ])
       yield* assertExit(child, 0)
       yield* assertEqualFiles(fixture, dir, Clients.ours)
@@ -96,7 +110,12 @@ const behindOurOwn = (scheme: "socks5" | "http") =>
       const asked = new Set(proxy.log().match(/^(?:tcp|udp) \S+$/gm))
       const more = ["tcp web.example:6969", ...scheme === "socks5" ? ["udp tracker.example:6969"] : []]
       for (
-        const what of [`tcp seed.example:${seedAt.port}`, "tcp tracker.example:6969", `tcp ${trackerIp}:6969`, ...more]
+        const what of [
+          `tcp seed.example:${seedAt.port}`,
+          "tcp tracker.example:6969",
+          ...isMagnet ? [] : [`tcp ${trackerIp}:6969`],
+          ...more
+        ]
       ) {
         assert.isTrue(asked.has(what), `${what} was not asked for: ${Array.from(asked).join()}`)
       }
@@ -128,7 +147,7 @@ const down = Effect.gen(function*() {
     yield* assertExit(child, 2)
     assertOnlyTheProxy(seen())
     const why = `the proxy socks5://${proxyAt.ip}:${proxyAt.port} refuses connections`
-    assert.include(child.log(), `nothing arrived for 5 seconds; run again to go on: ${why}`)
+    assert.include(child.log(), `nothing arrived for 5 seconds: ${why}; run again to go on`)
     assert.include(child.log(), `udp://tracker.example:6969: unreachable: ${why}`)
     assert.notInclude(child.log(), "secret")
     const web = yield* stage.spawn("leech.js of the web", [
@@ -178,7 +197,8 @@ else {
   proxies("proxies", (it) => {
     it.effect("the observer sees what goes directly", () => control)
     for (const scheme of ["socks5", "http"] as const) {
-      it.effect(`${scheme}: peers, trackers and names go through it or nowhere`, () => behindOurOwn(scheme))
+      it.effect(`${scheme}: peers, trackers and names go through it or nowhere`, () => behindOurOwn(scheme, "torrent"))
+      it.effect(`${scheme}: a magnet link, encrypted, goes through it or nowhere`, () => behindOurOwn(scheme, "magnet"))
     }
     it.effect("one that is down is named, and nothing goes around it", () => down)
     for (const kind of ["microsocks", "tinyproxy"] as const) {

@@ -179,6 +179,75 @@ describe("a magnet link", () => {
       assert.isFalse(fs.existsSync(place.dir))
     }))
 
+  it.live("says how it stands and why, when it is asked and at its end", () =>
+    Effect.gen(function*() {
+      const root = yield* Payload.temporary
+      const silent = yield* RawPeer.listen(torrent.metainfo.infoHash, () => {})
+      const place = { dir: path.join(root, "to"), state: path.join(root, "state") }
+      const args = [torrent.metainfo.infoHash, ...local(place), `--peer=${silent.address}`, "--stop-timeout=3"]
+      const words = yield* Programs.start("leech", args)
+      const running = yield* Programs.start("leech", [...args, "--json"])
+      yield* running.until((record) => record.type === "magnet" && record.peers === 1)
+      yield* running.kill("SIGUSR2")
+      yield* words.kill("SIGUSR2")
+      const status = yield* running.until((record) => record.type === "status")
+      assert.deepInclude(status, { state: "Metadata", cause: "NobodyHasMetadata" })
+      if (status.type !== "status") return
+      assert.deepStrictEqual(
+        status.peers.map(({ address, state }) => [address, state]),
+        [[silent.address, "NoMetadata"]]
+      )
+      const why = "the only peer has no metadata"
+      for (const program of [running, words]) {
+        const { code, err } = yield* program.ended
+        assert.strictEqual(code, 2)
+        assert.include(err, `no metadata arrived for 3 seconds: ${why}`)
+      }
+      assert.include((yield* words.ended).err, `${torrent.metainfo.infoHash}: its metadata does not come: `)
+    }))
+
+  const ofWeb = Magnet.format({ ...Magnet.fromMetainfo(torrent.metainfo, {}), webSeeds: ["http://127.0.0.1:1/"] })
+  const bare = torrent.metainfo.infoHash
+  const alone: ReadonlyArray<readonly [string, string, ReadonlyArray<string>, number, RegExp]> = [
+    ["no source", bare, [], 3, /the link has no tracker, x\.pe or ws; name a tracker/],
+    ["a web seed of the user", bare, ["--web-seed=http://127.0.0.1:1/"], 3, /a web seed gives no metadata; name/],
+    [
+      "a web seed behind a proxy",
+      ofWeb,
+      ["--proxy=socks5://127.0.0.1:1"],
+      3,
+      /no tracker and no x\.pe, and a web seed/
+    ],
+    ["a web seed", ofWeb, [], 2, /nobody to ask, and a web seed gives no metadata: .*; port \d+ takes calls/]
+  ]
+  for (const [what, link, flags, code, words] of alone) {
+    it.live(`that has only ${what} says so`, () =>
+      Effect.gen(function*() {
+        const root = yield* Payload.temporary
+        const place = { dir: path.join(root, "to"), state: path.join(root, "state") }
+        const own = local(place).filter((flag) =>
+          flags.every((it) => !it.startsWith("--proxy")) || !/bind|port/.test(flag)
+        )
+        const ended = yield* Programs.run("leech", [link, ...own, ...flags, "--stop-timeout=1"])
+        assert.strictEqual(ended.code, code, ended.err)
+        assert.match(ended.err, words)
+        if (code === 3) assert.match(ended.err, Programs.ONE_LINE)
+      }))
+  }
+
+  it.live("whose peers the blocklist keeps away says that", () =>
+    Effect.gen(function*() {
+      const root = yield* Payload.temporary
+      const list = path.join(root, "list")
+      fs.writeFileSync(list, "127.0.0.0/8\n")
+      const place = { dir: path.join(root, "to"), state: path.join(root, "state") }
+      const link = Magnet.format(Magnet.fromMetainfo(torrent.metainfo, { peers: [{ host: "127.0.0.1", port: 9 }] }))
+      const flags = [`--blocklist=${list}`, "--stop-timeout=1"]
+      const ended = yield* Programs.run("leech", [link, ...local(place), ...flags])
+      assert.strictEqual(ended.code, 2, ended.err)
+      assert.include(ended.err, "the only peer called does not answer: the blocklist keeps it away")
+    }))
+
   it.live("that names two torrents is found out", () =>
     Effect.gen(function*() {
       const made = versioned("1", FILES, PIECE)

@@ -60,8 +60,26 @@ describe("--web-seed", () => {
       assert.strictEqual(code, 2)
       assert.include(err, `web seed ${server.origin}/pub/ is given up: it wants another user or password (HTTP 401)`)
       assert.include(err, "nobody is left to ask: ")
-      assert.match(err, /nothing arrived for 2 seconds; .*web seed/)
+      assert.match(err, /nothing arrived for 2 seconds: web seed .* is given up: .*; run again to go on/)
       assert.notInclude(err, "nobody to ask")
+    }))
+
+  it.live("does not blame a web seed that is given up for peers that choke", () =>
+    Effect.gen(function*() {
+      const place = placeIn(yield* Payload.temporary, torrent)
+      const server = yield* FileServer.serve((_, response) => response.writeHead(401).end())
+      const peer = yield* RawPeer.listen(torrent.metainfo.infoHash, (wire) => {
+        wire.send(RawPeer.bitfieldOf(torrent.metainfo.layout.pieces, () => true))
+      })
+      const { code, err } = yield* Programs.run("leech", [
+        place.file,
+        ...local(place),
+        `--web-seed=${server.origin}/pub/`,
+        `--peer=${peer.address}`,
+        "--stop-timeout=2"
+      ])
+      assert.strictEqual(code, 2)
+      assert.match(err, /nothing arrived for 2 seconds: the only peer with what is missing chokes us; run again/)
     }))
 
   it.live("speaks TLS with a server that somebody vouches for, and with no other", () =>

@@ -56,15 +56,17 @@ describe("Blocklist", () => {
 
   it.live("tells once of lines that make no sense, and of a list without addresses", () =>
     Effect.gen(function*() {
-      const [odd, odder, empty] = yield* written({
+      const [odd, odder, half, empty] = yield* written({
         odd: `${P2P}what?\n`,
         odder: `what?\n${P2P}1.2.3\n`,
+        half: "192.0.2.1\nwhat?\n",
         empty: "# none\n"
       })
-      const { notes } = yield* load([odd!, odder!, empty!])
+      const { notes } = yield* load([odd!, odder!, half!, empty!])
       assert.deepStrictEqual(notes, [
         `blocklist ${odd}: line 4 makes no sense; the other 2 are in force`,
         `blocklist ${odder}: 2 lines make no sense, the first is line 1; the other 2 are in force`,
+        `blocklist ${half}: line 2 makes no sense; the other is in force`,
         `blocklist ${empty} names no addresses`
       ])
     }))

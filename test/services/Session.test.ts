@@ -99,17 +99,19 @@ describe("Session", () => {
     Effect.gen(function*() {
       const net = yield* network
       net.latency = 40_000
-      net.listeners.set(PeerAddress.format(address(1)), peerIdOf(1))
-      const codeAfter = Effect.fnUntraced(function*(options: SessionOptions, millis: number) {
+      const named = PeerAddress.named("peer.example", 7, 0)
+      net.listeners.set(PeerAddress.format(named), peerIdOf(1))
+      const endAfter = Effect.fnUntraced(function*(options: SessionOptions, millis: number) {
         const session = yield* Session
-        const dialling = yield* Effect.forkChild(Effect.flip(Effect.scoped(session.dial(address(1)))))
+        const dialling = yield* Effect.forkChild(Effect.flip(Effect.scoped(session.dial(named))))
         yield* TestClock.adjust(millis - 1)
         assert.isUndefined(dialling.pollUnsafe(), JSON.stringify(options))
         yield* TestClock.adjust(1)
-        return (yield* Fiber.join(dialling)).code
+        return (yield* Fiber.join(dialling)).message
       }, (effect, options) => Effect.provide(effect, sessionOver(net, options)))
-      assert.strictEqual(yield* codeAfter({}, 10_000), "ETIMEDOUT")
-      assert.strictEqual(yield* codeAfter({ proxy: Proxy.parse("socks5://h")! }, 30_000), "ETIMEDOUT")
+      const end = "cannot dial peer.example:7: ETIMEDOUT"
+      assert.strictEqual(yield* endAfter({}, 10_000), end)
+      assert.strictEqual(yield* endAfter({ proxy: Proxy.parse("socks5://h")! }, 30_000), end)
     }))
 
   it.effect("dials from no address that it is not bound to", () =>

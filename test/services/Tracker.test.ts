@@ -167,12 +167,26 @@ describe("Tracker", () => {
       "172.31.0.1",
       "192.168.0.1",
       "169.254.1.1",
+      "100.64.0.1",
       "0.0.0.0",
+      "0.1.2.3",
+      "::",
       "::1",
       "fe80::1",
-      "fd00::1"
+      "fd00::1",
+      "::ffff:127.0.0.1",
+      "64:ff9b::7f00:1",
+      "2002:a00:1::"
     ]
-    const outside = ["192.0.2.1", "172.32.0.1", "8.8.8.8", "2001:db8::1"]
+    const outside = [
+      "192.0.2.1",
+      "172.32.0.1",
+      "8.8.8.8",
+      "100.128.0.1",
+      "2001:db8::1",
+      "64:ff9b::808:808",
+      "2002:808:808::"
+    ]
     const leads = (address: string) => HttpGet.leadsInside([{ address, family: address.includes(":") ? 6 : 4 }])
     assert.deepStrictEqual(inside.filter((address) => !leads(address)), [])
     assert.deepStrictEqual(outside.filter(leads), [])

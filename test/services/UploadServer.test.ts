@@ -238,6 +238,7 @@ describe("UploadServer", () => {
       const uploads = yield* UploadServer
       const { expected, faults, gates, open, shelf } = shelfOf({ pieceLength: LINE, totalLength: 4 * LINE, held: true })
       const somebody = client(1, true)
+      somebody.peer.up.add(1e6, 0)
       ask(somebody, [[0, 0, 16_384], [0, 16_384, 16_384]])
       uploads.serve(somebody.peer, somebody.link, shelf)
       ask(somebody, [[2, 0, 16_384]])

@@ -25,13 +25,16 @@ export const WAYS = [
   "one part only"
 ] as const
 
-export type Way = typeof WAYS[number]
+/** Or one that has it and gives it, every part twice, and asks for it too, as the careless do. */
+export type Way = typeof WAYS[number] | "gives it twice"
 
 export interface LiarOptions {
   readonly number: number
   readonly way: Way
   /** Of the real metadata. */
   readonly size: number
+  /** The metadata, for those that give it. */
+  readonly info?: Uint8Array
 }
 
 /** Our number for the extension. */
@@ -81,6 +84,13 @@ class Talk {
     const size = claimOf(this.#options)
     const part = noise(MetadataMessage.lengthOf(size, piece), number * 100 + piece + 1)
     switch (way) {
+      case "gives it twice": {
+        const at = piece * MetadataMessage.PART
+        const right = MetadataMessage.data(piece, size, this.#options.info!.subarray(at, at + part.length))
+        this.#say(right)
+        this.#say(right)
+        return this.#say(MetadataMessage.request(piece))
+      }
       case "silence":
       case "huge":
         return undefined

@@ -165,7 +165,8 @@ const startNode = Effect.fnUntraced(function*(
   const trackers = options.peers === undefined ? [[MemoryTracker.URL]] : []
   const peers = (options.peers ?? []).map(address)
   const torrent = yield* Effect.gen(function*() {
-    const found = options.magnet && (yield* metadataOf({ trackers, peers, onEvent, magnet: options.magnet }))
+    const linkPeers = options.options?.linkPeers
+    const found = options.magnet && (yield* metadataOf({ trackers, peers, linkPeers, onEvent, magnet: options.magnet }))
     return yield* Torrent.start({
       metainfo: found?.metainfo ?? payload.metainfo,
       begun: found?.begun,
@@ -189,7 +190,7 @@ const startNode = Effect.fnUntraced(function*(
 
 /** As `leech` gets them of a magnet link. */
 const metadataOf = Effect.fnUntraced(
-  function*(options: Pick<Metadata.MetadataOptions, "magnet" | "trackers" | "peers" | "onEvent">) {
+  function*(options: Pick<Metadata.MetadataOptions, "magnet" | "trackers" | "peers" | "linkPeers" | "onEvent">) {
     const fetching = yield* Metadata.start({ ...options, maxPeers: 50, maxSize: MAX_METADATA, needsLayers: false })
     const { begun, info, layers } = yield* fetching.found
     const document = MetainfoDocument.compose({ info, layers, trackers: [], webSeeds: [] })

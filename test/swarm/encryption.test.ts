@@ -72,5 +72,9 @@ describe("encryption", () => {
       for (const leech of leeches) assert.isTrue(Swarm.isWhole(torrent, leech))
       for (const leech of leeches.slice(0, 2)) assert.isTrue(ciphers(leech).every((cipher) => cipher === "rc4"))
       for (const leech of leeches.slice(6)) assert.isTrue(ciphers(leech).every((cipher) => cipher === "none"))
+      const announced = (number: number) =>
+        swarm.tracker.announces.find(({ host }) => host === Swarm.host(number))?.crypto
+      const all = POLICIES.map((_, n) => announced(2 + 2 * n))
+      assert.deepStrictEqual(all, ["required", "supported", "supported", undefined])
     }))
 })

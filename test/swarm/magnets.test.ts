@@ -6,6 +6,7 @@ import type { Metainfo } from "../../src/domain/Metainfo.ts"
 import * as MetadataMessage from "../../src/domain/wire/MetadataMessage.ts"
 import * as MetadataLiar from "../support/metadataLiar.ts"
 import type { Torrent } from "../support/payload.ts"
+import { publish } from "../support/published.ts"
 import * as Swarm from "../support/swarm.ts"
 import { type Versioned, versioned } from "../support/versions.ts"
 
@@ -121,6 +122,46 @@ describe("magnets in virtual time", () => {
       yield* Swarm.within(60_000, leech!.torrent.completed, nodes)
       assert.strictEqual(seed.events.filter(({ _tag }) => _tag === "PeerConnected").length, 1)
       assert.isTrue(whole(torrent, leech!))
+    }))
+
+  it.effect("leaves the peers of the link when the torrent proves to be private", () =>
+    Effect.gen(function*() {
+      const torrent = versioned("1", FILES.slice(0, 30), PIECE, { seed: 8, more: { private: true } })
+      assert.isTrue(torrent.metainfo.private)
+      const swarm = yield* Swarm.make({ torrent, seed: 5, path, resolution: 5 })
+      // It gives the metadata away, as no honest client would.
+      const careless = { ...torrent.metainfo, private: false }
+      yield* swarm.start({ number: 1, has: "All", peers: [], options: { metainfo: careless } })
+      yield* swarm.start({ number: 3, has: "All" })
+      const magnet = magnetOf(torrent.metainfo)
+      const options = { linkPeers: [Swarm.address(1)] }
+      const { nodes } = yield* together(60_000, [swarm.start({ number: 2, magnet, options, down: 200_000 })])
+      yield* Swarm.within(60_000, Swarm.allDone(nodes), nodes)
+      const { events } = nodes[0]!
+      const met = events.flatMap((event) => event._tag === "PeerConnected" ? [event.address.host] : [])
+      assert.lengthOf(met.filter((host) => host === Swarm.host(1)), 1)
+      assert.include(met, Swarm.host(3))
+      assert.isTrue(nodes.every((node) => whole(torrent, node)))
+      const left = events.flatMap((event) => event._tag === "PeerDisconnected" ? [event.reason] : [])
+      assert.include(left, "came before the torrent was known to be private")
+    }))
+
+  it.effect("of a private torrent goes on with the peers that gave it the metadata, though it gives none", () =>
+    Effect.gen(function*() {
+      const torrent = publish(Array.from({ length: 9 }, (_, i) => ({ length: 30_000 + i })), PIECE, { private: true })
+      const { info } = torrent.metainfo
+      const swarm = yield* Swarm.make({ torrent, seed: 5, path, resolution: 5 })
+      yield* swarm.start({ number: 1, has: "All", peers: [] })
+      yield* MetadataLiar.start(swarm, { number: 100, way: "gives it twice", size: info.length, info })
+      const { nodes } = yield* together(60_000, [
+        swarm.start({ number: 2, magnet: magnetOf(torrent.metainfo), peers: [1, 100] })
+      ])
+      yield* Swarm.within(60_000, Swarm.allDone(nodes), nodes)
+      const [leech] = nodes
+      assert.isTrue(whole(torrent, leech!))
+      const giver = Swarm.host(100)
+      const left = leech!.events.filter((event) => event._tag === "PeerDisconnected" && event.address.host === giver)
+      assert.deepStrictEqual(left, [])
     }))
 
   it.effect("says nothing of its end to trackers when it becomes a torrent", () =>

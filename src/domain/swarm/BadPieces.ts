@@ -96,7 +96,7 @@ export class BadPieces {
   /** Takes `hashes` that are as many as the range says; a text is why the peer must be dropped. */
   hashes(peer: Peer, range: HashRange, hashes: Uint8Array, now: number): string | undefined {
     const outcome = this.#repairs === undefined ? "Unasked" : this.#repairs.hashes(peer, range, hashes, now)
-    if (outcome === "Unasked") return "sent hashes that nobody asked for"
+    if (outcome === "Unasked") return peer.owedHashes-- > 0 ? undefined : "sent hashes that nobody asked for"
     if (outcome === undefined) return undefined
     this.#convict([peer.identity], FALSE_HASHES, now)
     return BanCause.text(FALSE_HASHES)

@@ -9,6 +9,13 @@ import type { StallCause } from "./StallCause.ts"
 import type { Swarm } from "./Swarm.ts"
 
 export type TorrentState =
+  /** Of a magnet link, whose metadata is fetched: bytes of it; `cause` is why, if it does not come. */
+  | {
+    readonly _tag: "Metadata"
+    readonly received: number
+    readonly size: number | undefined
+    readonly cause: StallCause
+  }
   /** Files on the disk are hashed: bytes of it. */
   | { readonly _tag: "Checking"; readonly checked: number; readonly total: number }
   | { readonly _tag: "Downloading" }
@@ -40,18 +47,45 @@ export interface Facts {
   /** Why most of them did. */
   readonly refusal: string | undefined
   readonly banned: number
-  /** Bytes/s, and whether it holds back even one block now. */
+  /** Bytes/s, and whether it holds blocks back: see {@link isLimiting}. */
   readonly limit: number
   readonly isLimited: boolean
   /** Of the memory for pieces under way (bytes). */
   readonly memoryLimit: number
 }
 
+/** How far the metadata of a magnet link is. */
+export interface MetadataFacts {
+  /** Peers connected, and those of them that say they have the metadata. */
+  readonly peers: number
+  readonly givers: number
+  /** Bytes. */
+  readonly received: number
+  readonly size: number | undefined
+  /** The metadata is there, and piece layers are on their way. */
+  readonly isLayers: boolean
+  /** Bytes that somebody claims and that are over the limit. */
+  readonly tooLarge: number | undefined
+}
+
+export const ofMetadata = (metadata: MetadataFacts, facts: Facts): TorrentState => {
+  const { givers, isLayers, peers, received, size, tooLarge } = metadata
+  const cause = (): StallCause => {
+    if (peers === 0) return alone(facts)
+    if (isLayers) return { _tag: "WaitingForHashes", peers }
+    if (givers > 0) return { _tag: "WaitingForMetadata", peers: givers }
+    return tooLarge === undefined ? { _tag: "NobodyHasMetadata", peers } : { _tag: "MetadataTooLarge", size: tooLarge }
+  }
+  return { _tag: "Metadata", received, size, cause: cause() }
+}
+
 /** Never fails: there is a cause for every stall. */
 export const of = (swarm: Swarm, facts: Facts, now: number): TorrentState => {
   if (swarm.isDone) return { _tag: "Done" }
   if (swarm.down.perSecond(now) > 0) return { _tag: "Downloading" }
-  return { _tag: "Stalled", cause: swarm.peers.size === 0 ? alone(swarm, facts) : among(swarm, facts) }
+  const pieces = unwritten(swarm)
+  if (pieces > 0 && pieces === swarm.missing) return { _tag: "Stalled", cause: { _tag: "DiskBehind", pieces } }
+  return { _tag: "Stalled", cause: swarm.peers.size === 0 ? alone(facts) : among(swarm, facts, pieces) }
 }
 
 /** Pieces whose blocks are all there, or that give way to others. */
@@ -64,10 +98,8 @@ const unwritten = (swarm: Swarm): number => {
 const nextOf = (trackers: ReadonlyArray<TrackerFact>): number | undefined =>
   trackers.length === 0 ? undefined : Math.min(...trackers.map(({ nextInMs }) => nextInMs))
 
-const alone = (swarm: Swarm, facts: Facts): StallCause => {
+const alone = (facts: Facts): StallCause => {
   const { banned, dialling, failed, known, refusal, trackerCount, trackers } = facts
-  const pieces = unwritten(swarm)
-  if (pieces > 0 && pieces === swarm.missing) return { _tag: "DiskBehind", pieces }
   if (failed > 0) return { _tag: "NobodyAnswers", tried: failed, refusal }
   if (dialling > 0) return { _tag: "Connecting", peers: dialling }
   if (banned > 0) return { _tag: "OnlyBadPeers", banned }
@@ -79,10 +111,8 @@ const alone = (swarm: Swarm, facts: Facts): StallCause => {
   return { _tag: "NoPeersKnown", trackers: trackerCount, nextInMs }
 }
 
-const among = (swarm: Swarm, facts: Facts): StallCause => {
+const among = (swarm: Swarm, facts: Facts, pieces: number): StallCause => {
   const { board, peers } = swarm
-  const pieces = unwritten(swarm)
-  if (pieces > 0 && pieces === swarm.missing) return { _tag: "DiskBehind", pieces }
   const helpful = Array.from(peers).filter((peer) => peer.wants > 0 && !peer.isLiar)
   if (helpful.length === 0) return nobodyHas(swarm, facts)
   const willing = helpful.filter((peer) => !peer.peerChoking)
@@ -92,6 +122,8 @@ const among = (swarm: Swarm, facts: Facts): StallCause => {
   if (asked.length === 0 && !board.canOpen()) {
     return pieces > 0 ? { _tag: "DiskBehind", pieces } : { _tag: "MemorySpent", limit: facts.memoryLimit }
   }
+  // It has just let a block pass, for which nobody was asked yet.
+  if (asked.length === 0 && facts.limit < Infinity) return { _tag: "DownloadLimit", rate: facts.limit }
   return {
     _tag: "WaitingForPeers",
     peers: asked.length === 0 ? willing.length : asked.length,
@@ -106,8 +138,12 @@ const nobodyHas = (swarm: Swarm, facts: Facts): StallCause => {
   return { _tag: "NobodyHas", piece: first, others: pieces - 1, peers: swarm.peers.size }
 }
 
-/** Whether even one block must wait. */
+/** What counts as the whole of a limit: nobody keeps to one exactly. */
+const NEARLY = 0.9
+
+/** Whether even one block must wait, or has just waited: so much comes as is allowed. `rate` in bytes/s. */
 export const isLimiting = (
   limit: { readonly rate: number; readonly waitFor: (bytes: number, now: number) => number },
+  rate: number,
   now: number
-): boolean => limit.rate < Infinity && limit.waitFor(BLOCK, now) > 0
+): boolean => limit.rate < Infinity && (limit.waitFor(BLOCK, now) > 0 || rate >= NEARLY * limit.rate)

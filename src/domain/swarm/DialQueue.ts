@@ -1,28 +1,11 @@
 /** Addresses where a torrent's peers may be, and when each is worth the next call. Permits to dial are the session's. */
 import * as PeerAddress from "../PeerAddress.ts"
 import type { Manner } from "../wire/mse/Policy.ts"
-import type { Contact } from "../wire/PexMessage.ts"
-import { type Due, DueHeap, OUTSIDE } from "./DueHeap.ts"
+import * as PexMessage from "../wire/PexMessage.ts"
+import * as DialEntry from "./DialEntry.ts"
+import { DueHeap, OUTSIDE } from "./DueHeap.ts"
 import { Hearsay } from "./Hearsay.ts"
-
-/** Who can name an address. */
-export const SOURCES = ["user", "tracker", "dht", "pex", "lsd", "incoming", "magnet", "resume"] as const
-
-/** Who named the address. What the user names is dialled first and never given up. */
-export type Source = typeof SOURCES[number]
-
-/** A peer that was met, for a later run. */
-export interface Remembered extends Contact {
-  readonly source: Source
-  /** The first of the torrent's swarms in which it was met. */
-  readonly swarm: number
-  /** It was of use once. */
-  readonly useful: boolean
-  /** In a row. */
-  readonly failures: number
-  /** How long ago there was a connection with it (ms). */
-  readonly age: number
-}
+import type { Source } from "./Source.ts"
 
 /** Addresses known; past it a random one that was of no use makes room. */
 const LIMIT = 2000
@@ -51,31 +34,6 @@ const USER_FIRST = -3
 const PROVED_FIRST = -2
 const OTHERS_FIRST = -1
 
-/** Outside the heap while it is being dialled or is connected: it is busy then. */
-interface Entry extends Due {
-  readonly address: PeerAddress.PeerAddress
-  readonly key: string
-  readonly source: Source
-  /** The peer that told of it, until its word was judged. */
-  teller: string | undefined
-  /** What its teller says of it: bits of BEP 11. */
-  flags: number
-  user: boolean
-  /** The first of the torrent's swarms in which it was met. */
-  swarm: number
-  failures: number
-  /** It was of use once. */
-  useful: boolean
-  /** How it was spoken with last. */
-  manner: Manner | undefined
-  /** When the last connection with it ended; Infinity while there is one, `undefined` before. */
-  metAt: number | undefined
-  /** When it may be dialled: a time; negative when it was never tried; Infinity while it rests. */
-  dueAt: number
-  /** When a source that names it ends its rest. */
-  restedAt: number
-}
-
 /**
  * Owned by one torrent. Times are monotonic ms, `random` gives numbers in [0, 1). Every address is here once or not at all, and
  * {@link DialQueue.next} gives it to one caller at a time, who reports back by `failed`, or `connected` and `disconnected`.
@@ -84,9 +42,9 @@ export class DialQueue {
   readonly #random: () => number
   readonly #limit: number
   readonly #rank: (address: PeerAddress.PeerAddress) => number
-  readonly #table = new Map<string, Entry>()
+  readonly #table = new Map<string, DialEntry.DialEntry>()
   readonly #excluded = new Set<string>()
-  readonly #idle = new DueHeap<Entry>()
+  readonly #idle = new DueHeap<DialEntry.DialEntry>()
   readonly #hearsay: Hearsay
   /** What peers tell of and retries take turns, so that neither waits for the other's end. */
   #isTurnOfHearsay = true
@@ -123,7 +81,7 @@ export class DialQueue {
     return false
   }
 
-  #namedAgain(known: Entry, user: boolean, swarm: number, now: number): void {
+  #namedAgain(known: DialEntry.DialEntry, user: boolean, swarm: number, now: number): void {
     if (known.at !== OUTSIDE) {
       if (known.dueAt === Infinity && (user || now >= known.restedAt)) this.#idle.put(known, now)
       if (known.dueAt < 0 && user && !known.user) this.#idle.put(known, this.#place(known.address, USER_FIRST))
@@ -142,7 +100,7 @@ export class DialQueue {
    *
    * @param teller the host of the peer that tells
    */
-  told(contact: Contact, teller: string, now: number, swarm = 0): void {
+  told(contact: PexMessage.Contact, teller: string, now: number, swarm = 0): void {
     const key = PeerAddress.format(contact.address)
     const known = this.#table.get(key)
     if (known !== undefined) {
@@ -157,7 +115,7 @@ export class DialQueue {
   }
 
   /** Peers of an earlier run, to be tried again. */
-  recall(list: ReadonlyArray<Remembered>, now: number): void {
+  recall(list: ReadonlyArray<DialEntry.Remembered>, now: number): void {
     for (const { address, age, failures, flags, source, swarm, useful } of list) {
       if (this.#table.has(PeerAddress.format(address))) continue
       const entry = this.#insert(address, source === "user" ? "resume" : source, swarm)
@@ -167,21 +125,15 @@ export class DialQueue {
     }
   }
 
-  /** The peers worth a call in a later run: those that were met, the best first. */
-  memory(now: number, most: number): ReadonlyArray<Remembered> {
+  /** The peers worth a call in a later run: those that were met at an address of their own, the best first. */
+  memory(now: number, most: number): ReadonlyArray<DialEntry.Remembered> {
     return Array.from(this.#table.values())
-      .filter(({ failures, metAt }) => metAt !== undefined && failures < MOST_FAILURES)
+      .filter(({ address, failures, metAt }) =>
+        metAt !== undefined && failures < MOST_FAILURES && address.name === undefined
+      )
       .sort((a, b) => Number(b.useful) - Number(a.useful) || a.failures - b.failures || b.metAt! - a.metAt!)
       .slice(0, most)
-      .map(({ address, failures, flags, metAt, source, swarm, useful }) => ({
-        address,
-        flags,
-        source,
-        swarm,
-        useful,
-        failures,
-        age: Math.max(0, now - metAt!)
-      }))
+      .map((entry) => DialEntry.remembered(entry, now))
   }
 
   /**
@@ -201,7 +153,7 @@ export class DialQueue {
     return first.address
   }
 
-  #nextOfHearsay(now: number): Entry | undefined {
+  #nextOfHearsay(now: number): DialEntry.DialEntry | undefined {
     const rumour = this.#hearsay.next(now)
     if (rumour === undefined) return undefined
     this.#isTurnOfHearsay = false
@@ -225,9 +177,11 @@ export class DialQueue {
     for (const entry of this.#table.values()) entry.swarm = to(entry.swarm)
   }
 
-  /** How the peer was spoken with last; `undefined` when it never was. */
+  /** How the peer was spoken with last, or is said to prefer it (BEP 11); `undefined` when nobody knows. */
   mannerOf(address: PeerAddress.PeerAddress): Manner | undefined {
-    return this.#table.get(PeerAddress.format(address))?.manner
+    const entry = this.#table.get(PeerAddress.format(address))
+    const prefersEncryption = entry !== undefined && (entry.flags & PexMessage.PREFERS_ENCRYPTION) !== 0
+    return entry?.manner ?? (prefersEncryption ? "encrypted" : undefined)
   }
 
   /** The peer has shaken hands when it was called like this. */
@@ -284,7 +238,7 @@ export class DialQueue {
   }
 
   /** The word of whoever told of the address is put to the test once. */
-  #judge(entry: Entry, wasPeer: boolean, now: number): void {
+  #judge(entry: DialEntry.DialEntry, wasPeer: boolean, now: number): void {
     if (entry.teller !== undefined) this.#hearsay.judge(entry.teller, wasPeer, now)
     entry.teller = undefined
   }
@@ -324,41 +278,28 @@ export class DialQueue {
     for (const entry of Array.from(this.#table.values())) if (!entry.user) this.#remove(entry)
   }
 
-  #insert(address: PeerAddress.PeerAddress, source: Source, swarm: number): Entry | undefined {
+  #insert(address: PeerAddress.PeerAddress, source: Source, swarm: number): DialEntry.DialEntry | undefined {
     const key = PeerAddress.format(address)
     if (this.#excluded.has(key) || (this.size >= this.#limit && !this.#makeRoom())) return undefined
-    const entry: Entry = {
-      address,
-      key,
-      source,
-      teller: undefined,
-      flags: 0,
-      user: source === "user",
-      swarm,
-      failures: 0,
-      useful: false,
-      manner: undefined,
-      metAt: undefined,
-      dueAt: 0,
-      restedAt: 0,
-      at: OUTSIDE
-    }
+    const entry = DialEntry.make(address, source, swarm)
     this.#table.set(key, entry)
     return entry
   }
 
   /** At random, so that whoever floods the table cannot choose what is lost. */
   #makeRoom(): boolean {
-    let victim: Entry | undefined
+    let victim: DialEntry.DialEntry | undefined
     for (let i = 0; i < SAMPLES; i++) {
       const entry = this.#idle.any(this.#random())
-      if (entry !== undefined && !entry.user && (victim === undefined || worth(entry) < worth(victim))) victim = entry
+      if (
+        entry !== undefined && !entry.user && (victim === undefined || DialEntry.worth(entry) < DialEntry.worth(victim))
+      ) victim = entry
     }
     if (victim !== undefined) this.#remove(victim)
     return victim !== undefined
   }
 
-  #remove(entry: Entry): void {
+  #remove(entry: DialEntry.DialEntry): void {
     if (entry.teller !== undefined) this.#hearsay.judge(entry.teller, false, 0)
     this.#idle.remove(entry)
     this.#table.delete(entry.key)
@@ -367,14 +308,4 @@ export class DialQueue {
   #backOff(failures: number, longest = LONGEST_WAIT): number {
     return Math.min(longest, FIRST_WAIT * GROWTH ** (failures - 1)) * (1 - JITTER * this.#random())
   }
-}
-
-/**
- * What is given up goes first, then what a peer told of and was not found, what failed lately, what was never tried, and last
- * what was of use.
- */
-const worth = ({ dueAt, metAt, source, useful }: Entry): number => {
-  if (useful) return 4
-  if (dueAt < 0) return 3
-  return dueAt === Infinity ? 0 : source === "pex" && metAt === undefined ? 1 : 2
 }

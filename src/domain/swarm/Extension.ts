@@ -7,6 +7,8 @@ import type { Verdict } from "./Verdict.ts"
 export interface Extension {
   /** Its key in `m`, ASCII. */
   readonly name: string
+  /** Peers were told of it before, and hear that it is no more (BEP 10): its number stays its own, for what is on its way. */
+  readonly isWithdrawn?: boolean | undefined
   /** `payload` is what follows both ids; it is valid during the call only. */
   readonly message: (peer: Peer, payload: Uint8Array, now: number) => Verdict
   /** The peer has shaken hands, perhaps again: `theirs` is all that it has said so far. */

@@ -27,7 +27,7 @@ export class Extensions {
     this.#list = list
     this.#onMet = onMet ?? (() => {})
     this.#own = own
-    this.#messages = new Map(list.map(({ name }, i) => [name, i + 1]))
+    this.#messages = new Map(list.map(({ isWithdrawn, name }, i) => [name, isWithdrawn === true ? 0 : i + 1]))
   }
 
   /** Puts our handshake into the outbox, once, if the peer understands it. */

@@ -62,6 +62,11 @@ export class HashExchange<Subject> {
     return peer.v2 && (this.#records.get(peer)?.open.length ?? 0) < HashMessage.MOST_OPEN
   }
 
+  /** Answers that may still come of the peer, late ones among them. */
+  owedBy(peer: Peer): number {
+    return this.#records.get(peer)?.open.length ?? 0
+  }
+
   /** Whether the peer has still to answer something in time, and so may have room for another question by and by. */
   isAnswering(peer: Peer): boolean {
     return this.#records.get(peer)?.open.some(({ isLate }) => !isLate) ?? false

@@ -96,6 +96,11 @@ export class LayerFetch {
     return undefined
   }
 
+  /** Answers that may still come of the peer. */
+  owedBy(peer: Peer): number {
+    return this.#exchange.owedBy(peer)
+  }
+
   /** The peer will not say. */
   rejected(peer: Peer, range: HashMessage.HashRange, now: number): void {
     const run = this.#exchange.rejected(peer, range)

@@ -32,6 +32,17 @@ interface Line {
   readonly bucket: TokenBucket
 }
 
+/** Of a torrent that turned out to be private, and gives its metadata to nobody any more. */
+export const withdrawn = (send: MetadataServeOptions["send"]): Extension => ({
+  name: MetadataMessage.NAME,
+  isWithdrawn: true,
+  message: (peer, payload) => {
+    const message = MetadataMessage.decode(payload)
+    if (message?._tag === "Request") send(peer, MetadataMessage.NAME, MetadataMessage.reject(message.piece))
+    return undefined
+  }
+})
+
 export const make = ({ info, now, send }: MetadataServeOptions): Extension => {
   const parts = MetadataMessage.partsOf(info.length)
   const all = new TokenBucket(RATE, now, BURST)

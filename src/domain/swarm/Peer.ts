@@ -39,6 +39,8 @@ export interface PeerOptions {
   readonly fast?: boolean | undefined
   /** Both ends speak extension messages (BEP 10). */
   readonly extended?: boolean | undefined
+  /** Its handshake at least was encrypted. */
+  readonly encrypted?: boolean | undefined
   /** For a web seed (BEP 19), which is no peer to anybody but the Board: how it is shown. Its id means nothing. */
   readonly webSeed?: string | undefined
   readonly bits: Bitfield.Bitfield
@@ -57,6 +59,7 @@ export class Peer {
   readonly v2: boolean
   readonly fast: boolean
   readonly extended: boolean
+  readonly encrypted: boolean
   readonly webSeed: string | undefined
   readonly outbox: Message.Outbox
   readonly wire: Wire
@@ -121,6 +124,8 @@ export class Peer {
   readonly asked = new AskedBlocks()
   /** Hashes the peer asks of us, first come first served. */
   readonly askedHashes: Array<HashRange> = []
+  /** Hashes that were asked of it before the torrent took the connection over, and may still come. */
+  owedHashes = 0
   /** Pieces that we give the peer though it is choked (BEP 6), once it was told; and bytes that it may still have so. */
   given: ReadonlySet<number> | undefined = undefined
   givenBytes = 0
@@ -151,6 +156,7 @@ export class Peer {
     this.v2 = options.v2
     this.fast = options.fast === true
     this.extended = options.extended === true
+    this.encrypted = options.encrypted === true
     this.webSeed = options.webSeed
     this.bits = options.bits
     this.outbox = options.outbox
@@ -159,8 +165,12 @@ export class Peer {
     this.tenure = new Tenure(options.now)
   }
 
-  /** Where others can call it: where we did, or a caller at the port that it names (BEP 10). */
+  /**
+   * Where other peers can call it: where we did, or a caller at the port that it names (BEP 10). Nowhere a web server, which is
+   * no peer, and who is known by name alone.
+   */
   get listensAt(): PeerAddress.PeerAddress | undefined {
+    if (this.webSeed !== undefined || this.address.name !== undefined) return undefined
     if (!this.inbound) return this.address
     const port = this.theirs?.port
     return port === undefined ? undefined : { ...this.address, port }

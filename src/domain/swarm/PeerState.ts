@@ -32,6 +32,9 @@ export type PeerState =
   | { readonly _tag: "HasNothing" }
   /** Neither has what the other wants. */
   | { readonly _tag: "Idle" }
+  /** Of a magnet link: it says that it has the metadata, or does not. */
+  | { readonly _tag: "HasMetadata" }
+  | { readonly _tag: "NoMetadata" }
 
 export type Tag = PeerState["_tag"]
 
@@ -51,14 +54,16 @@ export const TAGS = [
   "AsksNothing",
   "Seed",
   "HasNothing",
-  "Idle"
+  "Idle",
+  "HasMetadata",
+  "NoMetadata"
 ] as const satisfies ReadonlyArray<Tag>
 
 /** What the peer itself does not know. */
 export interface Facts {
   /** Bytes that were sent and not taken by the system. */
   readonly unread: number
-  /** The download limit holds back even one block now. */
+  /** The download limit holds blocks back. */
   readonly isLimited: boolean
 }
 
@@ -123,6 +128,10 @@ export const text = (state: PeerState): string => {
       return "has nothing"
     case "Idle":
       return "nothing to exchange"
+    case "HasMetadata":
+      return "has the metadata"
+    case "NoMetadata":
+      return "has no metadata"
   }
 }
 

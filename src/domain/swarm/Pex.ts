@@ -53,7 +53,9 @@ interface Talk {
 
 /** What can be said of a peer. */
 export const flagsOf = (peer: Peer): number =>
-  (peer.isSeed || peer.isUploadOnly ? PexMessage.UPLOAD_ONLY : 0) | (peer.inbound ? 0 : PexMessage.REACHABLE)
+  (peer.encrypted ? PexMessage.PREFERS_ENCRYPTION : 0) |
+  (peer.isSeed || peer.isUploadOnly ? PexMessage.UPLOAD_ONLY : 0) |
+  (peer.inbound ? 0 : PexMessage.REACHABLE)
 
 const reachOf = (address: PeerAddress.PeerAddress): Reach.Reach => Reach.of(PeerAddress.toCompact(address))
 

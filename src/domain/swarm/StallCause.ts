@@ -23,6 +23,14 @@ export type StallCause =
   | { readonly _tag: "MemorySpent"; readonly limit: number }
   /** Bytes/s. */
   | { readonly _tag: "DownloadLimit"; readonly rate: number }
+  /** Of a magnet link: nobody connected says that it has the metadata. */
+  | { readonly _tag: "NobodyHasMetadata"; readonly peers: number }
+  /** What is claimed of the metadata's size (bytes) is more than is taken. */
+  | { readonly _tag: "MetadataTooLarge"; readonly size: number }
+  /** Peers that have the metadata were asked. */
+  | { readonly _tag: "WaitingForMetadata"; readonly peers: number }
+  /** The metadata is there, and nobody connected gives the piece hashes of version 2. */
+  | { readonly _tag: "WaitingForHashes"; readonly peers: number }
 
 export type Tag = StallCause["_tag"]
 
@@ -37,7 +45,11 @@ export const TAGS = [
   "WaitingForPeers",
   "DiskBehind",
   "MemorySpent",
-  "DownloadLimit"
+  "DownloadLimit",
+  "NobodyHasMetadata",
+  "MetadataTooLarge",
+  "WaitingForMetadata",
+  "WaitingForHashes"
 ] as const satisfies ReadonlyArray<Tag>
 
 const many = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`
@@ -57,7 +69,9 @@ export const text = (cause: StallCause): string => {
     case "Connecting":
       return `calling ${many(cause.peers, "peer")}`
     case "NobodyAnswers":
-      return `none of ${many(cause.tried, "peer")} answers${cause.refusal === undefined ? "" : `: ${cause.refusal}`}`
+      return `${cause.tried === 1 ? "the only peer called does not answer" : `none of ${cause.tried} peers answers`}${
+        cause.refusal === undefined ? "" : `: ${cause.refusal}`
+      }`
     case "OnlyBadPeers":
       return cause.banned === 1 ? "the only peer known is banned" : `all ${cause.banned} peers known are banned`
     case "NobodyHas":
@@ -78,5 +92,13 @@ export const text = (cause: StallCause): string => {
       return `no memory is free for another piece, of ${ByteCount.bytes(cause.limit)} for those under way`
     case "DownloadLimit":
       return `the download limit of ${ByteCount.rate(cause.rate)}`
+    case "NobodyHasMetadata":
+      return cause.peers === 1 ? "the only peer has no metadata" : `none of ${cause.peers} peers has the metadata`
+    case "MetadataTooLarge":
+      return `metadata of ${ByteCount.bytes(cause.size)} is over the limit`
+    case "WaitingForMetadata":
+      return `${many(cause.peers, "peer")} with the metadata ${cause.peers === 1 ? "sends" : "send"} nothing`
+    case "WaitingForHashes":
+      return `none of ${many(cause.peers, "peer")} gives the piece hashes of version 2`
   }
 }

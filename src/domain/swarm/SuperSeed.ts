@@ -71,6 +71,8 @@ interface View {
   /** What it was sent all of and has not spoken of. */
   readonly given: Bitfield.Bitfield
   open: Array<Shown>
+  /** How many pieces the peer had when it was last looked through; `undefined` before. */
+  heard: number | undefined
 }
 
 /** Owned by one torrent; told of everything that peers say. Times are monotonic ms. */
@@ -113,7 +115,8 @@ export class SuperSeed {
     this.#views.set(peer, {
       bits: Bitfield.make(this.#options.pieces),
       given: Bitfield.make(this.#options.pieces),
-      open: []
+      open: [],
+      heard: undefined
     })
   }
 
@@ -141,9 +144,12 @@ export class SuperSeed {
     this.#due.add(peer)
   }
 
-  /** The peer has said what it has. */
+  /** The peer has said what it has, perhaps again: nobody can make us look through that with a message of five bytes each. */
   hasMany(peer: Peer): void {
     if (this.#isOver) return
+    const view = this.#views.get(peer)
+    if (view === undefined || view.heard === peer.has) return
+    view.heard = peer.has
     for (let piece = 0; piece < this.#options.pieces; piece++) {
       if (Bitfield.has(peer.bits, piece)) this.#spoken(peer, piece)
     }

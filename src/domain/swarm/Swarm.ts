@@ -4,10 +4,9 @@
  * budget, and answers with a reason when a peer must be dropped.
  */
 import * as Bitfield from "../Bitfield.ts"
-import type { InfoHash } from "../InfoHash.ts"
 import * as PieceLayout from "../PieceLayout.ts"
 import * as HashMessage from "../wire/HashMessage.ts"
-import { BadPieces, type BadPiecesHooks, type Trees } from "./BadPieces.ts"
+import { BadPieces } from "./BadPieces.ts"
 import { Board } from "./Board.ts"
 import { Claims } from "./Claims.ts"
 import * as DontHave from "./DontHave.ts"
@@ -18,17 +17,16 @@ import { Misconduct, type Sent, type Sentence } from "./Misconduct.ts"
 import { News } from "./News.ts"
 import type { OpenPiece } from "./OpenPiece.ts"
 import type { Peer } from "./Peer.ts"
-import type { PieceBuffers } from "./PieceBuffers.ts"
-import type { Order } from "./PiecePicker.ts"
 import { Rate } from "./Rate.ts"
-import type { RateLimit } from "./RateLimit.ts"
 import { Refusals } from "./Refusals.ts"
 import { Serving } from "./Serving.ts"
-import { type End, SuperSeed } from "./SuperSeed.ts"
+import { SuperSeed } from "./SuperSeed.ts"
 import type { Suspects } from "./Suspects.ts"
+import type { SwarmHooks, SwarmOptions } from "./SwarmOptions.ts"
 import type { Verdict } from "./Verdict.ts"
 
 export { MAX_REQUEST } from "./Serving.ts"
+export type { SwarmHooks, SwarmOptions } from "./SwarmOptions.ts"
 export type { Verdict } from "./Verdict.ts"
 
 /** A piece that has not moved for so long (ms) gives way to others. */
@@ -36,45 +34,6 @@ const STILL_MS = 30_000
 
 /** Blocks a peer may send unasked beyond those taken back from it, before it counts as flooding. */
 const UNASKED_ALLOWANCE = 16
-
-/** What the machine asks of the services around it. */
-export interface SwarmHooks extends BadPiecesHooks {
-  /** All blocks are there: verify and write the piece. */
-  readonly onFull: (piece: OpenPiece) => void
-  /** A piece stands in the way of others: write its blocks, then {@link Swarm.spilled}. */
-  readonly onSpill: (piece: OpenPiece) => void
-  /** The peer waits for blocks of ours. */
-  readonly onAsked: (peer: Peer) => void
-  /** The peer wants blocks of ours, and may be choked. */
-  readonly onInterested: (peer: Peer, now: number) => void
-  /** The peer wants nothing more, or is gone: its slot is free. */
-  readonly onNotInterested: (peer: Peer) => void
-  /** The peer waits for hashes of ours. */
-  readonly onHashesAsked: (peer: Peer) => void
-}
-
-export interface SwarmOptions {
-  readonly layout: PieceLayout.PieceLayout
-  /** See {@link Board}; all when absent. */
-  readonly fetched?: PieceLayout.PieceLayout | undefined
-  readonly have: Bitfield.Bitfield
-  readonly wanted: Bitfield.Bitfield
-  readonly order: Order
-  readonly buffers: PieceBuffers
-  /** Numbers in [0, 1). */
-  readonly random: () => number
-  readonly hooks: SwarmHooks
-  /** Absent in version 1. */
-  readonly trees?: Trees | undefined
-  /** The download limit, spent where blocks are asked for. */
-  readonly limit: RateLimit
-  /** Super-seeds until then (BEP 16), if this is a seed; an ordinary one when absent. */
-  readonly onSuperSeedEnd?: ((end: End) => void) | undefined
-  /** See {@link Serving}. */
-  readonly infoHash?: InfoHash | undefined
-  /** None when absent. */
-  readonly extensions?: Extensions.Extensions | undefined
-}
 
 export class Swarm {
   readonly layout: PieceLayout.PieceLayout

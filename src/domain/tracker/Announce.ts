@@ -31,6 +31,8 @@ export interface AnnounceRequest {
   readonly key: number
   /** What this tracker's last reply gave as its id, to be sent back: opaque bytes as latin1 text. */
   readonly trackerId: string | undefined
+  /** Whether we can encrypt, or speak with nobody who cannot: over HTTP, to trackers that sort peers by it. */
+  readonly crypto?: "supported" | "required" | undefined
 }
 
 export interface AnnounceReply {

@@ -49,6 +49,7 @@ export const announceUrl = (url: string, request: AnnounceRequest): string => {
   query += `&compact=1&numwant=${request.numWant}&key=${request.key.toString(16).padStart(8, "0")}`
   if (request.event !== undefined) query += `&event=${request.event}`
   if (request.trackerId !== undefined) query += `&trackerid=${Percent.encode(request.trackerId)}`
+  if (request.crypto !== undefined) query += request.crypto === "required" ? "&requirecrypto=1" : "&supportcrypto=1"
   return withQuery(withoutFragment(url), query)
 }
 

@@ -69,6 +69,9 @@ const address = (text: string): PeerAddress.PeerAddress | undefined => PeerAddre
 export const webUrl = (text: string): string | undefined =>
   URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) ? text : undefined
 
+const blocklist = (text: string): string | undefined =>
+  /^[a-z][a-z\d+.-]+:\/\//i.test(text) ? webUrl(text) : text === "" ? undefined : text
+
 /** Of RFC 6750, and what else a header can hold. */
 const token = (text: string): string | undefined => /^[\x21-\x7e]{1,1024}$/.test(text) ? text : undefined
 
@@ -176,9 +179,8 @@ const common = {
     Flag.optional
   ),
   proxy,
-  blocklist: Flag.String("blocklist").pipe(
+  blocklist: parsed("blocklist", "FILE|URL", "a file or an http(s) URL", blocklist).pipe(
     alsoCalled("b"),
-    Flag.withMetavar("FILE|URL"),
     Flag.withDescription(
       "talk to no peer at its addresses: P2P, DAT, CIDR or plain ranges, also as gzip; may be repeated"
     ),

@@ -9,12 +9,14 @@ import * as MagnetMatch from "../../domain/MagnetMatch.ts"
 import * as Metainfo from "../../domain/Metainfo.ts"
 import * as MetainfoDocument from "../../domain/MetainfoDocument.ts"
 import type { PeerAddress } from "../../domain/PeerAddress.ts"
+import * as StallCause from "../../domain/swarm/StallCause.ts"
 import * as Metadata from "../../services/Metadata.ts"
 import * as KeptMetadata from "../../services/metadata/KeptMetadata.ts"
 import { Resolver } from "../../services/Resolver.ts"
 import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 import type { LeechOptions } from "./Flags.ts"
 import * as MagnetReporter from "./MagnetReporter.ts"
+import { Run } from "./Main.ts"
 import * as Peers from "./Peers.ts"
 
 /** What became of a link. */
@@ -22,8 +24,8 @@ export interface Gained {
   readonly metainfo: Metainfo.Metainfo
   /** A whole .torrent; `undefined` where the piece layers of a hybrid could not be had. */
   readonly document: Uint8Array | undefined
-  /** Where the user and the link say that peers are. */
-  readonly peers: ReadonlyArray<PeerAddress>
+  /** Where the link says that peers are. */
+  readonly linkPeers: ReadonlyArray<PeerAddress>
   /** Absent when nothing had to be fetched. */
   readonly begun: Metadata.Begun | undefined
 }
@@ -43,16 +45,22 @@ export const ownTrackers = ({ trackers }: Magnet, { noTracker, tracker }: LeechO
 const tiersOf = (magnet: Magnet, options: LeechOptions): ReadonlyArray<ReadonlyArray<string>> =>
   options.noTracker ? [] : Array.from(new Set([...magnet.trackers, ...options.tracker]), (url) => [url])
 
+const WHOM = "name a tracker with --tracker, or a peer with --peer"
+
+/** The hash of a torrent says nothing of its pieces, without which what a web server sends cannot be checked. */
+const NO_METADATA = "a web seed gives no metadata"
+
 /** Fails when nobody is named who could be asked. */
 export const checkSources = (magnet: Magnet, options: LeechOptions): Effect.Effect<void, Failure> => {
-  const { peers, webSeeds } = magnet
-  if (tiersOf(magnet, options).length + peers.length + webSeeds.length + options.peer.length > 0) return Effect.void
-  const has = options.noTracker && magnet.trackers.length > 0 ? "no x.pe and no ws, and --no-tracker is given" : ""
-  return failure(
-    ExitCode.notFound,
-    `nobody to ask for this torrent: the link has ${has || "no tracker, x.pe or ws"}; name a tracker with --tracker, ` +
-      "or a peer with --peer"
-  )
+  const { peers, trackers, webSeeds } = magnet
+  if (tiersOf(magnet, options).length + peers.length + options.peer.length > 0) return Effect.void
+  // Without a listener not even a caller can bring it.
+  const isOpen = Option.isNone(options.proxy)
+  if (webSeeds.length > 0 && isOpen) return Effect.void
+  const lacks = webSeeds.length > 0 ? "no tracker and no x.pe" : "no tracker, x.pe or ws"
+  const has = options.noTracker && trackers.length > 0 ? "no x.pe and no ws, and --no-tracker is given" : lacks
+  const web = webSeeds.length + options.webSeed.length > 0 ? `, and ${NO_METADATA}` : ""
+  return failure(ExitCode.notFound, `nobody to ask for this torrent: the link has ${has}${web}; ${WHOM}`)
 }
 
 /** Where the peers of the link are; names that lead nowhere are told of, and left out. */
@@ -92,7 +100,10 @@ const recall = Effect.fnUntraced(function*(phase: PhaseOptions) {
 })
 
 /** Fails when nothing of the metadata arrives for so long. */
-const stall = Effect.fnUntraced(function*(progress: () => Metadata.Progress, seconds: number) {
+const stall = Effect.fnUntraced(function*(
+  { progress, proxyTrouble, report }: Metadata.Fetching,
+  seconds: number
+) {
   let before = 0
   for (let quiet = 0; quiet < seconds; quiet++) {
     yield* Effect.sleep("1 second")
@@ -100,31 +111,38 @@ const stall = Effect.fnUntraced(function*(progress: () => Metadata.Progress, sec
     if (received > before) quiet = -1
     before = Math.max(before, received)
   }
-  return yield* failure(ExitCode.timedOut, `no metadata arrived for ${seconds} seconds; run again to go on`)
+  const { state } = report()
+  const why = proxyTrouble() ?? (state._tag === "Metadata" ? StallCause.text(state.cause) : "")
+  const silence = seconds === 1 ? "a second" : `${seconds} seconds`
+  return yield* failure(ExitCode.timedOut, `no metadata arrived for ${silence}: ${why}`)
 })
 
 const fetch = Effect.fnUntraced(
-  function*(phase: PhaseOptions, peers: ReadonlyArray<PeerAddress>, reporter: MagnetReporter.MagnetReporter) {
-    const { magnet, options } = phase
+  function*(phase: PhaseOptions, linkPeers: ReadonlyArray<PeerAddress>, reporter: MagnetReporter.MagnetReporter) {
+    const { magnet, options, peers } = phase
+    const run = yield* Run
     const trackers = tiersOf(magnet, options)
     const fetching = yield* Metadata.start({
       magnet,
       trackers,
       peers,
+      linkPeers,
       maxPeers: options.maxPeers,
       maxSize: options.maxTorrentSize,
       needsLayers: options.metadataOnly,
       onEvent: reporter.onEvent
     })
-    reporter.follow(fetching.progress)
-    if (trackers.length + peers.length === 0) {
+    reporter.follow(fetching)
+    run.whenAsked = reporter.status
+    if (trackers.length + peers.length + linkPeers.length === 0) {
       const calls = fetching.port === 0 ? "" : `; port ${fetching.port} takes calls`
-      reporter.notice(`nobody to ask: name a tracker with --tracker, or a peer with --peer${calls}`)
+      const web = magnet.webSeeds.length + options.webSeed.length > 0 ? `, and ${NO_METADATA}` : ""
+      reporter.notice(`nobody to ask${web}: ${WHOM}${calls}`)
     }
     const timeout = Option.getOrUndefined(options.stopTimeout)
     return yield* timeout === undefined
       ? fetching.found
-      : Effect.raceFirst(fetching.found, stall(fetching.progress, timeout))
+      : Effect.raceFirst(fetching.found, stall(fetching, timeout))
   }
 )
 
@@ -134,10 +152,14 @@ export const gain = Effect.fnUntraced(function*(phase: PhaseOptions) {
   const lasting = yield* Effect.scope
   return yield* Effect.gen(function*() {
     const reporter = yield* MagnetReporter.make({ ...options, magnet })
-    const peers = [...phase.peers, ...yield* resolvePeers(phase, reporter.notice)]
+    const linkPeers = yield* resolvePeers(phase, reporter.notice)
     const known = yield* recall(phase)
-    if (known !== undefined) return { ...known, peers, begun: undefined } satisfies Gained
-    const { begun, info, layers } = yield* Effect.provideService(fetch(phase, peers, reporter), Scope.Scope, lasting)
+    if (known !== undefined) return { ...known, linkPeers, begun: undefined } satisfies Gained
+    const { begun, info, layers } = yield* Effect.provideService(
+      fetch(phase, linkPeers, reporter),
+      Scope.Scope,
+      lasting
+    )
     const document = compose(phase, info, layers)
     const metainfo = yield* Effect.fromResult(parse(document, phase, layers === undefined)).pipe(
       Effect.mapError((error) => new Metadata.MetadataError({ reason: { _tag: "NoTorrent", error } }))
@@ -147,6 +169,6 @@ export const gain = Effect.fnUntraced(function*(phase: PhaseOptions) {
       const trouble = yield* KeptMetadata.save(stateDir, magnet, document)
       if (trouble !== undefined) reporter.notice(`warning: ${trouble}`)
     }
-    return { metainfo, document: layers && document, peers, begun } satisfies Gained
+    return { metainfo, document: layers && document, linkPeers, begun } satisfies Gained
   }).pipe(Effect.scoped)
 })

@@ -4,15 +4,21 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Magnet } from "../../domain/Magnet.ts"
 import * as MagnetMatch from "../../domain/MagnetMatch.ts"
-import type { Progress } from "../../services/Metadata.ts"
+import * as StallCause from "../../domain/swarm/StallCause.ts"
+import type { Fetching, Progress } from "../../services/Metadata.ts"
 import * as Monotonic from "../../services/Monotonic.ts"
 import type { TorrentEvent } from "../../services/TorrentEvent.ts"
 import * as Format from "./Format.ts"
 import * as Records from "./Records.ts"
 import * as Reporter from "./Reporter.ts"
+import { StallWatch } from "./StallWatch.ts"
+import * as StatusBlock from "./StatusBlock.ts"
+import * as StatusRecords from "./StatusRecords.ts"
 import * as Stderr from "./Stderr.ts"
 
-export interface MagnetReporterOptions extends Pick<Reporter.ReporterOptions, "json" | "quiet" | "summaryInterval"> {
+export interface MagnetReporterOptions
+  extends Pick<Reporter.ReporterOptions, "json" | "quiet" | "summaryInterval" | "maxDownload" | "maxUpload">
+{
   readonly magnet: Magnet
 }
 
@@ -20,7 +26,9 @@ export interface MagnetReporter {
   readonly onEvent: (event: TorrentEvent) => void
   readonly notice: (text: string) => void
   /** From now on the line shows this. */
-  readonly follow: (progress: () => Progress) => void
+  readonly follow: (fetching: Pick<Fetching, "progress" | "report">) => void
+  /** Prints how it stands, even where all else is silenced. */
+  readonly status: () => void
 }
 
 const FRAME = "500 millis"
@@ -54,7 +62,8 @@ export const make = Effect.fnUntraced(function*(
   const clock = yield* Clock.Clock
   const { isTerminal, screen } = Stderr.open()
   const teller = Reporter.makeTeller()
-  let progress: (() => Progress) | undefined
+  const stall = new StallWatch()
+  let fetching: Pick<Fetching, "progress" | "report"> | undefined
   let lastLine = Monotonic.millis(clock)
   let lastRecord = -Infinity
 
@@ -77,22 +86,36 @@ export const make = Effect.fnUntraced(function*(
       peers: at.peers,
       givers: at.givers
     }))
+  const lookAtStall = (from: Pick<Fetching, "report">, { received }: Progress, now: number) => {
+    const { state } = from.report()
+    if (state._tag !== "Metadata") return
+    const { cause } = state
+    const news = stall.look({ downloaded: received, state: { _tag: "Stalled", cause } }, now)
+    if (news === undefined) return
+    write((head) => StatusRecords.stalled(news === "Moving" ? undefined : cause, head))
+    if (!isTerminal && news !== "Moving") notice(`nothing comes: ${StallCause.text(cause)}`)
+  }
+  const secondLine = (): string =>
+    stall.cause === undefined
+      ? ""
+      : Format.cut(Format.printable(`  nothing comes: ${StallCause.text(stall.cause)}`), screen.width)
   const frame = () => {
-    if (progress === undefined) return
+    if (fetching === undefined) return
     const now = Monotonic.millis(clock)
-    const at = progress()
+    const at = fetching.progress()
+    lookAtStall(fetching, at, now)
     if (now - lastRecord >= RECORD_MS) {
       lastRecord = now
       writeProgress(at)
     }
     if (options.quiet || (!isTerminal && now - lastLine < options.summaryInterval * 1000)) return
     lastLine = now
-    screen.paint(Format.cut(lineOf(name, at), screen.width))
+    screen.paint(Format.cut(lineOf(name, at), screen.width), secondLine())
   }
   yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sync(frame), Effect.sleep(FRAME))))
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
-      if (progress !== undefined) writeProgress(progress())
+      if (fetching !== undefined) writeProgress(fetching.progress())
       screen.clear()
     })
   )
@@ -104,8 +127,14 @@ export const make = Effect.fnUntraced(function*(
       if (text !== undefined) notice(text)
     },
     follow: (now) => {
-      progress = now
+      fetching = now
       frame()
+    },
+    status: () => {
+      const report = fetching?.report()
+      if (report === undefined) return
+      if (options.json) return write((head) => StatusRecords.status(report, 0, 0, head))
+      screen.notice(StatusBlock.lines(name, report, options, screen.width).join("\n"))
     }
   }
 })

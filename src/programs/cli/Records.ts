@@ -238,7 +238,7 @@ const StatusTracker = Schema.Struct({
 })
 
 const StatusPeer = Schema.Struct({
-  address: documented(Schema.String, "192.0.2.1:6881 or [2001:db8::1]:6881"),
+  address: documented(Schema.String, "192.0.2.1:6881 or [2001:db8::1]:6881; of a web seed its URL"),
   client: documented(Schema.String, "Program and version, as it says or by its peer id (BEP 20)"),
   flags: documented(
     Schema.String,
@@ -257,7 +257,10 @@ const Status = Schema.Struct({
   type: Schema.tag("status"),
   time,
   infoHash,
-  state: documented(Schema.Literals(["Checking", "Downloading", "Stalled", "Done"]), "How the torrent stands"),
+  state: documented(
+    Schema.Literals(["Metadata", "Checking", "Downloading", "Stalled", "Done"]),
+    "How the torrent stands"
+  ),
   cause: stallCause,
   message: documented(Schema.String, "The same in words"),
   memory: documented(Schema.Natural, "Bytes of pieces under way, over all torrents"),
@@ -265,7 +268,7 @@ const Status = Schema.Struct({
   known: documented(Schema.Natural, "Addresses of peers that are known"),
   banned: documented(Schema.Natural, "Peers that are banned at present"),
   trackers: documented(Schema.Array(StatusTracker), "Those that were asked"),
-  peers: documented(Schema.Array(StatusPeer), "Those that are connected")
+  peers: documented(Schema.Array(StatusPeer), "Those that are connected, and every connection to a web seed")
 })
 
 const SuperSeed = Schema.Struct({

@@ -108,14 +108,22 @@ const noticeOf = (event: TorrentEvent): string | undefined => {
   }
 }
 
-/** What is said of events. Trackers and web seeds fail again and again; once in a row is enough to be told. */
+/**
+ * What is said of events. Trackers fail again and again; once in a row is enough to be told. A web seed may fail after each
+ * answer, so the same trouble of it is told once.
+ */
 export const makeTeller = (): (event: TorrentEvent) => string | undefined => {
   const failing = new Set<string>()
+  const webTroubles = new Map<string, string>()
   return (event) => {
-    if (event._tag === "TrackerAnswered" || event._tag === "WebSeedAnswered") failing.delete(event.url)
-    if (event._tag === "TrackerFailed" || event._tag === "WebSeedFailed") {
+    if (event._tag === "TrackerAnswered") failing.delete(event.url)
+    if (event._tag === "TrackerFailed") {
       if (failing.has(event.url)) return undefined
       failing.add(event.url)
+    }
+    if (event._tag === "WebSeedFailed") {
+      if (webTroubles.get(event.url) === event.message) return undefined
+      webTroubles.set(event.url, event.message)
     }
     return noticeOf(event)
   }

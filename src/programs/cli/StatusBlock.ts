@@ -16,6 +16,10 @@ type PeerStanding = Report["peers"][number]
 /** In words. */
 export const textOf = (state: TorrentState): string => {
   switch (state._tag) {
+    case "Metadata":
+      return state.received > 0 && state.size !== undefined
+        ? `fetching its metadata, ${Format.pair(state.received, state.size)}`
+        : `its metadata does not come: ${StallCause.text(state.cause)}`
     case "Checking":
       return `checking files, ${Format.percent(state.checked, state.total)}`
     case "Downloading":
@@ -39,7 +43,12 @@ const rate = (bytesPerSecond: number): string => bytesPerSecond > 0 ? Format.rat
 const ADDRESS: Column = { head: "address", width: 21, of: ({ address }) => address }
 const CLIENT: Column = { head: "client", width: 18, of: ({ client }) => Format.printable(client) }
 const FLAGS: Column = { head: "flags", width: 5, of: ({ flags }) => flags }
-const DONE: Column = { head: "done", width: 5, isNumber: true, of: (peer, all) => Format.percent(peer.pieces, all) }
+const DONE: Column = {
+  head: "done",
+  width: 5,
+  isNumber: true,
+  of: (peer, all) => all === 0 ? "-" : Format.percent(peer.pieces, all)
+}
 const DOWN: Column = { head: "down", width: 10, isNumber: true, of: ({ downRate }) => rate(downRate) }
 const UP: Column = { head: "up", width: 10, isNumber: true, of: ({ upRate }) => rate(upRate) }
 const ASKED: Column = {
@@ -110,10 +119,12 @@ export const lines = (
   columns: number
 ): Array<string> => {
   const { banned, known, memory, peers } = report
+  const web = peers.filter(({ isWeb }) => isWeb).length
+  const lanes = web === 0 ? "" : `; ${web} connection${web === 1 ? "" : "s"} to web seeds`
   const bans = banned === 0 ? "" : `, ${banned} banned`
   return [
     Format.cut(`${Format.printable(name)}: ${textOf(report.state)}`, 2 * columns, "~"),
-    `peers ${peers.length} connected, ${known} known${bans}`,
+    `peers ${peers.length - web} connected, ${known} known${bans}${lanes}`,
     `memory ${Format.pair(memory.used, memory.limit)}, limits down ${limit(maxDownload)}, up ${limit(maxUpload)}`,
     ...report.trackers.map(trackerLine),
     ...table(peers, report.pieces, columns)

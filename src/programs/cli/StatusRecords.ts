@@ -37,7 +37,7 @@ export const status = (report: Report | undefined, checked: number, total: numbe
     type: "status",
     ...head,
     state: state._tag,
-    cause: state._tag === "Stalled" ? state.cause._tag : null,
+    cause: "cause" in state ? state.cause._tag : null,
     message: StatusBlock.textOf(state),
     memory: report?.memory.used ?? 0,
     memoryLimit: report?.memory.limit ?? 0,

@@ -5,11 +5,12 @@ import type * as HelpDoc from "effect/cli/HelpDoc"
 import * as Option from "effect/Option"
 import * as Encryption from "./Encryption.ts"
 import { CREATE_TABLE, DOCUMENT_TABLES, TABLE, type Table, TRACKER_TABLE } from "./ExitCode.ts"
+import * as FlagGroups from "./FlagGroups.ts"
 import * as Format from "./Format.ts"
 import * as Text from "./Text.ts"
 
 /** Flags of one letter that take a value. */
-const VALUED = new Set(["a", "c", "d", "e", "f", "n", "o", "p", "s", "t", "u", "w", "x"])
+const VALUED = new Set(["a", "b", "c", "d", "e", "f", "n", "o", "p", "s", "t", "u", "w", "x"])
 
 /**
  * Takes `-d/data` and `-p6881` apart, as getopt does, and reads others' flags that stand for a value of ours; everything after
@@ -105,11 +106,11 @@ export const help = (doc: HelpDoc.HelpDoc, columns = Infinity): string => narrow
 
 const wide = (doc: HelpDoc.HelpDoc): string =>
   `${
-    FORMATTER.formatHelpDoc({
+    FlagGroups.apart(FORMATTER.formatHelpDoc({
       ...doc,
       flags: doc.flags.map(shortened),
       globalFlags: (doc.globalFlags ?? []).map(inOurWords)
-    })
+    }))
   }\n\nEXIT CODES\n${exitCodes(tableOf(doc))}\n`
 
 const perhaps = (names: ReadonlyArray<string>): string =>
@@ -119,6 +120,7 @@ const invalid = ({ expected, kind, option, value }: CliError.InvalidValue): stri
   const flag = kind === "flag" ? `--${option}` : option
   const times = /^(\d+) (?:occurrences|values)$/.exec(value)
   if (times !== null) return `${flag} is given ${times[1]} times; it takes ${expected}`
+  if (expected.startsWith("Expected ")) return `${flag}: "${value}" is neither yes nor no`
   if (value === "") return `${flag} needs a value: ${expected}`
   return expected.startsWith("omit") ? `${flag}: ${expected}` : `${flag}: "${value}" is not ${expected}`
 }

@@ -121,7 +121,11 @@ const runHook = Effect.fnUntraced(
 )
 
 /** Fails when nothing arrives for so long. */
-const stall = Effect.fnUntraced(function*(torrent: Torrent.Torrent, seconds: number, known: () => string | undefined) {
+const stall = Effect.fnUntraced(function*(
+  torrent: Torrent.Torrent,
+  seconds: number,
+  webTrouble: () => string | undefined
+) {
   const { snapshot, swarm } = torrent
   let before = 0
   for (let quiet = 0; quiet < seconds; quiet++) {
@@ -131,9 +135,14 @@ const stall = Effect.fnUntraced(function*(torrent: Torrent.Torrent, seconds: num
     before = swarm.down.total
   }
   const { state } = snapshot()
-  const cause = known() ?? (state._tag === "Stalled" ? StallCause.text(state.cause) : undefined)
-  const why = cause === undefined ? "" : `: ${cause}`
-  return yield* failure(ExitCode.timedOut, `nothing arrived for ${seconds} seconds${why}; run again to go on`)
+  const cause = state._tag === "Stalled" ? state.cause : undefined
+  // The rate is a mean: for some seconds after the last byte it is not 0, and there is no cause yet.
+  const isAlone = cause === undefined ? swarm.peers.size === 0 : cause._tag === "NoPeersKnown"
+  const known = torrent.proxyTrouble() ?? (isAlone ? webTrouble() : undefined)
+  const said = known ?? (cause && StallCause.text(cause))
+  const why = said === undefined ? "" : `: ${said}`
+  const silence = seconds === 1 ? "a second" : `${seconds} seconds`
+  return yield* failure(ExitCode.timedOut, `nothing arrived for ${silence}${why}; run again to go on`)
 })
 
 /** The torrent, by its name at a tracker or from where it is. */
@@ -155,6 +164,7 @@ export interface Plan extends Pick<Found, "metainfo">, Partial<Pick<Found, "note
   readonly trackers: ReadonlyArray<ReadonlyArray<string>>
   readonly peers: ReadonlyArray<PeerAddress>
   /** See `TorrentOptions`. */
+  readonly linkPeers?: ReadonlyArray<PeerAddress> | undefined
   readonly begun?: Begun | undefined
   /** Told when all is there. */
   readonly onDone: () => void
@@ -175,10 +185,10 @@ export const check = Effect.fnUntraced(
 
 /** Fetches it, and stays as long as the user wants. */
 export const leechTorrent = Effect.fnUntraced(function*(options: LeechOptions, plan: Plan) {
-  const { metainfo, note, offer, peers, selected, stopped, trackers } = plan
+  const { linkPeers = [], metainfo, note, offer, peers, selected, stopped, trackers } = plan
   const dir = path.resolve(options.dir)
   const webSeeds = webSeedsOf(metainfo, options)
-  const isAlone = trackers.length === 0 && peers.length === 0
+  const isAlone = trackers.length + peers.length + linkPeers.length === 0
   const hook = Option.getOrUndefined(options.onComplete)
   const reporter = yield* Reporter.make({ ...options, metainfo, path: path.join(dir, Metainfo.topOf(metainfo)) })
   const run = yield* Run
@@ -199,6 +209,7 @@ export const leechTorrent = Effect.fnUntraced(function*(options: LeechOptions, p
     trackers,
     order: options.sequential ? "Sequential" : "Rarest",
     peers,
+    linkPeers,
     webSeeds: [...webSeeds],
     namedWebSeeds: options.webSeed,
     maxPeers: options.maxPeers,
@@ -225,7 +236,7 @@ export const leechTorrent = Effect.fnUntraced(function*(options: LeechOptions, p
     ? torrent.completed
     : Effect.raceFirst(
       torrent.completed,
-      stall(torrent, timeout, () => torrent.proxyTrouble() ?? reporter.lastTrouble())
+      stall(torrent, timeout, reporter.lastTrouble)
     )
   plan.onDone()
   if (hook !== undefined) {

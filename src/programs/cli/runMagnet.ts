@@ -73,7 +73,7 @@ export const runMagnet = Effect.fnUntraced(function*(options: LeechOptions, magn
   const stopped = () => isDone ? ExitCode.ok : ExitCode.unfinished
   const work = Effect.gen(function*() {
     const gained = yield* MagnetPhase.gain({ magnet, options, stateDir, peers: userPeers })
-    const { begun, metainfo, peers } = gained
+    const { begun, linkPeers, metainfo } = gained
     yield* saveMetadata(gained, options)
     if (options.showFiles) showFiles(metainfo)
     if (options.metadataOnly || options.showFiles) return ExitCode.ok
@@ -84,7 +84,8 @@ export const runMagnet = Effect.fnUntraced(function*(options: LeechOptions, magn
       begun,
       selected,
       trackers: yield* announcedTo(metainfo, magnet, options),
-      peers,
+      peers: userPeers,
+      linkPeers,
       stopped,
       onDone: () => {
         isDone = true

@@ -4,7 +4,7 @@ import * as PeerAddress from "../../domain/PeerAddress.ts"
 import { CAPACITY } from "../../domain/swarm/AskedBlocks.ts"
 import type { Introduction } from "../../domain/swarm/Extensions.ts"
 import type { Peer } from "../../domain/swarm/Peer.ts"
-import type { SessionOptions } from "../Session.ts"
+import type { SessionOptions } from "./SessionOptions.ts"
 
 const CLIENT = "freshet"
 

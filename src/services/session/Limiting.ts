@@ -9,6 +9,7 @@ import type * as Scope from "effect/Scope"
 import { RateLimit } from "../../domain/swarm/RateLimit.ts"
 import type { Swarm } from "../../domain/swarm/Swarm.ts"
 import * as Monotonic from "../Monotonic.ts"
+import * as Pulse from "../Pulse.ts"
 
 /** Payload in bytes/s; `Infinity` for no limit. What is absent stays as it is, or has no limit from the start. */
 export interface Rates {
@@ -73,11 +74,10 @@ export const make = Effect.fnUntraced(function*(
       })
   })
 
-  yield* limited.await.pipe(
-    Effect.andThen(Effect.sleep(PACE)),
-    Effect.andThen(Effect.sync(() => session.download.turns.serve(now()))),
-    Effect.forever({ disableYield: true }),
-    Effect.forkScoped
+  yield* Pulse.start(
+    "the download limit",
+    Effect.andThen(limited.await, Effect.sleep(PACE)),
+    () => session.download.turns.serve(now())
   )
 
   return {

@@ -4,6 +4,7 @@ import * as Queue from "effect/Queue"
 import * as Random from "effect/Random"
 import * as PieceLayout from "../../domain/PieceLayout.ts"
 import type { Swarm } from "../../domain/swarm/Swarm.ts"
+import * as Policy from "../../domain/wire/mse/Policy.ts"
 import * as Announcer from "../Announcer.ts"
 import type { FileStoreError } from "../FileStore.ts"
 import type * as PeerPool from "../PeerPool.ts"
@@ -76,6 +77,7 @@ export const start = Effect.fnUntraced(function*(
       private: metainfo.private,
       numWant: () => swarm.peerCount < (options.maxPeers ?? MAX_PEERS) ? NUM_WANT : 0,
       port: () => session.port,
+      crypto: Policy.announced(session.encryption),
       stats: () => ({ uploaded: swarm.up.total, downloaded: swarm.down.total, left: missing() }),
       isPartialSeed: () => swarm.isDone && !swarm.isSeed,
       onPeers: (peers, url) => {

@@ -17,6 +17,8 @@ export interface ExtendingOptions {
   readonly metainfo: Pick<Metainfo, "info" | "private">
   readonly swarm: () => Swarm
   readonly pool: () => PeerPool
+  /** It was a magnet link: peers have been told that we speak of metadata. */
+  readonly wasMagnet: boolean
   /** Whether peers are told of peers. */
   readonly pex: boolean
   /** Numbers in [0, 1). */
@@ -25,7 +27,7 @@ export interface ExtendingOptions {
   readonly now: number
 }
 
-export const make = ({ metainfo, now, pex, pool, random, session, swarm }: ExtendingOptions): Extensions => {
+export const make = ({ metainfo, now, pex, pool, random, session, swarm, wasMagnet }: ExtendingOptions): Extensions => {
   const send = (peer: Peer, name: string, payload: Uint8Array): boolean => extensions.send(peer, name, payload)
   // As in libtorrent: of a private torrent the metadata comes from its tracker, with the right to join.
   const isGiven = !metainfo.private
@@ -38,7 +40,11 @@ export const make = ({ metainfo, now, pex, pool, random, session, swarm }: Exten
     })
   const extensions: Extensions = new Extensions([
     // First, as while it is fetched: a message on its way then still finds it under its number.
-    ...isGiven ? [MetadataServe.make({ info: metainfo.info, send, now })] : [],
+    ...isGiven
+      ? [MetadataServe.make({ info: metainfo.info, send, now })]
+      : wasMagnet
+      ? [MetadataServe.withdrawn(send)]
+      : [],
     UploadOnly.make((peer) => swarm().reconsider(peer)),
     DontHave.make((peer, piece, now) => swarm().dontHave(peer, piece, now)),
     ...pex ? [pexOf()] : []

@@ -3,16 +3,20 @@ import * as Bitfield from "../../domain/Bitfield.ts"
 import * as ClientName from "../../domain/ClientName.ts"
 import * as PeerAddress from "../../domain/PeerAddress.ts"
 import * as Diagnosis from "../../domain/swarm/Diagnosis.ts"
+import type { Peer } from "../../domain/swarm/Peer.ts"
 import * as PeerState from "../../domain/swarm/PeerState.ts"
 import type { RateLimit } from "../../domain/swarm/RateLimit.ts"
 import type { Swarm } from "../../domain/swarm/Swarm.ts"
-import type { AnnounceStatus } from "../Announcer.ts"
 import type { PeerPool } from "../PeerPool.ts"
 import type { Session } from "../Session.ts"
+import * as TrackerFacts from "./TrackerFacts.ts"
 
 /** One connected peer, for screens. Rates in bytes/s. */
 export interface PeerStanding {
+  /** Of a web seed, how it is shown. */
   readonly address: string
+  /** It is one of the connections to a web seed. */
+  readonly isWeb: boolean
   /** The program and its version; may hold foreign words. */
   readonly client: string
   /** See {@link PeerState.flags}. */
@@ -32,7 +36,7 @@ export interface Report {
   readonly state: Diagnosis.TorrentState
   readonly trackers: ReadonlyArray<Diagnosis.TrackerFact>
   readonly peers: ReadonlyArray<PeerStanding>
-  /** Of the torrent. */
+  /** Of the torrent; 0 as long as that is not known. */
   readonly pieces: number
   /** Bytes of pieces under way, over all torrents, and the most there may be. */
   readonly memory: { readonly used: number; readonly limit: number }
@@ -42,8 +46,7 @@ export interface Report {
 }
 
 export interface Standing {
-  /** An announce in one of the torrent's swarms has ended. */
-  readonly onAnnounced: (swarm: number, status: AnnounceStatus) => void
+  readonly onAnnounced: TrackerFacts.TrackerFacts["onAnnounced"]
   readonly state: () => Diagnosis.TorrentState
   readonly report: () => Report
 }
@@ -60,25 +63,28 @@ export interface StandingOptions {
   readonly now: () => number
 }
 
+export const standingOf = (peer: Peer, state: PeerState.PeerState, now: number): PeerStanding => ({
+  address: peer.webSeed ?? PeerAddress.format(peer.address),
+  isWeb: peer.webSeed !== undefined,
+  client: peer.webSeed === undefined ? ClientName.of(peer.id, peer.theirs?.version) : "web seed",
+  flags: PeerState.flags(peer),
+  pieces: Bitfield.count(peer.bits),
+  downRate: peer.window.rate(now),
+  upRate: peer.up.perSecond(now),
+  window: peer.window.depth(),
+  asked: peer.outstanding,
+  state
+})
+
 export const make = ({ limit, now, pool, session, swarm, trackers }: StandingOptions): Standing => {
-  /** Per tracker what it last said for each swarm, and when it is asked again. */
-  const said = new Map<string, Array<{ readonly status: AnnounceStatus; readonly nextAt: number } | undefined>>()
+  const trackerFacts = TrackerFacts.make(now)
 
-  /** Many trackers know one of a hybrid's hashes only: that they refuse the other does not count. */
-  const trackerFacts = (): Array<Diagnosis.TrackerFact> =>
-    Array.from(said, ([url, of]) => {
-      const heard = of.filter((one) => one !== undefined)
-      const { nextAt, status } = heard.find(({ status }) => status.result !== "error") ?? heard[0]!
-      const { message, peers, result } = status
-      return { url, message, peers, result, nextInMs: Math.max(0, nextAt - now()) }
-    })
-
-  const isLimited = () => Diagnosis.isLimiting(limit, now())
+  const isLimited = () => Diagnosis.isLimiting(limit, swarm.down.perSecond(now()), now())
 
   const facts = (): Diagnosis.Facts => ({
     ...pool.facts(),
     trackerCount: trackers,
-    trackers: trackerFacts(),
+    trackers: trackerFacts.list(),
     limit: limit.rate,
     isLimited: isLimited(),
     memoryLimit: session.buffers.limit
@@ -89,25 +95,14 @@ export const make = ({ limit, now, pool, session, swarm, trackers }: StandingOpt
   const peers = (): Array<PeerStanding> => {
     const at = now()
     const limited = isLimited()
-    return Array.from(swarm.peers, (peer) => ({
-      address: PeerAddress.format(peer.address),
-      client: ClientName.of(peer.id, peer.theirs?.version),
-      flags: PeerState.flags(peer),
-      pieces: Bitfield.count(peer.bits),
-      downRate: peer.window.rate(at),
-      upRate: peer.up.perSecond(at),
-      window: peer.window.depth(),
-      asked: peer.outstanding,
-      state: PeerState.of(peer, { unread: pool.unread(peer), isLimited: limited }, at)
-    }))
+    return Array.from(
+      swarm.peers,
+      (peer) => standingOf(peer, PeerState.of(peer, { unread: pool.unread(peer), isLimited: limited }, at), at)
+    )
   }
 
   return {
-    onAnnounced: (swarm, status) => {
-      const of = said.get(status.url) ?? []
-      said.set(status.url, of)
-      of[swarm] = { status, nextAt: now() + status.nextInMs }
-    },
+    onAnnounced: trackerFacts.onAnnounced,
     state,
     report: () => {
       const { banned, known } = pool.facts()
@@ -115,7 +110,7 @@ export const make = ({ limit, now, pool, session, swarm, trackers }: StandingOpt
       const { pieces } = swarm.layout
       return {
         state: state(),
-        trackers: trackerFacts(),
+        trackers: trackerFacts.list(),
         peers: peers(),
         pieces,
         memory: { used, limit },

@@ -19,6 +19,8 @@ export interface TorrentOptions {
   readonly trackers: ReadonlyArray<ReadonlyArray<string>>
   /** Peers to dial besides those that trackers name. */
   readonly peers?: ReadonlyArray<PeerAddress> | undefined
+  /** Peers that the magnet link names. Of a private torrent that has trackers they do not count (BEP 27). */
+  readonly linkPeers?: ReadonlyArray<PeerAddress> | undefined
   /** URLs of web seeds (BEP 19), those of the torrent among them; what is not http(s) is left out. */
   readonly webSeeds?: ReadonlyArray<string> | undefined
   /** Those that the user has named: they may be any service of this machine or its network. */

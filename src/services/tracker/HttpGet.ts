@@ -15,6 +15,7 @@ import { gunzip } from "node:zlib"
 import * as Bytes from "../../domain/Bytes.ts"
 import * as PeerAddress from "../../domain/PeerAddress.ts"
 import type { Proxy } from "../../domain/Proxy.ts"
+import * as Reach from "../../domain/tracker/Reach.ts"
 import * as Gateway from "../proxy/Gateway.ts"
 import * as ProxyAgent from "../proxy/ProxyAgent.ts"
 import type { ProxyError } from "../proxy/ProxyError.ts"
@@ -114,13 +115,27 @@ export const hostOf = (url: URL): string => url.hostname.replace(/^\[(.*)\]$/, "
 
 const isWeb = (url: URL): boolean => url.protocol === "http:" || url.protocol === "https:"
 
-const isLocal = (ip: NetAddress.IpAddress): boolean =>
-  NetAddress.isLoopback(ip) || NetAddress.isUnspecified(ip) || NetAddress.isLinkLocal(ip) ||
-  (NetAddress.isIpv4Address(ip) ? NetAddress.isPrivate(ip) : NetAddress.isUniqueLocal(ip))
+/** Of IPv6 that stands for IPv4: a gateway translates it (RFC 6052), or 6to4 tunnels it (RFC 3056). */
+const TRANSLATED = Uint8Array.of(0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0)
+const TUNNELLED = Uint8Array.of(0x20, 0x02)
+
+const embeddedIn = (compact: Uint8Array): Uint8Array | undefined => {
+  if (compact.length === 6) return undefined
+  const prefix = [TRANSLATED, TUNNELLED].find((bytes) => Bytes.equals(compact.subarray(0, bytes.length), bytes))
+  return prefix && compact.slice(prefix.length, prefix.length + 6)
+}
+
+const isLocal = (compact: Uint8Array): boolean => {
+  const embedded = embeddedIn(compact)
+  if (embedded !== undefined) return isLocal(embedded)
+  // 0.0.0.0/8 is this machine, and so is `::`.
+  const isThis = compact.length === 6 ? compact[0] === 0 : compact.subarray(0, 16).every((byte) => byte === 0)
+  return isThis || Reach.of(compact) !== Reach.PUBLIC
+}
 
 /** Whether any of these is an address of this machine or of the local network. */
 export const leadsInside = (ips: ReadonlyArray<Ip>): boolean =>
-  ips.some((ip) => isLocal(NetAddress.ipFromStringUnsafe(ip.address)))
+  ips.some(({ address }) => isLocal(PeerAddress.toCompact(PeerAddress.make(address, 1)!)))
 
 const toAnswer = Effect.fnUntraced(function*(
   response: HttpClientResponse.HttpClientResponse,

@@ -38,6 +38,26 @@ const tracker = (message: string, nextInMs = 30_000): Diagnosis.TrackerFact => (
 })
 
 describe("Diagnosis", () => {
+  it("of a magnet link says who has the metadata, and else whom it could have asked", () => {
+    const metadata = { peers: 2, givers: 0, received: 0, size: undefined, isLayers: false, tooLarge: undefined }
+    const table: ReadonlyArray<readonly [Partial<Diagnosis.MetadataFacts>, StallCause.StallCause, RegExp]> = [
+      [{ peers: 0 }, { _tag: "NobodyAnswers", tried: 1, refusal: undefined }, /the only peer called does not answer/],
+      [{}, { _tag: "NobodyHasMetadata", peers: 2 }, /none of 2 peers has the metadata/],
+      [{ peers: 1 }, { _tag: "NobodyHasMetadata", peers: 1 }, /the only peer has no metadata/],
+      [{ tooLarge: 1 << 30 }, { _tag: "MetadataTooLarge", size: 1 << 30 }, /1\.0 GiB is over the limit/],
+      [{ tooLarge: 1 << 30, givers: 1 }, { _tag: "WaitingForMetadata", peers: 1 }, /1 peer with the metadata sends/],
+      [{ givers: 2, size: 9 }, { _tag: "WaitingForMetadata", peers: 2 }, /2 peers with the metadata send nothing/],
+      [{ isLayers: true }, { _tag: "WaitingForHashes", peers: 2 }, /none of 2 peers gives the piece hashes/]
+    ]
+    for (const [changes, cause, words] of table) {
+      const state = Diagnosis.ofMetadata({ ...metadata, ...changes }, { ...NOTHING_KNOWN, failed: 1 })
+      const { size } = { ...metadata, ...changes }
+      assert.deepStrictEqual(state, { _tag: "Metadata", received: 0, size, cause })
+      assert.include(StallCause.TAGS, cause._tag)
+      assert.match(StallCause.text(cause), words)
+    }
+  })
+
   it("of a torrent with nobody connected names whom it could have asked", () => {
     const table: ReadonlyArray<readonly [Partial<Diagnosis.Facts>, StallCause.StallCause, RegExp]> = [
       [{}, { _tag: "NoPeersKnown", trackers: 0, nextInMs: undefined }, /no tracker to ask/],
@@ -125,9 +145,11 @@ describe("Diagnosis", () => {
     const swarm = model({ rate: 0 })
     swarm.joinSeed()
     assert.deepStrictEqual(causeOf(swarm, { limit: 0, isLimited: true }), { _tag: "DownloadLimit", rate: 0 })
-    assert.isTrue(Diagnosis.isLimiting(new TokenBucket(0, 0), 0))
-    assert.isFalse(Diagnosis.isLimiting(new TokenBucket(Infinity, 0), 0))
-    assert.isFalse(Diagnosis.isLimiting(new TokenBucket(1000, 0), 0))
+    assert.deepStrictEqual(causeOf(swarm, { limit: 1000, isLimited: false }), { _tag: "DownloadLimit", rate: 1000 })
+    assert.isTrue(Diagnosis.isLimiting(new TokenBucket(0, 0), 0, 0))
+    assert.isFalse(Diagnosis.isLimiting(new TokenBucket(Infinity, 0), 1e9, 0))
+    assert.isFalse(Diagnosis.isLimiting(new TokenBucket(1000, 0), 800, 0))
+    assert.isTrue(Diagnosis.isLimiting(new TokenBucket(1000, 0), 950, 0))
   })
 
   it("is downloading while bytes come, and done at the end", () => {

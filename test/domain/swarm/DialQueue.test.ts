@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as PeerAddress from "../../../src/domain/PeerAddress.ts"
 import { DialQueue } from "../../../src/domain/swarm/DialQueue.ts"
+import * as PexMessage from "../../../src/domain/wire/PexMessage.ts"
 import { below, int, randomOf, seed } from "./seeded.ts"
 
 const HOUR = 3_600_000
@@ -284,6 +285,30 @@ describe("DialQueue", () => {
     for (const n of [3, 9, 5]) queue.add(peer(n), "tracker", 0)
     queue.add(peer(1), "user", 0)
     assert.deepStrictEqual([1, 2, 3, 4].map(() => queue.next(0)), [1, 9, 5, 3].map(peer))
+  })
+
+  it("takes a peer's word for how another prefers to be called, until that has answered itself", () => {
+    const queue = new DialQueue(() => 0.5)
+    queue.told({ address: peer(1), flags: PexMessage.PREFERS_ENCRYPTION | PexMessage.REACHABLE }, "10.9.9.9", 0)
+    queue.told({ address: peer(2), flags: PexMessage.REACHABLE }, "10.9.9.9", 0)
+    const manners = () => [1, 2].map((n) => queue.mannerOf(peer(n)))
+    queue.next(0)
+    queue.next(0)
+    assert.deepStrictEqual(manners(), ["encrypted", undefined])
+    queue.answered(peer(1), "plain")
+    queue.answered(peer(2), "encrypted")
+    assert.deepStrictEqual(manners(), ["plain", "encrypted"])
+  })
+
+  it("remembers nobody that is known by name alone", () => {
+    const queue = new DialQueue(() => 0.5)
+    for (const address of [PeerAddress.named("peer.example", 6881, 1), peer(1)]) {
+      queue.add(address, "user", 0)
+      assert.deepStrictEqual(queue.next(0), address)
+      queue.connected(address, 0)
+      queue.disconnected(address, 1000, true)
+    }
+    assert.deepStrictEqual(queue.memory(2000, 1).map(({ address }) => address), [peer(1)])
   })
 
   it.prop("remembers whom it met, the best first, and dials them first in the next run", [seed], ([seed]) => {

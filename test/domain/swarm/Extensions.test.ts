@@ -41,6 +41,16 @@ const meet = (verdict?: string, options: Partial<FarOptions> = {}) => {
 }
 
 describe("Extensions", () => {
+  it("tells of what is withdrawn, whose number nothing else takes", () => {
+    const { list } = recorder()
+    const extensions = new Extensions([{ ...list[0]!, isWithdrawn: true }, list[1]!], { own: () => ({}) })
+    const { peer, read } = far({ key: 1, pieces: 4, extended: true })
+    extensions.greet(peer)
+    peer.wire.flush()
+    const said = ExtensionHandshake.decode(read()[0]!.payload.subarray(1))!
+    assert.deepStrictEqual([...said.messages], [["one", 0], ["two", 2]])
+  })
+
   it("greets once, with a number for each extension by its place, and again when asked to", () => {
     const { extensions, own, peer, sent } = meet()
     extensions.greet(peer)

@@ -57,6 +57,7 @@ describe("PeerState", () => {
       [stateOf((peer) => peer.has = 1), "Idle"]
     ]
     assert.deepStrictEqual(table.map(([{ _tag }]) => _tag), table.map(([, tag]) => tag))
-    assert.deepStrictEqual(table.map(([, tag]) => tag), [...PeerState.TAGS])
+    const ofMagnets = ["HasMetadata", "NoMetadata"]
+    assert.deepStrictEqual([...table.map(([, tag]) => tag), ...ofMagnets], [...PeerState.TAGS])
   })
 })

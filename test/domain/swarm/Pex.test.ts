@@ -76,7 +76,7 @@ describe("Pex", () => {
     const one = torrent.join({ key: 1 })
     const seed = torrent.join({ key: 2 })
     seed.peer.isSeed = true
-    torrent.join({ key: 3, inbound: true, address: "10.0.0.3:50000" }, 6999)
+    torrent.join({ key: 3, inbound: true, encrypted: true, address: "10.0.0.3:50000" }, 6999)
     torrent.join({ key: 4, inbound: true, address: "10.0.0.4:50001" })
     torrent.join({ key: 5, address: "[2001:db8::5]:6881" })
     torrent.pass(20_000)
@@ -84,7 +84,8 @@ describe("Pex", () => {
     assert.deepStrictEqual(names(first!.added), ["10.0.0.2:6881", "10.0.0.3:6999", "[2001:db8::5]:6881"])
     const flags = new Map(first!.added.map(({ address, flags }) => [address.host, flags]))
     assert.strictEqual(flags.get("10.0.0.2"), PexMessage.UPLOAD_ONLY | PexMessage.REACHABLE)
-    assert.strictEqual(flags.get("10.0.0.3"), 0)
+    assert.strictEqual(flags.get("10.0.0.3"), PexMessage.PREFERS_ENCRYPTION)
+    assert.strictEqual(flags.get("2001:db8::5"), PexMessage.REACHABLE)
     assert.isEmpty(more)
     assert.notInclude(heard(seed).flatMap(({ added }) => names(added)), "10.0.0.2:6881")
   })
@@ -98,6 +99,17 @@ describe("Pex", () => {
     torrent.pass(5 * MINUTE)
     assert.isEmpty(heard(mute))
     assert.lengthOf(heard(alone), 1)
+  })
+
+  it("tells of peers with an address alone: no web seeds, and nobody that only a proxy can find", () => {
+    const torrent = new Torrent(() => 0)
+    const one = torrent.join({ key: 1 })
+    const hidden = torrent.join({ key: 2, name: "peer.example" })
+    torrent.join({ key: 3, webSeed: "http://10.0.0.3/", address: "10.0.0.3:80" }, undefined, false)
+    torrent.join({ key: 4 }, undefined, false)
+    torrent.pass(5 * MINUTE)
+    assert.deepStrictEqual(heard(one).flatMap(({ added }) => names(added)), ["10.0.0.4:6881"])
+    assert.notInclude(heard(hidden).flatMap(({ added }) => names(added)), "peer.example:6881")
   })
 
   it("keeps private addresses from those who are outside, and itself from calling home", () => {

@@ -349,6 +349,9 @@ describe("a corrupt piece of version 2", () => {
     const unasked = "sent hashes that nobody asked for"
     assert.strictEqual(swarm.hashes(fool!.peer, { ...range, proofLayers: 1 }, right, 0), unasked)
     assert.strictEqual(swarm.hashes(liar.peer, range, right, 0), unasked)
+    liar.peer.owedHashes = 2
+    const late = [1, 2, 3].map(() => swarm.hashes(liar.peer, range, right, 0))
+    assert.deepStrictEqual(late, [undefined, undefined, unasked])
     world.hashes(fool!)
     assert.deepStrictEqual(model.causes, ["FalseHashes"])
     assert.deepStrictEqual(model.liars, new Set([fool!.peer.identity]))

@@ -33,6 +33,10 @@ export interface FarOptions {
   /** Where it is; an address of its own by its key when absent. */
   readonly address?: string
   readonly inbound?: boolean
+  /** By which alone it is known. */
+  readonly name?: string
+  readonly webSeed?: string
+  readonly encrypted?: boolean
 }
 
 export const bitsOf = (pieces: number, set: Iterable<number>): Bitfield.Bitfield => {
@@ -67,7 +71,20 @@ export const peerIdOf = (key: number): PeerId.PeerId => {
 
 /** A peer whose wire only notes what it is told to do. */
 export const far = (options: FarOptions): Far => {
-  const { address, extended, fast, identity, inbound = false, key, now = 0, pieces, v2 = false } = options
+  const {
+    address,
+    encrypted,
+    extended,
+    fast,
+    identity,
+    inbound = false,
+    key,
+    name,
+    now = 0,
+    pieces,
+    v2 = false,
+    webSeed
+  } = options
   const closed: Array<string> = []
   const inbox: Array<Support.Message> = []
   const requests: Array<readonly [number, number, number]> = []
@@ -78,11 +95,15 @@ export const far = (options: FarOptions): Far => {
     key,
     identity: identity ?? key,
     id: peerIdOf(key),
-    address: PeerAddress.parse(address ?? `10.0.${key >> 8 & 255}.${key & 255}:6881`)!,
+    address: name === undefined
+      ? PeerAddress.parse(address ?? `10.0.${key >> 8 & 255}.${key & 255}:6881`)!
+      : PeerAddress.named(name, 6881, key),
     inbound,
     v2,
     fast,
     extended,
+    encrypted,
+    webSeed,
     bits: Bitfield.make(pieces),
     outbox,
     wire: {

@@ -4,7 +4,7 @@ import * as Bencode from "../../../src/domain/Bencode.ts"
 import * as Bytes from "../../../src/domain/Bytes.ts"
 import * as InfoHash from "../../../src/domain/InfoHash.ts"
 import * as PeerAddress from "../../../src/domain/PeerAddress.ts"
-import { type AnnounceReply, MAX_PEERS } from "../../../src/domain/tracker/Announce.ts"
+import { type AnnounceReply, type AnnounceRequest, MAX_PEERS } from "../../../src/domain/tracker/Announce.ts"
 import * as HttpTracker from "../../../src/domain/tracker/HttpTracker.ts"
 import { bytes as bytesOf, int } from "../generators.ts"
 import { EXAMPLE } from "./trackerGenerators.ts"
@@ -30,6 +30,15 @@ describe("HttpTracker, asking", () => {
       "http://t.example/announce?info_hash=%124Vx%9A%BC%DE%F1%23Eg%89%AB%CD%EF%124Vx%9A" +
         "&peer_id=-FR0100-abcdefghi%2B%20~&port=6881&uploaded=1&downloaded=2&left=3" +
         "&compact=1&numwant=50&key=00000abc&event=started"
+    )
+  })
+
+  it("says whether we can encrypt, or must", () => {
+    const end = (crypto: AnnounceRequest["crypto"]) =>
+      HttpTracker.announceUrl("http://t.example/announce", { ...EXAMPLE, crypto }).split("&event=started")[1]
+    assert.deepStrictEqual(
+      ([undefined, "supported", "required"] as const).map(end),
+      ["", "&supportcrypto=1", "&requirecrypto=1"]
     )
   })
 

@@ -93,6 +93,8 @@ describe("HttpReader", () => {
     ["of HTTP/2 in clear", "HTTP/2 200\r\n", undefined],
     ["with a field that is none", "HTTP/1.1 200 x\r\nno colon\r\n\r\n", undefined],
     ["with a folded field", "HTTP/1.1 200 x\r\na: b\r\n c\r\n\r\n", undefined],
+    ["with a field without a name", "HTTP/1.1 200 x\r\n: b\r\n\r\n", undefined],
+    ["with half an end of a line in a field", "HTTP/1.1 200 x\r\na: b\rc: d\r\n\r\n", undefined],
     ["with two lengths", "HTTP/1.1 200 x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n", undefined],
     ["with one length twice", "HTTP/1.1 200 x\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n", 200],
     ["with a negative length", "HTTP/1.1 200 x\r\nContent-Length: -3\r\n\r\n", undefined],
@@ -122,6 +124,17 @@ describe("HttpReader", () => {
     assert.isTrue(open.reader.endsWithConnection)
     assert.deepStrictEqual(open.body, text("abc"))
   })
+
+  it("takes no longer for one line than for another of its length", () => {
+    const blanks = " \t".repeat(15_000)
+    for (const value of [`${blanks}\rx`, `x${blanks}x${blanks}`, `${blanks}x${blanks}\rx`]) {
+      for (const head of [`HTTP/1.1 200 x\r\na:${value}\r\n\r\n`, `HTTP/1.1 200${value}\r\n\r\n`]) {
+        readIn(text(head), [997])
+      }
+    }
+    const size = `5${blanks.slice(0, 1000)}`
+    readIn(text(`HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n${size}x\r\n`), [997])
+  }, 2000)
 
   it("bears only so much before the body, between chunks and behind them", () => {
     const long = "y".repeat(40_000)

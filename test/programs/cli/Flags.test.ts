@@ -192,7 +192,11 @@ describe("complaints are one line that names the flag", () => {
     ["a --max-download-limit fast", "--max-download-limit: \"fast\" is not a speed like 500K or 2M; 0 is no limit"],
     ["a --from host:6969", "--from: \"host:6969\" is not a tracker's address like http://host:6969"],
     ["a --from udp://host:6969", "--from: \"udp://host:6969\" is not a tracker's address like http://host:6969"],
-    ["a --seed-ratio -1", "--seed-ratio: \"-1\" is not a ratio like 1.5"]
+    ["a --seed-ratio -1", "--seed-ratio: \"-1\" is not a ratio like 1.5"],
+    ["a --blocklist=", "--blocklist needs a value: a file or an http(s) URL"],
+    ["a -bftp://h/list.gz", "--blocklist: \"ftp://h/list.gz\" is not a file or an http(s) URL"],
+    ["a --blocklist http://", "--blocklist: \"http://\" is not a file or an http(s) URL"],
+    ["a --sequential=maybe", "--sequential: \"maybe\" is neither yes nor no"]
   ]
   for (const [args, complaint] of wrong) {
     it.effect(args === "" ? "nothing at all" : args, () =>
@@ -241,8 +245,8 @@ describe("selections", () => {
 describe("a command line is taken apart", () => {
   it("where a letter is glued to its value, and nowhere else", () => {
     assert.deepStrictEqual(
-      Usage.expand(["-d/data", "-p6881", "-d=/x", "-qV", "-", "-d", "--dir", "--", "-d/data"]),
-      ["-d=/data", "-p=6881", "-d=/x", "-qV", "-", "-d", "--dir", "--", "-d/data"]
+      Usage.expand(["-d/data", "-blist.gz", "-p6881", "-d=/x", "-qV", "-", "-d", "--dir", "--", "-d/data"]),
+      ["-d=/data", "-b=list.gz", "-p=6881", "-d=/x", "-qV", "-", "-d", "--dir", "--", "-d/data"]
     )
   })
 })

@@ -9,6 +9,7 @@ const LIMITS = { maxDownload: Infinity, maxUpload: 512_000 }
 
 const peer: Report["peers"][number] = {
   address: "192.0.2.1:6881",
+  isWeb: false,
   client: "qBittorrent 4.5.2",
   flags: "DuI",
   pieces: 50,
@@ -67,12 +68,19 @@ describe("StatusBlock", () => {
     ])
   })
 
+  it("counts connections to web seeds apart", () => {
+    const web = { ...peer, address: "http://host/files/", isWeb: true, client: "web seed" }
+    const [, line] = StatusBlock.lines("a.iso", { ...report, peers: [web, peer, web] }, LIMITS, 79)
+    assert.strictEqual(line, "peers 1 connected, 60 known, 1 banned; 2 connections to web seeds")
+  })
+
   it.prop("keeps to its columns, whatever the peers are called", [seed, int(40, 200)], ([seed, columns]) => {
     const random = randomOf(seed)
     const word = (length: number) =>
       Array.from({ length: below(random, length) }, () => String.fromCodePoint(below(random, 0x3000))).join("")
     const peers = Array.from({ length: below(random, 150) }, (): Report["peers"][number] => ({
       address: `[${"2001:db8:".repeat(below(random, 5))}:1]:${below(random, 65_536)}`,
+      isWeb: random() < 0.5,
       client: word(60),
       flags: "DUISP",
       pieces: below(random, 101),

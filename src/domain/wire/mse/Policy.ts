@@ -48,3 +48,7 @@ export const manners = (policy: Policy, known: Manner | undefined): ReadonlyArra
   const first = known ?? (policy === "prefer" ? "encrypted" : "plain")
   return first === "plain" ? ["plain", "encrypted"] : ["encrypted", "plain"]
 }
+
+/** What trackers are told, as other clients do: `supportcrypto` or `requirecrypto`. */
+export const announced = (policy: Policy): "supported" | "required" | undefined =>
+  policy === "off" ? undefined : policy === "require" ? "required" : "supported"
