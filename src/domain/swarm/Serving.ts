@@ -7,6 +7,7 @@ import type { InfoHash } from "../InfoHash.ts"
 import * as PieceLayout from "../PieceLayout.ts"
 import * as AllowedFast from "./AllowedFast.ts"
 import { CAPACITY } from "./AskedBlocks.ts"
+import { FirstCopy } from "./FirstCopy.ts"
 import type { Holdings } from "./Holdings.ts"
 import type { Peer } from "./Peer.ts"
 import { Suggestions } from "./Suggestions.ts"
@@ -27,6 +28,10 @@ export interface ServingOptions {
   readonly infoHash?: InfoHash | undefined
   /** Whether the peer may know of a piece that we have: not of all in super-seeding (BEP 16); of all when absent. */
   readonly isShown?: ((peer: Peer, piece: number) => boolean) | undefined
+  /** Whether peers are shown all that we have; so when absent. */
+  readonly hidesNothing?: (() => boolean) | undefined
+  /** Numbers in [0, 1). */
+  readonly random: () => number
 }
 
 export class Serving {
@@ -35,15 +40,20 @@ export class Serving {
   readonly #infoHash: InfoHash | undefined
   readonly #fastSize: number
   readonly #isShown: (peer: Peer, piece: number) => boolean
+  readonly #hidesNothing: () => boolean
   readonly #suggestions: Suggestions
+  readonly #firstCopy: FirstCopy
 
-  constructor({ holdings, infoHash, isShown = () => true, layout }: ServingOptions) {
+  constructor({ hidesNothing = () => true, holdings, infoHash, isShown = () => true, layout, random }: ServingOptions) {
     this.#layout = layout
     this.#holdings = holdings
     this.#infoHash = infoHash
     this.#isShown = isShown
+    this.#hidesNothing = hidesNothing
     this.#fastSize = AllowedFast.sizeFor(layout)
-    this.#suggestions = new Suggestions(holdings.picker.availability)
+    const { availability } = holdings.picker
+    this.#suggestions = new Suggestions(availability)
+    this.#firstCopy = new FirstCopy({ ...layout, availability, random })
   }
 
   /** Says what we have, at once and once (BEP 6); what comes later is said piece by piece. */
@@ -86,6 +96,7 @@ export class Serving {
     }
     if (peer.asked.push(piece, begin, length)) {
       this.#suggestions.note(piece)
+      if (this.#isOpenSeed) this.#firstCopy.asked(peer, piece)
       return undefined
     }
     return peer.fast
@@ -103,6 +114,8 @@ export class Serving {
     peer.askedInVain = 0
     peer.unchokedAt = now
     peer.uploadedSinceUnchoke = 0
+    // First, lest it asks for others at once.
+    if (this.#isOpenSeed) this.#firstCopy.guide(peer)
     peer.outbox.unchoke()
   }
 
@@ -110,8 +123,14 @@ export class Serving {
   choke(peer: Peer, now: number): void {
     peer.amChoking = true
     peer.waitingSince = now
+    this.#firstCopy.choked(peer)
     peer.outbox.choke()
     this.#keep(peer, (piece) => peer.given?.has(piece) === true)
+  }
+
+  /** The peer is gone. */
+  left(peer: Peer): void {
+    this.#firstCopy.left(peer)
   }
 
   /** The piece cannot be read any more. */
@@ -123,6 +142,11 @@ export class Serving {
   /** Once a second. */
   tick(peers: ReadonlySet<Peer>): void {
     this.#suggestions.tick(peers)
+  }
+
+  /** A seed that hides nothing. */
+  get #isOpenSeed(): boolean {
+    return this.#holdings.haveCount === this.#layout.pieces && this.#hidesNothing()
   }
 
   /** Whether a choked peer may have the block: as often as all that it is given has bytes. */

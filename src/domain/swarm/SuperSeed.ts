@@ -16,6 +16,7 @@
 import * as Bitfield from "../Bitfield.ts"
 import type { Sent } from "./Misconduct.ts"
 import type { Peer } from "./Peer.ts"
+import * as Shuffle from "./Shuffle.ts"
 
 /** Peers that must have every piece. */
 const COPIES = 2
@@ -93,7 +94,7 @@ export class SuperSeed {
   constructor(options: SuperSeedOptions) {
     this.#options = options
     this.#given = new Uint16Array(options.pieces)
-    this.#fresh = shuffled(Array.from({ length: options.pieces }, (_, piece) => piece), options.random)
+    this.#fresh = Shuffle.pieces(options.pieces, options.random)
   }
 
   get isOver(): boolean {
@@ -327,15 +328,4 @@ export class SuperSeed {
       else this.#telling.delete(peer)
     }
   }
-}
-
-/** Fisher and Yates. */
-const shuffled = (items: Array<number>, random: () => number): Array<number> => {
-  for (let i = items.length - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1))
-    const other = items[i]!
-    items[i] = items[j]!
-    items[j] = other
-  }
-  return items
 }

@@ -99,7 +99,9 @@ export class Swarm {
       layout: this.layout,
       holdings: this.#holdings,
       infoHash: options.infoHash,
-      isShown: (peer, piece) => this.#superSeed?.isShown(peer, piece) !== false
+      isShown: (peer, piece) => this.#superSeed?.isShown(peer, piece) !== false,
+      hidesNothing: () => !this.isSuperSeeding,
+      random: options.random
     })
     this.#refusals = new Refusals({
       pieces,
@@ -190,6 +192,7 @@ export class Swarm {
     this.#misconduct.left(peer)
     this.#holdings.left(peer)
     this.#superSeed?.left(peer)
+    this.#serving.left(peer)
     if (this.board.release(peer)) this.feed(now)
   }
 
@@ -404,8 +407,10 @@ export class Swarm {
     this.board.finish(piece)
     this.#holdings.landed(index)
     for (const peer of this.#peers) {
-      if (!Bitfield.has(peer.bits, index)) peer.outbox.have(index)
-      else if (--peer.wants === 0) this.#claims.updateInterest(peer)
+      const hasIt = Bitfield.has(peer.bits, index)
+      // Seeds, too, want to know what is rare.
+      if (!hasIt || (peer.isSeed && peer.webSeed === undefined)) peer.outbox.have(index)
+      if (hasIt && --peer.wants === 0) this.#claims.updateInterest(peer)
       this.#claims.reconsider(peer)
     }
     this.#news.add()

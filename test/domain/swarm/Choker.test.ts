@@ -280,7 +280,7 @@ describe("Choker's slots", () => {
   })
 
   it("stay near their number when the first ones fill the uplink", () => {
-    assert.isAtMost(slotsAfter(1e6, { capacity: 1e6 }), 12)
+    assert.isAtMost(slotsAfter(1e6, { capacity: 1e6 }), 9)
   })
 
   it("become fewer when the uplink has become narrow", () => {

@@ -25,7 +25,7 @@ const fixture = (have: Iterable<number> = all, seeds = 2) => {
     random: randomOf(1)
   })
   for (let i = 0; i < seeds; i++) holdings.picker.availability.addSeed()
-  const serving = new Serving({ layout, holdings, infoHash: "aa".repeat(20) as InfoHash.InfoHash })
+  const serving = new Serving({ layout, holdings, infoHash: "aa".repeat(20) as InfoHash.InfoHash, random: randomOf(2) })
   return { holdings, serving }
 }
 

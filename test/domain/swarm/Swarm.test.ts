@@ -118,9 +118,10 @@ describe("Swarm", () => {
     assert.deepStrictEqual([...some.told], [1, 4])
   })
 
-  it("tells of a piece after it landed, and not those who have it", () => {
-    const model = fixture({ pieces: 2 })
+  it("tells of a piece after it landed, seeds too, but not leeches that have it", () => {
+    const model = fixture({ pieces: 3, wanted: [0, 1] })
     const seeder = model.joinSeed()
+    const holder = model.joinWith([0, 1])
     const leech = model.join()
     model.answer(seeder, 4)
     assert.lengthOf(model.full, 2)
@@ -128,7 +129,8 @@ describe("Swarm", () => {
     model.settle()
     model.hear(leech)
     assert.strictEqual(leech.told.size, 1)
-    assert.notInclude(idsOf(seeder), Message.HAVE)
+    assert.include(idsOf(seeder), Message.HAVE)
+    assert.notInclude(idsOf(holder), Message.HAVE)
     model.settle()
     assert.deepStrictEqual(seeder.closed, ["has nothing to exchange"])
   })
