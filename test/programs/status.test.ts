@@ -56,7 +56,7 @@ describe("a leech to which nothing comes", () => {
         "--stop-timeout=12"
       ])
       assert.strictEqual(code, 2)
-      assert.match(err, /^nothing comes: the only peer called does not answer: connection refused \(ECONNREFUSED\)$/m)
+      assert.match(err, /^nothing comes: the only peer tried does not answer: connection refused \(ECONNREFUSED\)$/m)
     }), 60_000)
 })
 

@@ -69,7 +69,7 @@ export const text = (cause: StallCause): string => {
     case "Connecting":
       return `calling ${many(cause.peers, "peer")}`
     case "NobodyAnswers":
-      return `${cause.tried === 1 ? "the only peer called does not answer" : `none of ${cause.tried} peers answers`}${
+      return `${cause.tried === 1 ? "the only peer tried does not answer" : `none of ${cause.tried} peers answers`}${
         cause.refusal === undefined ? "" : `: ${cause.refusal}`
       }`
     case "OnlyBadPeers":

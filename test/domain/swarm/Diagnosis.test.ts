@@ -41,7 +41,7 @@ describe("Diagnosis", () => {
   it("of a magnet link says who has the metadata, and else whom it could have asked", () => {
     const metadata = { peers: 2, givers: 0, received: 0, size: undefined, isLayers: false, tooLarge: undefined }
     const table: ReadonlyArray<readonly [Partial<Diagnosis.MetadataFacts>, StallCause.StallCause, RegExp]> = [
-      [{ peers: 0 }, { _tag: "NobodyAnswers", tried: 1, refusal: undefined }, /none of 1 peer answers/],
+      [{ peers: 0 }, { _tag: "NobodyAnswers", tried: 1, refusal: undefined }, /the only peer tried does not answer/],
       [{}, { _tag: "NobodyHasMetadata", peers: 2 }, /none of 2 peers has the metadata/],
       [{ peers: 1 }, { _tag: "NobodyHasMetadata", peers: 1 }, /the only peer has no metadata/],
       [{ tooLarge: 1 << 30 }, { _tag: "MetadataTooLarge", size: 1 << 30 }, /1\.0 GiB is over the limit/],
