@@ -237,7 +237,8 @@ export const make = Effect.fnUntraced(function*(
     add: (addresses, source, swarm) => {
       for (const address of addresses) {
         const isRefused = session.addressFilter.refuses(address)
-        if (isRefused && source !== "user") continue
+        // Whoever gave us a few addresses by hand wants to hear of it.
+        if (isRefused && source !== "user" && source !== "magnet") continue
         queue.add(address, source, now(), swarm)
         if (!isRefused) continue
         const message = `peer ${PeerAddress.format(address)} ${BLOCKED}, and is not called`
