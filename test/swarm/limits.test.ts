@@ -56,7 +56,9 @@ const crowd = Effect.fnUntraced(function*(
   const others = Swarm.range(10, count)
   if (many === "leeches") {
     const node = yield* swarm.start({ number: 1, has: "All", ...one })
-    return { node, others: yield* Effect.forEach(others, (number) => swarm.start({ number, peers: [1] })), swarm }
+    // They get all from the one, and nothing from each other.
+    const start = (number: number) => swarm.start({ number, peers: [1], options: { pex: false } })
+    return { node, others: yield* Effect.forEach(others, start), swarm }
   }
   const seeds = yield* Effect.forEach(others, (number) => swarm.start({ number, has: "All" }))
   return { node: yield* swarm.start({ number: 1, peers: others, ...one }), others: seeds, swarm }
