@@ -262,7 +262,7 @@ export const leech = {
   ),
   saveMetadata: Flag.String("save-metadata").pipe(
     Flag.withMetavar("FILE"),
-    Flag.withDescription("where to write the .torrent of a magnet link"),
+    Flag.withDescription("where to write the .torrent of a magnet link, - for stdout"),
     Flag.optional
   ),
   showFiles: off("show-files", "list the files of the torrent and exit").pipe(alsoCalled("S", "l", "list")),

@@ -14,6 +14,7 @@ import * as Monotonic from "../../services/Monotonic.ts"
 import type { Snapshot, Torrent } from "../../services/Torrent.ts"
 import type { TorrentEvent } from "../../services/TorrentEvent.ts"
 import * as Format from "./Format.ts"
+import * as MetadataRecord from "./MetadataRecord.ts"
 import * as Painter from "./Painter.ts"
 import * as Records from "./Records.ts"
 import { StallWatch } from "./StallWatch.ts"
@@ -219,18 +220,7 @@ export const make = Effect.fnUntraced(function*(
     Effect.forever(Effect.andThen(Effect.sleep(FRAME), Effect.sync(frame)), { disableYield: true })
   )
   yield* Effect.addFinalizer(() => Effect.sync(() => screen.done()))
-  write((head) => ({
-    type: "metadata",
-    ...head,
-    infoHashV2,
-    name: metainfo.name,
-    total: size,
-    pieceLength: metainfo.layout.pieceLength,
-    pieces: metainfo.layout.pieces,
-    private: metainfo.private,
-    trackers: metainfo.trackers,
-    files: metainfo.files.map(({ length, padding, path }) => ({ path: path.join("/"), length, pad: padding }))
-  }))
+  write(({ time }) => MetadataRecord.of(metainfo, time))
 
   const onEvent = (event: TorrentEvent) => {
     if (event._tag === "PeerConnected") connections[event.cipher]++

@@ -1,4 +1,5 @@
 /** `leech`: fetches a torrent, shares meanwhile, and stays as long as the user wants. */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -22,8 +23,10 @@ import * as Format from "./Format.ts"
 import { loadTorrent } from "./LoadTorrent.ts"
 import * as MagnetLink from "./MagnetLink.ts"
 import { codeOf, complain, messageOf, Run, untilStopped, VERSION } from "./Main.ts"
+import * as MetadataRecord from "./MetadataRecord.ts"
 import * as OnComplete from "./OnComplete.ts"
 import * as Peers from "./Peers.ts"
+import * as Records from "./Records.ts"
 import * as Reporter from "./Reporter.ts"
 import * as Sharing from "./Sharing.ts"
 
@@ -95,11 +98,15 @@ const webSeedsOf = (metainfo: Metainfo.Metainfo, options: LeechOptions): Readonl
 const WHOM = "name a tracker with --tracker, a peer with --peer or a web server with --web-seed"
 
 /** Prints what `--select-file` chooses from. */
-export const showFiles = (metainfo: Metainfo.Metainfo): void => {
+export const showFiles = Effect.fnUntraced(function*(metainfo: Metainfo.Metainfo, json: boolean) {
+  if (json) {
+    const record = MetadataRecord.of(metainfo, yield* Clock.currentTimeMillis)
+    return void process.stdout.write(`${Records.encode(record)}\n`)
+  }
   const files = metainfo.files.map(({ length, padding, path }) => ({ length, path: path.join("/"), pad: padding }))
   process.stdout.write(`${Format.printable(metainfo.name)}  ${Format.bytes(Wanted.sizeOf(metainfo))}\n`)
   process.stdout.write(`info hash ${Format.hashes(metainfo).join(" and ")}\n\n${FileList.table(files)}`)
-}
+})
 
 const checkSelection = (
   metainfo: Metainfo.Metainfo,
@@ -258,7 +265,7 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
   const { metainfo, note, tracker } = found
   if (options.showFiles) {
     if (note !== undefined) complain(note)
-    return showFiles(metainfo)
+    return yield* showFiles(metainfo, options.json)
   }
   const selected = Option.getOrUndefined(options.selectFile)
   yield* check(metainfo, selected, options)
