@@ -35,6 +35,7 @@ describe("--blocklist", () => {
       assert.strictEqual(summary?.type === "summary" && summary.blocked, 1)
       const warned = records.flatMap((record) => record.type === "warning" ? [record.message] : [])
       assert.deepStrictEqual(warned, [`peer ${source.address} is on the blocklist, and is not called`])
+      assert.match(err, /nothing arrived for 1 seconds: the only peer known is on the blocklist; run again/)
     }))
 
   it.live("has a seed hang up on whom it blocks, and serve the others", () =>
