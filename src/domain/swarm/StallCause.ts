@@ -51,8 +51,28 @@ const soon = (ms: number | undefined): string =>
     ? ""
     : `; asked again in ${Duration.text(Math.max(1, Math.ceil(ms / 1000)) * 1000)}`
 
-/** One line, as the end of "nothing comes: ". */
-export const text = (cause: StallCause): string => {
+/** A web seed could help. */
+const ASK_FOR_OTHERS: ReadonlySet<Tag> = new Set<Tag>([
+  "NoPeersKnown",
+  "TrackerSays",
+  "Connecting",
+  "NobodyAnswers",
+  "OnlyBadPeers",
+  "OnlyBlocked",
+  "NobodyHas"
+])
+
+/**
+ * One line, as the end of "nothing comes: ".
+ *
+ * @param webTrouble what is wrong with the web seed that failed last
+ */
+export const text = (cause: StallCause, webTrouble?: string): string => {
+  if (webTrouble === undefined || !ASK_FOR_OTHERS.has(cause._tag)) return wordsOf(cause)
+  return cause._tag === "NoPeersKnown" && cause.trackers === 0 ? webTrouble : `${wordsOf(cause)}; ${webTrouble}`
+}
+
+const wordsOf = (cause: StallCause): string => {
   switch (cause._tag) {
     case "NoPeersKnown":
       return cause.trackers === 0

@@ -24,6 +24,8 @@ import * as Stderr from "./Stderr.ts"
 
 export interface ReporterOptions {
   readonly metainfo: Metainfo
+  /** Indices of the files that are wanted; all when absent. */
+  readonly selected?: ReadonlySet<number> | undefined
   /** Where the files are. */
   readonly path: string
   readonly json: boolean
@@ -44,8 +46,8 @@ export interface Reporter {
   readonly onEvent: (event: TorrentEvent) => void
   /** From now on the line shows this torrent. */
   readonly follow: (torrent: Torrent) => void
-  /** What is wrong with the web seed that failed last, unless one has given something since. */
-  readonly lastTrouble: () => string | undefined
+  /** Why nothing comes, in words. */
+  readonly why: (cause: StallCause.StallCause) => string
   /** Said by the program itself. */
   readonly notice: (text: string) => void
   /** How publishing at this tracker went. */
@@ -109,6 +111,14 @@ const noticeOf = (event: TorrentEvent): string | undefined => {
   }
 }
 
+/** How many files are wanted, when not all are; padding is none. */
+const chosenOf = ({ metainfo, selected }: ReporterOptions): Painter.Outcome["files"] => {
+  if (selected === undefined) return undefined
+  const stored = metainfo.files.flatMap(({ padding }, index) => padding ? [] : [index])
+  const chosen = stored.filter((index) => selected.has(index)).length
+  return chosen === stored.length ? undefined : { chosen, all: stored.length }
+}
+
 /** What is said of events. Trackers and web seeds fail again and again; once in a row is enough to be told. */
 export const makeTeller = (): (event: TorrentEvent) => string | undefined => {
   const failing = new Set<string>()
@@ -140,7 +150,8 @@ export const make = Effect.fnUntraced(function*(
   let lastRecord = startedAt
   const teller = makeTeller()
   const connections = { none: 0, plaintext: 0, rc4: 0 }
-  let lastTrouble: string | undefined
+  /** What is wrong with the web seed that failed last, unless one has given something since. */
+  let webTrouble: string | undefined
 
   const write = (record: (head: Head) => Records.Record | undefined) => {
     if (!options.json) return
@@ -187,18 +198,19 @@ export const make = Effect.fnUntraced(function*(
     }))
   }
 
+  const why = (cause: StallCause.StallCause): string => torrent?.proxyTrouble() ?? StallCause.text(cause, webTrouble)
   const stall = new StallWatch()
   const lookAtStall = (now: number) => {
     if (torrent === undefined || end !== "none") return
     const news = stall.look(torrent.snapshot(), now)
     if (news === undefined) return
-    write((head) => StatusRecords.stalled(news === "Moving" ? undefined : news.cause, head))
-    if (!isTerminal && news !== "Moving") notice(`nothing comes: ${StallCause.text(news.cause)}`)
+    write((head) => StatusRecords.stalled(news === "Moving" ? undefined : news.cause, why, head))
+    if (!isTerminal && news !== "Moving") notice(`nothing comes: ${why(news.cause)}`)
   }
   const secondLine = (): string => {
     const { cause } = stall
     if (cause === undefined || end !== "none") return ""
-    const text = Format.printable(`  nothing comes: ${StallCause.text(cause)}`)
+    const text = Format.printable(`  nothing comes: ${why(cause)}`)
     return Format.cut(style.unicode ? text : Format.ascii(text), screen.width, style.unicode ? "…" : "..")
   }
 
@@ -232,14 +244,14 @@ export const make = Effect.fnUntraced(function*(
       write((head) => ({ type: "complete", ...head, path: options.path, total, elapsed }))
     }
     const text = teller(event)
-    if (event._tag === "WebSeedAnswered") lastTrouble = undefined
-    if (event._tag === "WebSeedFailed" || event._tag === "WebSeedDropped") lastTrouble = noticeOf(event)
+    if (event._tag === "WebSeedAnswered") webTrouble = undefined
+    if (event._tag === "WebSeedFailed" || event._tag === "WebSeedDropped") webTrouble = noticeOf(event)
     if (text !== undefined) notice(text)
   }
 
   return {
     notice,
-    lastTrouble: () => lastTrouble,
+    why,
     onEvent,
     onCheck: (done, total) => {
       checked = done
@@ -267,9 +279,9 @@ export const make = Effect.fnUntraced(function*(
     },
     status: () => {
       const report = torrent?.diagnosis()
-      if (options.json) return write((head) => StatusRecords.status(report, checked, checking, head))
+      if (options.json) return write((head) => StatusRecords.status(report, { checked, total: checking, why }, head))
       if (report === undefined) return screen.notice(`${Format.printable(metainfo.name)}: its files are checked`)
-      screen.notice(StatusBlock.lines(metainfo.name, report, options, screen.width).join("\n"))
+      screen.notice(StatusBlock.lines(metainfo.name, report, { ...options, why }, screen.width).join("\n"))
     },
     makeRoom: () => screen.clear(),
     stopping: () => {
@@ -306,7 +318,8 @@ export const make = Effect.fnUntraced(function*(
       }))
       const { name } = metainfo
       if (now.blocked > 0) notice(`the blocklist kept ${now.blocked} ${now.blocked === 1 ? "host" : "hosts"} away`)
-      notice(Painter.summary({ ...now, name, path: options.path, ratio: ratioOf(now), downloadMs, elapsedMs }))
+      const files = chosenOf(options)
+      notice(Painter.summary({ ...now, name, files, path: options.path, ratio: ratioOf(now), downloadMs, elapsedMs }))
     }
   }
 })

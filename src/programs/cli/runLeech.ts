@@ -7,7 +7,6 @@ import * as path from "node:path"
 import type { IpFilter } from "../../domain/IpFilter.ts"
 import * as Metainfo from "../../domain/Metainfo.ts"
 import type { PeerAddress } from "../../domain/PeerAddress.ts"
-import * as StallCause from "../../domain/swarm/StallCause.ts"
 import * as Wanted from "../../domain/Wanted.ts"
 import type { Begun } from "../../services/Metadata.ts"
 import { Resolver } from "../../services/Resolver.ts"
@@ -131,7 +130,7 @@ const runHook = Effect.fnUntraced(
 const stall = Effect.fnUntraced(function*(
   torrent: Torrent.Torrent,
   seconds: number,
-  webTrouble: () => string | undefined
+  why: Reporter.Reporter["why"]
 ) {
   const { snapshot, swarm } = torrent
   let before = 0
@@ -142,11 +141,9 @@ const stall = Effect.fnUntraced(function*(
     before = swarm.down.total
   }
   const { state } = snapshot()
-  const cause = state._tag === "Stalled" ? state.cause : undefined
-  const known = torrent.proxyTrouble() ?? (cause?._tag === "NoPeersKnown" ? webTrouble() : undefined)
-  const said = known ?? (cause && StallCause.text(cause))
-  const why = said === undefined ? "" : `: ${said}`
-  return yield* failure(ExitCode.timedOut, `nothing arrived for ${seconds} seconds${why}; run again to go on`)
+  const because = state._tag === "Stalled" ? `: ${why(state.cause)}` : ""
+  const time = seconds === 1 ? "a second" : `${seconds} seconds`
+  return yield* failure(ExitCode.timedOut, `nothing arrived for ${time}${because}`)
 })
 
 /** The torrent, by its name at a tracker or from where it is. */
@@ -193,7 +190,12 @@ export const leechTorrent = Effect.fnUntraced(function*(options: LeechOptions, p
   const webSeeds = webSeedsOf(metainfo, options)
   const isAlone = trackers.length === 0 && peers.length === 0
   const hook = Option.getOrUndefined(options.onComplete)
-  const reporter = yield* Reporter.make({ ...options, metainfo, path: path.join(dir, Metainfo.topOf(metainfo)) })
+  const reporter = yield* Reporter.make({
+    ...options,
+    metainfo,
+    selected,
+    path: path.join(dir, Metainfo.topOf(metainfo))
+  })
   const run = yield* Run
   run.whenAsked = reporter.status
   yield* Effect.addFinalizer((exit) =>
@@ -238,7 +240,7 @@ export const leechTorrent = Effect.fnUntraced(function*(options: LeechOptions, p
     ? torrent.completed
     : Effect.raceFirst(
       torrent.completed,
-      stall(torrent, timeout, reporter.lastTrouble)
+      stall(torrent, timeout, reporter.why)
     )
   plan.onDone()
   if (hook !== undefined) {

@@ -74,6 +74,15 @@ describe("Diagnosis", () => {
     }
   })
 
+  it("names the trouble of a web seed where a web seed could help", () => {
+    const trouble = "web seed http://w/ is given up"
+    const text = (facts: Partial<Diagnosis.Facts>) => StallCause.text(causeOf(model(), facts), trouble)
+    assert.strictEqual(text({}), trouble)
+    assert.strictEqual(text({ trackerCount: 1 }), `no tracker knows a peer; ${trouble}`)
+    assert.strictEqual(text({ failed: 1 }), `the only peer called does not answer; ${trouble}`)
+    assert.strictEqual(StallCause.text({ _tag: "AllChoke", peers: 2 }, trouble), "all 2 peers choke us")
+  })
+
   it("says which piece nobody has", () => {
     const swarm = model()
     swarm.joinWith([])
