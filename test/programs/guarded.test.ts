@@ -78,7 +78,8 @@ describe("--blocklist", () => {
       const { file } = placeIn(root, torrent)
       const ends: ReadonlyArray<readonly [flag: string, code: number]> = [
         [list(root, "page", "<html>\n"), 28],
-        [`--blocklist=${root}/none`, 3],
+        [`--blocklist=${root}/none`, 15],
+        [`--blocklist=${root}`, 15],
         ["--blocklist=http://127.0.0.1:1/list.gz", 6]
       ]
       for (const [flag, code] of ends) {

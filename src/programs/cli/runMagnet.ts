@@ -69,7 +69,7 @@ const checkPlace = Effect.fnUntraced(function*(named: string, options: LeechOpti
 const saveMetadata = Effect.fnUntraced(
   function*({ document, metainfo }: Pick<MagnetPhase.Gained, "document" | "metainfo">, options: LeechOptions) {
     const named = Option.getOrUndefined(options.saveMetadata)
-    if (named === undefined && !options.metadataOnly) return
+    if (named === undefined && !options.metadataOnly && !options.keepMetadata) return
     const file = named ?? path.join(options.dir, `${metainfo.name}.torrent`)
     if (document === undefined) {
       const what = file === SaveTorrent.STDOUT ? "the torrent" : file
