@@ -92,7 +92,7 @@ export interface PeerPool {
   /** Throws peers out, for as long as the cause says. */
   readonly ban: (identities: ReadonlyArray<number>, cause: BanCause.BanCause) => void
   /** What is known of the peers that are not connected. */
-  readonly facts: () => Pick<Facts, "known" | "dialling" | "failed" | "refusal" | "banned">
+  readonly facts: () => Pick<Facts, "known" | "blocked" | "dialling" | "failed" | "refusal" | "banned">
   /** Bytes sent to a peer that the system has not taken. */
   readonly unread: (peer: Peer) => number
   /** Where a peer is, or was when it left; `undefined` for one that left long ago. */
@@ -298,7 +298,7 @@ export const make = Effect.fnUntraced(function*(
         peer.wire.close(BanCause.text(cause))
       }
     },
-    facts: () => ({ known: queue.size, banned: banning.count(now()), ...dialler.facts }),
+    facts: () => ({ ...dialler.facts, banned: banning.count(now()) }),
     unread: (peer) => roster.linkOf(peer)?.queued() ?? 0,
     addressOf: (identity) => {
       for (const peer of roster.peers()) if (peer.identity === identity) return peer.address

@@ -120,6 +120,10 @@ describe("show", () => {
       ) assertRefused(yield* Programs.run("show", [yield* saved(bytes)]), code, "x.torrent")
       assertRefused(yield* Programs.run("show", ["magnet:?xt=urn:btih:123"]), 27, "magnet")
       assertRefused(yield* Programs.run("show", ["magnet:?dn=x"]), 27, "magnet")
+      for (const [program, ...args] of [["verify"], ["edit", "--comment=x"], ["seed"]] as const) {
+        const ended = yield* Programs.run(program, [V1, ...args])
+        assertRefused(ended, 28, `${program} takes no magnet links`, "leech --metadata-only")
+      }
       assertRefused(yield* Programs.run("show", ["/nowhere/x.torrent"]), 3, "/nowhere/x.torrent")
       assertRefused(yield* Programs.run("show", [V1, "--files"]), 28, "--files")
       assertRefused(yield* Programs.run("show", [V1, "--json", "--magnet"]), 28, "--magnet")

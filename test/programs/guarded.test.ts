@@ -35,6 +35,7 @@ describe("--blocklist", () => {
       assert.strictEqual(summary?.type === "summary" && summary.blocked, 1)
       const warned = records.flatMap((record) => record.type === "warning" ? [record.message] : [])
       assert.deepStrictEqual(warned, [`peer ${source.address} is on the blocklist, and is not called`])
+      assert.match(err, /nothing arrived for a second: the only peer known is on the blocklist$/m)
     }))
 
   it.live("has a seed hang up on whom it blocks, and serve the others", () =>
@@ -77,7 +78,8 @@ describe("--blocklist", () => {
       const { file } = placeIn(root, torrent)
       const ends: ReadonlyArray<readonly [flag: string, code: number]> = [
         [list(root, "page", "<html>\n"), 28],
-        [`--blocklist=${root}/none`, 3],
+        [`--blocklist=${root}/none`, 15],
+        [`--blocklist=${root}`, 15],
         ["--blocklist=http://127.0.0.1:1/list.gz", 6]
       ]
       for (const [flag, code] of ends) {

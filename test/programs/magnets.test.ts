@@ -108,6 +108,9 @@ describe("a magnet link", () => {
       assert.deepStrictEqual([shown.code, shown.err], [0, ""])
       for (const name of ["top/a", "top/b", "top/c", torrent.metainfo.infoHash]) assert.include(shown.out, name)
       assert.isFalse(fs.existsSync(place.dir))
+      const told = yield* leech(link(), "--show-files", "--json")
+      const { infoHash, name } = torrent.metainfo
+      assert.deepInclude(told.records.at(-1), { type: "metadata", infoHash, name, total: 10 * PIECE + 14 })
     }))
 
   it.live("is written as a .torrent, with its sources, and never over another file", () =>
@@ -118,6 +121,9 @@ describe("a magnet link", () => {
       for (let times = 0; times < 2; times++) {
         const ended = yield* leech(source, "--metadata-only")
         assert.deepStrictEqual([ended.code, ended.err], [0, ""])
+        const told = yield* leech(source, "--metadata-only", "--json")
+        const { infoHash } = torrent.metainfo
+        assert.deepInclude(told.records.at(-1), { type: "saved", infoHash, path: file })
       }
       const { info, trackers, webSeeds } = parse(file)
       assert.deepStrictEqual(info, torrent.metainfo.info)
@@ -138,9 +144,21 @@ describe("a magnet link", () => {
       const both = yield* leech(source, `--save-metadata=${named}`)
       assert.strictEqual(both.code, 0, both.err)
       assert.deepStrictEqual(parse(named).info, info)
+      fs.rmSync(file)
+      const going = yield* leech(source, "--bt-save-metadata")
+      assert.strictEqual(going.code, 0, going.err)
+      assert.deepStrictEqual(parse(file).info, info)
       assert.deepStrictEqual(wrongFiles(torrent, place.dir), [])
       const nowhere = yield* leech(source, `--save-metadata=${path.join(root, "no", "x")}`)
       assert.strictEqual(nowhere.code, 16)
+
+      const piped = yield* leech(source, "--metadata-only", "--save-metadata=-")
+      assert.deepStrictEqual([piped.code, piped.err, piped.out], [0, "", fs.readFileSync(named).toString()])
+      for (const other of ["--json", "--show-files"]) {
+        const refused = yield* leech(source, "--metadata-only", "--save-metadata=-", other)
+        assert.strictEqual(refused.code, 28)
+        assert.include(refused.err, `${other} and --save-metadata - both want stdout`)
+      }
     }))
 
   for (const version of ["2", "hybrid"] as const) {

@@ -39,6 +39,8 @@ describe("--select-file", () => {
 
       const again = yield* (yield* leech(place, [source.address], "--select-file=2")).ended
       assert.strictEqual(Programs.summaryOf(again).downloaded, 0)
+      const told = yield* Programs.run("leech", [place.file, ...local(place), "--select-file=2"])
+      assert.match(told.err, /^top: 1 of 3 files complete, /m)
 
       const rest = yield* (yield* leech(place, [source.address])).ended
       assert.strictEqual(rest.code, 0, rest.err)

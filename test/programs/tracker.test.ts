@@ -55,7 +55,7 @@ describe("tracker", () => {
       const { code, err, records } = yield* first.ended
       assert.deepStrictEqual([code, err], [0, ""])
       const file = path.join(args.at(-1)!, "swarms")
-      assert.deepInclude(records.at(-1), { type: "saved", file, peers: 1, torrents: 1 })
+      assert.deepInclude(records.at(-1), { type: "snapshot", file, peers: 1, torrents: 1 })
       const second = yield* start("tracker", args)
       assert.include(yield* announce((yield* listening(second)).announce[0]!, "a", 7001), "8:completei2e")
     }))

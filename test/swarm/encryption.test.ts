@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
 import * as PieceLayout from "../../src/domain/PieceLayout.ts"
+import * as StallCause from "../../src/domain/swarm/StallCause.ts"
 import { type Cipher, POLICIES, type Policy } from "../../src/domain/wire/mse/Policy.ts"
 import * as Payload from "../support/payload.ts"
 import * as Swarm from "../support/swarm.ts"
@@ -33,8 +34,12 @@ describe("encryption", () => {
           const swarm = yield* Swarm.make({ torrent, seed: 1, path, resolution: 5 })
           const seed = yield* swarm.start({ number: 1, has: "All", session: { encryption: listener } })
           const leech = yield* swarm.start({ number: 2, peers: [1], session: { encryption: dialler } })
-          if (cipher === undefined) yield* TestClock.adjust("2 minutes")
-          else {
+          if (cipher === undefined) {
+            yield* TestClock.adjust("2 minutes")
+            const { state } = leech.torrent.snapshot()
+            const text = state._tag === "Stalled" ? StallCause.text(state.cause) : state._tag
+            assert.include(text, `perhaps since encryption is ${dialler === "off" ? "off" : "required"} here`)
+          } else {
             yield* Swarm.within(60_000, Swarm.allDone([leech]), [leech])
             assert.isTrue(Swarm.isWhole(torrent, leech))
           }

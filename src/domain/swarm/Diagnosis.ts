@@ -42,6 +42,8 @@ export interface Facts {
   readonly trackers: ReadonlyArray<TrackerFact>
   /** Addresses that may be called, calls under way, and those whose last call came to nothing. */
   readonly known: number
+  /** Addresses apart from those that a blocklist keeps from being called. */
+  readonly blocked: number
   readonly dialling: number
   readonly failed: number
   /** Why most of them did. */
@@ -99,11 +101,12 @@ const nextOf = (trackers: ReadonlyArray<TrackerFact>): number | undefined =>
   trackers.length === 0 ? undefined : Math.min(...trackers.map(({ nextInMs }) => nextInMs))
 
 const alone = (facts: Facts): StallCause => {
-  const { banned, dialling, failed, known, refusal, trackerCount, trackers } = facts
+  const { banned, blocked, dialling, failed, known, refusal, trackerCount, trackers } = facts
   if (failed > 0) return { _tag: "NobodyAnswers", tried: failed, refusal }
   if (dialling > 0) return { _tag: "Connecting", peers: dialling }
   if (banned > 0) return { _tag: "OnlyBadPeers", banned }
   if (known > 0) return { _tag: "Connecting", peers: known }
+  if (blocked > 0) return { _tag: "OnlyBlocked", peers: blocked }
   const nextInMs = nextOf(trackers)
   const complaint = trackers.find(({ message }) => message !== "")
   const isTold = trackers.length > 0 && trackers.every(({ message }) => message !== "")

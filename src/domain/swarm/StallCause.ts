@@ -1,5 +1,6 @@
 /** Why nothing comes, though something is missing. */
 import * as ByteCount from "../ByteCount.ts"
+import * as Duration from "../Duration.ts"
 
 export type StallCause =
   /** Nobody was named to us; when a tracker will be asked again (ms), if one will. */
@@ -12,6 +13,8 @@ export type StallCause =
   | { readonly _tag: "NobodyAnswers"; readonly tried: number; readonly refusal: string | undefined }
   /** All that were named are banned. */
   | { readonly _tag: "OnlyBadPeers"; readonly banned: number }
+  /** All that are to be called are on the blocklist. */
+  | { readonly _tag: "OnlyBlocked"; readonly peers: number }
   /** Of the pieces that are missing, nobody connected has this one (from 0) and so many others. */
   | { readonly _tag: "NobodyHas"; readonly piece: number; readonly others: number; readonly peers: number }
   | { readonly _tag: "AllChoke"; readonly peers: number }
@@ -40,6 +43,7 @@ export const TAGS = [
   "Connecting",
   "NobodyAnswers",
   "OnlyBadPeers",
+  "OnlyBlocked",
   "NobodyHas",
   "AllChoke",
   "WaitingForPeers",
@@ -55,10 +59,32 @@ export const TAGS = [
 const many = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`
 
 const soon = (ms: number | undefined): string =>
-  ms === undefined || ms === Infinity ? "" : `; asked again in ${Math.max(1, Math.ceil(ms / 1000))} s`
+  ms === undefined || ms === Infinity
+    ? ""
+    : `; asked again in ${Duration.text(Math.max(1, Math.ceil(ms / 1000)) * 1000)}`
 
-/** One line, as the end of "nothing comes: ". */
-export const text = (cause: StallCause): string => {
+/** A web seed could help. */
+const ASK_FOR_OTHERS: ReadonlySet<Tag> = new Set<Tag>([
+  "NoPeersKnown",
+  "TrackerSays",
+  "Connecting",
+  "NobodyAnswers",
+  "OnlyBadPeers",
+  "OnlyBlocked",
+  "NobodyHas"
+])
+
+/**
+ * One line, as the end of "nothing comes: ".
+ *
+ * @param webTrouble what is wrong with the web seed that failed last
+ */
+export const text = (cause: StallCause, webTrouble?: string): string => {
+  if (webTrouble === undefined || !ASK_FOR_OTHERS.has(cause._tag)) return wordsOf(cause)
+  return cause._tag === "NoPeersKnown" && cause.trackers === 0 ? webTrouble : `${wordsOf(cause)}; ${webTrouble}`
+}
+
+const wordsOf = (cause: StallCause): string => {
   switch (cause._tag) {
     case "NoPeersKnown":
       return cause.trackers === 0
@@ -74,6 +100,10 @@ export const text = (cause: StallCause): string => {
       }`
     case "OnlyBadPeers":
       return cause.banned === 1 ? "the only peer known is banned" : `all ${cause.banned} peers known are banned`
+    case "OnlyBlocked":
+      return cause.peers === 1
+        ? "the only peer known is on the blocklist"
+        : `all ${cause.peers} peers known are on the blocklist`
     case "NobodyHas":
       return `${
         cause.peers === 1 ? "the only peer does not have" : `none of ${cause.peers} peers has`

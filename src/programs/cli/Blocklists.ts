@@ -11,8 +11,8 @@ import type { CommonOptions } from "./Flags.ts"
 import { complain } from "./Main.ts"
 
 const CODES: Readonly<Record<Blocklist.BlocklistError["reason"], ExitCode>> = {
-  NotFound: ExitCode.notFound,
-  Unreadable: ExitCode.fileError,
+  NotFound: ExitCode.cannotOpen,
+  Unreadable: ExitCode.cannotOpen,
   Unreachable: ExitCode.network,
   Malformed: ExitCode.usage,
   TooLarge: ExitCode.usage

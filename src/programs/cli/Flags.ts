@@ -209,10 +209,10 @@ const common = {
     Flag.withDefault(8)
   ),
   maxDownload: limit("max-download-limit", "download at the most").pipe(
-    alsoCalled("download-limit", "downlimit", "ratelimit-download")
+    alsoCalled("max-overall-download-limit", "download-limit", "downlimit", "ratelimit-download")
   ),
   maxUpload: limit("max-upload-limit", "upload at the most").pipe(
-    alsoCalled("u", "upload-limit", "uplimit", "ratelimit-upload")
+    alsoCalled("u", "max-overall-upload-limit", "upload-limit", "uplimit", "ratelimit-upload")
   ),
   encryption: parsed("encryption", "HOW", "require, prefer, allow or off", Encryption.parse).pipe(
     alsoCalled("e"),
@@ -264,8 +264,12 @@ export const leech = {
   ),
   saveMetadata: Flag.String("save-metadata").pipe(
     Flag.withMetavar("FILE"),
-    Flag.withDescription("where to write the .torrent of a magnet link"),
+    Flag.withDescription("where to write the .torrent of a magnet link, - for stdout"),
     Flag.optional
+  ),
+  /** What aria2 calls so: the place is not to be named. */
+  keepMetadata: off("bt-save-metadata", "of a magnet link, write the .torrent into --dir, and go on").pipe(
+    Flag.withHidden
   ),
   showFiles: off("show-files", "list the files of the torrent and exit").pipe(alsoCalled("S", "l", "list")),
   webSeed: parsed("web-seed", "URL", "an http(s) address like http://host/files/", webUrl, SeedUrl.hidden).pipe(
@@ -280,7 +284,7 @@ export const leech = {
   keepSeeding: off("keep-seeding", "stay and share when all is there"),
   allowOverwrite: off("allow-overwrite", "write over files that are not this torrent's"),
   onComplete: Flag.String("on-complete").pipe(
-    alsoCalled("f", "on-done", "on-bt-download-complete"),
+    alsoCalled("f", "on-done", "on-bt-download-complete", "on-download-complete"),
     Flag.withMetavar("CMD"),
     Flag.withDescription("run this when all is there; no shell, TR_TORRENT_* in its environment"),
     Flag.optional

@@ -4,6 +4,7 @@ import type { Metainfo } from "../../domain/Metainfo.ts"
 import { printable } from "../../domain/Printable.ts"
 
 export { bytes, pair, rate } from "../../domain/ByteCount.ts"
+export { text as duration } from "../../domain/Duration.ts"
 export { printable } from "../../domain/Printable.ts"
 
 /** Keeps 0.29, which no double holds, from becoming 0.28. */
@@ -21,26 +22,6 @@ export const ratio = (n: number): string => {
 /** A part of a whole, rounded down: `38.1%`. `100%` is shown when all is there and not before. */
 export const percent = (part: number, whole: number): string =>
   part >= whole ? "100%" : `${(Math.floor(sane(part) * 1000 / whole) / 10).toFixed(1)}%`
-
-const SECOND = 1000
-const MINUTE = 60 * SECOND
-const HOUR = 60 * MINUTE
-const DAY = 24 * HOUR
-
-const LONGEST = 100 * DAY
-
-const two = (n: number): string => String(n).padStart(2, "0")
-
-/** A time in ms, rounded down: `0.4s`, `6s`, `51m14s`, `2h05m`, `3d4h`, `>99d`. */
-export const duration = (ms: number): string => {
-  const t = sane(ms)
-  const whole = (unit: number) => Math.floor(t / unit)
-  if (t < SECOND) return t < 100 ? "0s" : `${(whole(100) / 10).toFixed(1)}s`
-  if (t < MINUTE) return `${whole(SECOND)}s`
-  if (t < HOUR) return `${whole(MINUTE)}m${two(whole(SECOND) % 60)}s`
-  if (t < DAY) return `${whole(HOUR)}h${two(whole(MINUTE) % 60)}m`
-  return t < LONGEST ? `${whole(DAY)}d${whole(HOUR) % 24}h` : ">99d"
-}
 
 /** The whole hashes by which a torrent is known, of version 1 first: two of a hybrid (BEP 52). */
 export const hashes = ({ infoHashV1, infoHashV2 }: Metainfo): ReadonlyArray<string> =>

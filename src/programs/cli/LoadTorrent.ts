@@ -17,6 +17,8 @@ import * as MagnetLink from "./MagnetLink.ts"
 
 export interface LoadOptions {
   readonly source: string
+  /** The program's own name, for those that take no links. */
+  readonly program?: string | undefined
   readonly maxBytes: number
   readonly bind?: LocalAddress | undefined
   readonly proxy?: Proxy | undefined
@@ -99,12 +101,13 @@ const readBytes = Effect.fnUntraced(function*(options: LoadOptions): Effect.fn.R
   }
   const link = MagnetLink.of(source)
   if (link !== undefined) {
-    const magnet = yield* Effect.fromResult(link)
+    const { infoHashV1, infoHashV2 } = yield* Effect.fromResult(link)
+    const program = options.program ?? "this program"
     return yield* failure(
       ExitCode.usage,
       `${
-        magnet.infoHashV1 ?? magnet.infoHashV2
-      }: only leech takes magnet links and hashes; give a .torrent file or its URL`
+        infoHashV1 ?? infoHashV2
+      }: ${program} takes no magnet links and no hashes; get the torrent with leech --metadata-only`
     )
   }
   return yield* fromStream(fs.createReadStream(source), source, maxBytes)

@@ -26,7 +26,7 @@ export interface MagnetReporter {
   readonly onEvent: (event: TorrentEvent) => void
   readonly notice: (text: string) => void
   /** From now on the line shows this. */
-  readonly follow: (fetching: Pick<Fetching, "progress" | "report">) => void
+  readonly follow: (fetching: Pick<Fetching, "progress" | "proxyTrouble" | "report">) => void
   /** Prints how it stands, even where all else is silenced. */
   readonly status: () => void
 }
@@ -63,7 +63,7 @@ export const make = Effect.fnUntraced(function*(
   const { isTerminal, screen } = Stderr.open()
   const teller = Reporter.makeTeller()
   const stall = new StallWatch()
-  let fetching: Pick<Fetching, "progress" | "report"> | undefined
+  let fetching: Pick<Fetching, "progress" | "proxyTrouble" | "report"> | undefined
   let lastLine = Monotonic.millis(clock)
   let lastRecord = -Infinity
 
@@ -86,19 +86,21 @@ export const make = Effect.fnUntraced(function*(
       peers: at.peers,
       givers: at.givers
     }))
+  const why = (cause: StallCause.StallCause): string => fetching?.proxyTrouble() ?? StallCause.text(cause)
+
   const lookAtStall = (from: Pick<Fetching, "report">, { received }: Progress, now: number) => {
     const { state } = from.report()
     if (state._tag !== "Metadata") return
     const { cause } = state
     const news = stall.look({ downloaded: received, state: { _tag: "Stalled", cause } }, now)
     if (news === undefined) return
-    write((head) => StatusRecords.stalled(news === "Moving" ? undefined : cause, head))
-    if (!isTerminal && news !== "Moving") notice(`nothing comes: ${StallCause.text(cause)}`)
+    write((head) => StatusRecords.stalled(news === "Moving" ? undefined : cause, why, head))
+    if (!isTerminal && news !== "Moving") notice(`nothing comes: ${why(cause)}`)
   }
   const secondLine = (): string =>
     stall.cause === undefined
       ? ""
-      : Format.cut(Format.printable(`  nothing comes: ${StallCause.text(stall.cause)}`), screen.width)
+      : Format.cut(Format.printable(`  nothing comes: ${why(stall.cause)}`), screen.width)
   const frame = () => {
     if (fetching === undefined) return
     const now = Monotonic.millis(clock)
@@ -133,8 +135,8 @@ export const make = Effect.fnUntraced(function*(
     status: () => {
       const report = fetching?.report()
       if (report === undefined) return
-      if (options.json) return write((head) => StatusRecords.status(report, 0, 0, head))
-      screen.notice(StatusBlock.lines(name, report, options, screen.width).join("\n"))
+      if (options.json) return write((head) => StatusRecords.status(report, { checked: 0, total: 0, why }, head))
+      screen.notice(StatusBlock.lines(name, report, { ...options, why }, screen.width).join("\n"))
     }
   }
 })

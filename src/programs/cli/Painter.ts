@@ -184,6 +184,8 @@ export const render = (status: Status, width: number, style: Style): string => {
 /** How it ended. Sizes in bytes, times in ms. */
 export interface Outcome {
   readonly name: string
+  /** How many of the files were wanted; absent when all were. */
+  readonly files?: { readonly chosen: number; readonly all: number } | undefined
   /** Where the payload lies. */
   readonly path: string
   readonly done: number
@@ -202,6 +204,16 @@ const lasted = (ms: number): string => Format.duration(ms < 1000 ? ms : Math.rou
 
 const meanOf = (bytes: number, ms: number): string => `(${Format.rate(ms > 0 ? bytes * 1000 / ms : 0)})`
 
+const completeOf = ({ files }: Outcome): string =>
+  files === undefined ? "complete" : `${files.chosen} of ${files.all} files complete`
+
+const whereOf = ({ done, downloaded, path, total }: Outcome): string => {
+  const place = Format.printable(path)
+  if (done >= total) return `${downloaded > 0 ? "saved in" : "it lies in"} ${place}`
+  if (done > 0) return `run it again to go on; what is there lies in ${place}`
+  return `${downloaded > 0 ? "no piece of it is whole yet" : "nothing was fetched yet"}; run it again to go on`
+}
+
 /**
  * The last words: two lines without colors and without an end of line, safe for a terminal.
  *
@@ -213,7 +225,7 @@ export const summary = (outcome: Outcome): string => {
   const { done, downloaded, downloadMs, elapsedMs, total, uploaded } = outcome
   const whole = done >= total
   const facts = [
-    whole ? "complete" : `incomplete, ${Format.percent(done, total)} of ${Format.bytes(total)}`,
+    whole ? completeOf(outcome) : `incomplete, ${Format.percent(done, total)} of ${Format.bytes(total)}`,
     ...downloaded > 0
       ? [`downloaded ${Format.bytes(downloaded)} in ${lasted(downloadMs)} ${meanOf(downloaded, downloadMs)}`]
       : whole
@@ -223,8 +235,7 @@ export const summary = (outcome: Outcome): string => {
     `ratio ${Format.ratio(outcome.ratio)}`,
     `${lasted(elapsedMs)} in all`
   ]
-  const where = whole ? downloaded > 0 ? "saved in" : "it lies in" : "run it again to go on; what is there lies in"
-  return `${Format.printable(outcome.name)}: ${facts.join(", ")}\n${where} ${Format.printable(outcome.path)}`
+  return `${Format.printable(outcome.name)}: ${facts.join(", ")}\n${whereOf(outcome)}`
 }
 
 /** Where a screen draws; a stream of Node fits. */

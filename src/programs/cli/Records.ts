@@ -167,6 +167,13 @@ const Listening = Schema.Struct({
 const Saved = Schema.Struct({
   type: Schema.tag("saved"),
   time,
+  infoHash,
+  path: documented(Schema.String, "Where the .torrent of a link lies")
+})
+
+const Snapshot = Schema.Struct({
+  type: Schema.tag("snapshot"),
+  time,
   file: documented(Schema.String, "What a tracker reads when it is started again"),
   peers: documented(Schema.Natural, "Peers in it"),
   torrents: documented(Schema.Natural, "Torrents that have peers")
@@ -375,6 +382,7 @@ export const Record = Schema.Union([
   Catalogue,
   Reloaded,
   Saved,
+  Snapshot,
   Peer,
   SuperSeed,
   Stalled,

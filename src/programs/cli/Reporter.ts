@@ -14,6 +14,7 @@ import * as Monotonic from "../../services/Monotonic.ts"
 import type { Snapshot, Torrent } from "../../services/Torrent.ts"
 import type { TorrentEvent } from "../../services/TorrentEvent.ts"
 import * as Format from "./Format.ts"
+import * as MetadataRecord from "./MetadataRecord.ts"
 import * as Painter from "./Painter.ts"
 import * as Records from "./Records.ts"
 import { StallWatch } from "./StallWatch.ts"
@@ -23,6 +24,8 @@ import * as Stderr from "./Stderr.ts"
 
 export interface ReporterOptions {
   readonly metainfo: Metainfo
+  /** Indices of the files that are wanted; all when absent. */
+  readonly selected?: ReadonlySet<number> | undefined
   /** Where the files are. */
   readonly path: string
   readonly json: boolean
@@ -43,8 +46,10 @@ export interface Reporter {
   readonly onEvent: (event: TorrentEvent) => void
   /** From now on the line shows this torrent. */
   readonly follow: (torrent: Torrent) => void
-  /** What is wrong with the web seed that failed last, unless one has given something since. */
-  readonly lastTrouble: () => string | undefined
+  /** Why nothing comes, in words. */
+  readonly why: (cause: StallCause.StallCause) => string
+  /** What is known to be wrong although nothing has stalled yet. */
+  readonly trouble: () => string | undefined
   /** Said by the program itself. */
   readonly notice: (text: string) => void
   /** How publishing at this tracker went. */
@@ -108,6 +113,14 @@ const noticeOf = (event: TorrentEvent): string | undefined => {
   }
 }
 
+/** How many files are wanted, when not all are; padding is none. */
+const chosenOf = ({ metainfo, selected }: ReporterOptions): Painter.Outcome["files"] => {
+  if (selected === undefined) return undefined
+  const stored = metainfo.files.flatMap(({ padding }, index) => padding ? [] : [index])
+  const chosen = stored.filter((index) => selected.has(index)).length
+  return chosen === stored.length ? undefined : { chosen, all: stored.length }
+}
+
 /**
  * What is said of events. Trackers fail again and again; once in a row is enough to be told. A web seed may fail after each
  * answer, so the same trouble of it is told once.
@@ -147,7 +160,8 @@ export const make = Effect.fnUntraced(function*(
   let lastRecord = startedAt
   const teller = makeTeller()
   const connections = { none: 0, plaintext: 0, rc4: 0 }
-  let lastTrouble: string | undefined
+  /** What is wrong with the web seed that failed last, unless one has given something since. */
+  let webTrouble: string | undefined
 
   const write = (record: (head: Head) => Records.Record | undefined) => {
     if (!options.json) return
@@ -194,18 +208,19 @@ export const make = Effect.fnUntraced(function*(
     }))
   }
 
+  const why = (cause: StallCause.StallCause): string => torrent?.proxyTrouble() ?? StallCause.text(cause, webTrouble)
   const stall = new StallWatch()
   const lookAtStall = (now: number) => {
     if (torrent === undefined || end !== "none") return
     const news = stall.look(torrent.snapshot(), now)
     if (news === undefined) return
-    write((head) => StatusRecords.stalled(news === "Moving" ? undefined : news.cause, head))
-    if (!isTerminal && news !== "Moving") notice(`nothing comes: ${StallCause.text(news.cause)}`)
+    write((head) => StatusRecords.stalled(news === "Moving" ? undefined : news.cause, why, head))
+    if (!isTerminal && news !== "Moving") notice(`nothing comes: ${why(news.cause)}`)
   }
   const secondLine = (): string => {
     const { cause } = stall
     if (cause === undefined || end !== "none") return ""
-    const text = Format.printable(`  nothing comes: ${StallCause.text(cause)}`)
+    const text = Format.printable(`  nothing comes: ${why(cause)}`)
     return Format.cut(style.unicode ? text : Format.ascii(text), screen.width, style.unicode ? "…" : "..")
   }
 
@@ -227,18 +242,7 @@ export const make = Effect.fnUntraced(function*(
     Effect.forever(Effect.andThen(Effect.sleep(FRAME), Effect.sync(frame)), { disableYield: true })
   )
   yield* Effect.addFinalizer(() => Effect.sync(() => screen.done()))
-  write((head) => ({
-    type: "metadata",
-    ...head,
-    infoHashV2,
-    name: metainfo.name,
-    total: size,
-    pieceLength: metainfo.layout.pieceLength,
-    pieces: metainfo.layout.pieces,
-    private: metainfo.private,
-    trackers: metainfo.trackers,
-    files: metainfo.files.map(({ length, padding, path }) => ({ path: path.join("/"), length, pad: padding }))
-  }))
+  write(({ time }) => MetadataRecord.of(metainfo, time))
 
   const onEvent = (event: TorrentEvent) => {
     if (event._tag === "PeerConnected") connections[event.cipher]++
@@ -250,14 +254,15 @@ export const make = Effect.fnUntraced(function*(
       write((head) => ({ type: "complete", ...head, path: options.path, total, elapsed }))
     }
     const text = teller(event)
-    if (event._tag === "WebSeedAnswered") lastTrouble = undefined
-    if (event._tag === "WebSeedFailed" || event._tag === "WebSeedDropped") lastTrouble = noticeOf(event)
+    if (event._tag === "WebSeedAnswered") webTrouble = undefined
+    if (event._tag === "WebSeedFailed" || event._tag === "WebSeedDropped") webTrouble = noticeOf(event)
     if (text !== undefined) notice(text)
   }
 
   return {
     notice,
-    lastTrouble: () => lastTrouble,
+    why,
+    trouble: () => torrent?.proxyTrouble() ?? (torrent?.swarm.peers.size === 0 ? webTrouble : undefined),
     onEvent,
     onCheck: (done, total) => {
       checked = done
@@ -285,9 +290,9 @@ export const make = Effect.fnUntraced(function*(
     },
     status: () => {
       const report = torrent?.diagnosis()
-      if (options.json) return write((head) => StatusRecords.status(report, checked, checking, head))
+      if (options.json) return write((head) => StatusRecords.status(report, { checked, total: checking, why }, head))
       if (report === undefined) return screen.notice(`${Format.printable(metainfo.name)}: its files are checked`)
-      screen.notice(StatusBlock.lines(metainfo.name, report, options, screen.width).join("\n"))
+      screen.notice(StatusBlock.lines(metainfo.name, report, { ...options, why }, screen.width).join("\n"))
     },
     makeRoom: () => screen.clear(),
     stopping: () => {
@@ -324,7 +329,8 @@ export const make = Effect.fnUntraced(function*(
       }))
       const { name } = metainfo
       if (now.blocked > 0) notice(`the blocklist kept ${now.blocked} ${now.blocked === 1 ? "host" : "hosts"} away`)
-      notice(Painter.summary({ ...now, name, path: options.path, ratio: ratioOf(now), downloadMs, elapsedMs }))
+      const files = chosenOf(options)
+      notice(Painter.summary({ ...now, name, files, path: options.path, ratio: ratioOf(now), downloadMs, elapsedMs }))
     }
   }
 })

@@ -83,6 +83,26 @@ const whyKept = async (name: string, { isFile, path }: Present, { force = "--for
     : failure(ExitCode.fileExists, `${name} exists and is no torrent; choose another name with ${option}`)
 }
 
+/** In the place of a file's name: stdout. */
+export const STDOUT = "-"
+
+/**
+ * Refuses what cannot be written to stdout.
+ *
+ * @param option the option that has named it
+ * @param others options that write there too, and whether they are given
+ */
+export const checkStdout = (
+  option: string,
+  others: Readonly<Record<string, boolean>>
+): Effect.Effect<void, Failure> => {
+  const other = Object.keys(others).find((name) => others[name])
+  if (other !== undefined) return failure(ExitCode.usage, `${other} and ${option} - both want stdout`)
+  return process.stdout.isTTY
+    ? failure(ExitCode.usage, "a torrent is not for a terminal to show; redirect stdout")
+    : Effect.void
+}
+
 /** Finds out whether a torrent can be written there, before hours are spent on making it. */
 export const prepare = Effect.fnUntraced(function*(name: string, rules: Rules): Effect.fn.Return<Place, Failure> {
   const attempt = <A>(run: () => Promise<A>) => Effect.tryPromise({ try: run, catch: cannotWrite(name) })

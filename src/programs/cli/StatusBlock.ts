@@ -1,11 +1,15 @@
 /** What USR2 prints: how a torrent stands and why, its trackers, the memory, the limits, and a table of its peers. */
 import type { TorrentState } from "../../domain/swarm/Diagnosis.ts"
 import * as PeerState from "../../domain/swarm/PeerState.ts"
-import * as StallCause from "../../domain/swarm/StallCause.ts"
+import type * as StallCause from "../../domain/swarm/StallCause.ts"
 import type { Report } from "../../services/Torrent.ts"
 import * as Format from "./Format.ts"
 
-export interface Limits {
+export type Why = (cause: StallCause.StallCause) => string
+
+export interface Facts {
+  /** A cause in words. */
+  readonly why: Why
   /** Bytes/s; `Infinity` for none. */
   readonly maxDownload: number
   readonly maxUpload: number
@@ -14,18 +18,18 @@ export interface Limits {
 type PeerStanding = Report["peers"][number]
 
 /** In words. */
-export const textOf = (state: TorrentState): string => {
+export const textOf = (state: TorrentState, why: Why): string => {
   switch (state._tag) {
     case "Metadata":
       return state.received > 0 && state.size !== undefined
         ? `fetching its metadata, ${Format.pair(state.received, state.size)}`
-        : `its metadata does not come: ${StallCause.text(state.cause)}`
+        : `its metadata does not come: ${why(state.cause)}`
     case "Checking":
       return `checking files, ${Format.percent(state.checked, state.total)}`
     case "Downloading":
       return "downloading"
     case "Stalled":
-      return `nothing comes: ${StallCause.text(state.cause)}`
+      return `nothing comes: ${why(state.cause)}`
     case "Done":
       return "all there"
   }
@@ -115,7 +119,7 @@ const limit = (rate: number): string => rate === Infinity ? "none" : Format.rate
 export const lines = (
   name: string,
   report: Report,
-  { maxDownload, maxUpload }: Limits,
+  { maxDownload, maxUpload, why }: Facts,
   columns: number
 ): Array<string> => {
   const { banned, known, memory, peers } = report
@@ -123,7 +127,7 @@ export const lines = (
   const lanes = web === 0 ? "" : `; ${web} connection${web === 1 ? "" : "s"} to web seeds`
   const bans = banned === 0 ? "" : `, ${banned} banned`
   return [
-    Format.cut(`${Format.printable(name)}: ${textOf(report.state)}`, 2 * columns, "~"),
+    Format.cut(`${Format.printable(name)}: ${textOf(report.state, why)}`, 2 * columns, "~"),
     `peers ${peers.length - web} connected, ${known} known${bans}${lanes}`,
     `memory ${Format.pair(memory.used, memory.limit)}, limits down ${limit(maxDownload)}, up ${limit(maxUpload)}`,
     ...report.trackers.map(trackerLine),

@@ -3,10 +3,10 @@ import type * as CliError from "effect/cli/CliError"
 import * as CliOutput from "effect/cli/CliOutput"
 import type * as HelpDoc from "effect/cli/HelpDoc"
 import * as Option from "effect/Option"
-import * as Encryption from "./Encryption.ts"
 import { CREATE_TABLE, DOCUMENT_TABLES, TABLE, type Table, TRACKER_TABLE } from "./ExitCode.ts"
 import * as FlagGroups from "./FlagGroups.ts"
 import * as Format from "./Format.ts"
+import * as Synonyms from "./Synonyms.ts"
 import * as Text from "./Text.ts"
 
 /** Flags of one letter that take a value. */
@@ -21,7 +21,7 @@ export const expand = (args: ReadonlyArray<string>): ReadonlyArray<string> => {
   return args.map((arg, at) => {
     if (at >= end) return arg
     const glued = /^-([a-zA-Z])([^=].*)$/s.exec(arg)
-    return glued !== null && VALUED.has(glued[1]!) ? `-${glued[1]}=${glued[2]}` : Encryption.expand(arg)
+    return glued !== null && VALUED.has(glued[1]!) ? `-${glued[1]}=${glued[2]}` : Synonyms.expand(arg)
   })
 }
 
@@ -120,7 +120,8 @@ const invalid = ({ expected, kind, option, value }: CliError.InvalidValue): stri
   const flag = kind === "flag" ? `--${option}` : option
   const times = /^(\d+) (?:occurrences|values)$/.exec(value)
   if (times !== null) return `${flag} is given ${times[1]} times; it takes ${expected}`
-  if (expected.startsWith("Expected ")) return `${flag}: "${value}" is neither yes nor no`
+  // Of a switch: the library names all the words that it takes.
+  if (expected.startsWith("Expected \"true\"")) return `${flag} takes no value`
   if (value === "") return `${flag} needs a value: ${expected}`
   return expected.startsWith("omit") ? `${flag}: ${expected}` : `${flag}: "${value}" is not ${expected}`
 }
@@ -129,6 +130,7 @@ const invalid = ({ expected, kind, option, value }: CliError.InvalidValue): stri
 export const problem = (error: CliError.CliError): string => {
   switch (error._tag) {
     case "UnrecognizedOption":
+      if (Synonyms.isNeedless(error.option)) return `there is no ${Synonyms.needless(error.option)}`
       return `there is no ${error.option}${perhaps(error.suggestions.filter((name) => !isLetter(name)))}`
     case "UnknownSubcommand":
       return `there is no command ${error.subcommand}${perhaps(error.suggestions)}`

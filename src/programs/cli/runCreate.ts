@@ -9,7 +9,7 @@ import * as TorrentLint from "../../domain/TorrentLint.ts"
 import * as Monotonic from "../../services/Monotonic.ts"
 import { type Plan, TorrentMaker } from "../../services/TorrentMaker.ts"
 import type { CreateOptions } from "./CreateFlags.ts"
-import { ExitCode, type Failure, failure } from "./ExitCode.ts"
+import { ExitCode, type Failure } from "./ExitCode.ts"
 import * as Format from "./Format.ts"
 import { complain, untilStopped } from "./Main.ts"
 import * as Making from "./Making.ts"
@@ -17,8 +17,6 @@ import * as SaveTorrent from "./SaveTorrent.ts"
 
 /** Where the torrent goes: a file, or `-` for stdout. */
 type Target = string
-
-const STDOUT = "-"
 
 /** Seconds between progress lines where stderr is no terminal. */
 const SUMMARY_INTERVAL = 10
@@ -32,14 +30,11 @@ const placeOf = Effect.fnUntraced(function*(
   plan: Plan,
   { force, json }: CreateOptions
 ): Effect.fn.Return<SaveTorrent.Place | undefined, Failure> {
-  if (target !== STDOUT) {
+  if (target !== SaveTorrent.STDOUT) {
     const over = force ? "File" : "Nothing"
     return yield* SaveTorrent.prepare(target, { over, option: "--output", source: plan.path })
   }
-  if (json) return yield* failure(ExitCode.usage, "--json and --output - both want stdout")
-  if (process.stdout.isTTY) {
-    return yield* failure(ExitCode.usage, "a torrent is not for a terminal to show; redirect stdout")
-  }
+  yield* SaveTorrent.checkStdout("--output", { "--json": json })
   return undefined
 })
 
@@ -103,7 +98,7 @@ const rehearse = Effect.fnUntraced(function*(plan: Plan, target: Target, options
   if (options.json) return yield* record(plan, warningsOf(plan, options), undefined)
   tellOf(plan, options)
   process.stdout.write(`${Format.printable(contentOf(plan))}\n`)
-  tell(target === STDOUT ? "nothing is written" : `nothing is written; it would be to ${target}`)
+  tell(target === SaveTorrent.STDOUT ? "nothing is written" : `nothing is written; it would be to ${target}`)
 })
 
 const create = Effect.fnUntraced(function*(plan: Plan, target: Target, options: CreateOptions) {
@@ -126,12 +121,12 @@ const create = Effect.fnUntraced(function*(plan: Plan, target: Target, options: 
   const magnet = Magnet.format(Magnet.fromMetainfo(metainfo))
   if (options.json) return yield* record(plan, warningsOf(plan, options), { metainfo, magnet, target })
   const words = [...Format.hashes(metainfo), ...options.magnet ? [magnet] : []]
-  const say = target === STDOUT ? tell : (text: string) => void process.stdout.write(`${text}\n`)
-  if (target !== STDOUT || !options.quiet) words.forEach(say)
+  const say = target === SaveTorrent.STDOUT ? tell : (text: string) => void process.stdout.write(`${text}\n`)
+  if (target !== SaveTorrent.STDOUT || !options.quiet) words.forEach(say)
   if (options.quiet) return
   const time = ms < SETTLED_MS ? "" : `, made in ${Format.duration(ms)} (${Format.rate(plan.totalLength * 1000 / ms)})`
   tell(`${contentOf(plan)}${time}`)
-  if (target !== STDOUT) tell(`written to ${target}`)
+  if (target !== SaveTorrent.STDOUT) tell(`written to ${target}`)
 })
 
 export const runCreate = Effect.fnUntraced(function*(options: CreateOptions) {

@@ -67,6 +67,7 @@ export const runEdit = Effect.fnUntraced(function*(options: EditOptions) {
   const target = yield* targetOf(options)
   const source = options.torrent === STDIO ? "stdin" : options.torrent
   const { bytes: document } = yield* loadDocument({
+    program: "edit",
     source: options.torrent,
     maxBytes: options.maxTorrentSize,
     proxy: Option.getOrUndefined(options.proxy)

@@ -1,4 +1,5 @@
 /** `leech`: fetches a torrent, shares meanwhile, and stays as long as the user wants. */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -6,7 +7,6 @@ import * as path from "node:path"
 import type { IpFilter } from "../../domain/IpFilter.ts"
 import * as Metainfo from "../../domain/Metainfo.ts"
 import type { PeerAddress } from "../../domain/PeerAddress.ts"
-import * as StallCause from "../../domain/swarm/StallCause.ts"
 import * as Wanted from "../../domain/Wanted.ts"
 import type { Begun } from "../../services/Metadata.ts"
 import { Resolver } from "../../services/Resolver.ts"
@@ -22,8 +22,10 @@ import * as Format from "./Format.ts"
 import { loadTorrent } from "./LoadTorrent.ts"
 import * as MagnetLink from "./MagnetLink.ts"
 import { codeOf, complain, messageOf, Run, untilStopped, VERSION } from "./Main.ts"
+import * as MetadataRecord from "./MetadataRecord.ts"
 import * as OnComplete from "./OnComplete.ts"
 import * as Peers from "./Peers.ts"
+import * as Records from "./Records.ts"
 import * as Reporter from "./Reporter.ts"
 import * as Sharing from "./Sharing.ts"
 
@@ -95,11 +97,15 @@ const webSeedsOf = (metainfo: Metainfo.Metainfo, options: LeechOptions): Readonl
 const WHOM = "name a tracker with --tracker, a peer with --peer or a web server with --web-seed"
 
 /** Prints what `--select-file` chooses from. */
-export const showFiles = (metainfo: Metainfo.Metainfo): void => {
+export const showFiles = Effect.fnUntraced(function*(metainfo: Metainfo.Metainfo, json: boolean) {
+  if (json) {
+    const record = MetadataRecord.of(metainfo, yield* Clock.currentTimeMillis)
+    return void process.stdout.write(`${Records.encode(record)}\n`)
+  }
   const files = metainfo.files.map(({ length, padding, path }) => ({ length, path: path.join("/"), pad: padding }))
   process.stdout.write(`${Format.printable(metainfo.name)}  ${Format.bytes(Wanted.sizeOf(metainfo))}\n`)
   process.stdout.write(`info hash ${Format.hashes(metainfo).join(" and ")}\n\n${FileList.table(files)}`)
-}
+})
 
 const checkSelection = (
   metainfo: Metainfo.Metainfo,
@@ -124,7 +130,7 @@ const runHook = Effect.fnUntraced(
 const stall = Effect.fnUntraced(function*(
   torrent: Torrent.Torrent,
   seconds: number,
-  webTrouble: () => string | undefined
+  { trouble, why }: Reporter.Reporter
 ) {
   const { snapshot, swarm } = torrent
   let before = 0
@@ -135,14 +141,12 @@ const stall = Effect.fnUntraced(function*(
     before = swarm.down.total
   }
   const { state } = snapshot()
-  const cause = state._tag === "Stalled" ? state.cause : undefined
   // The rate is a mean: for some seconds after the last byte it is not 0, and there is no cause yet.
-  const isAlone = cause === undefined ? swarm.peers.size === 0 : cause._tag === "NoPeersKnown"
-  const known = torrent.proxyTrouble() ?? (isAlone ? webTrouble() : undefined)
-  const said = known ?? (cause && StallCause.text(cause))
-  const why = said === undefined ? "" : `: ${said}`
+  const cause = state._tag === "Stalled" ? state.cause : undefined
+  const known = cause === undefined ? trouble() : why(cause)
   const silence = seconds === 1 ? "a second" : `${seconds} seconds`
-  return yield* failure(ExitCode.timedOut, `nothing arrived for ${silence}${why}; run again to go on`)
+  const because = known === undefined ? "" : `: ${known}`
+  return yield* failure(ExitCode.timedOut, `nothing arrived for ${silence}${because}`)
 })
 
 /** The torrent, by its name at a tracker or from where it is. */
@@ -190,7 +194,12 @@ export const leechTorrent = Effect.fnUntraced(function*(options: LeechOptions, p
   const webSeeds = webSeedsOf(metainfo, options)
   const isAlone = trackers.length + peers.length + linkPeers.length === 0
   const hook = Option.getOrUndefined(options.onComplete)
-  const reporter = yield* Reporter.make({ ...options, metainfo, path: path.join(dir, Metainfo.topOf(metainfo)) })
+  const reporter = yield* Reporter.make({
+    ...options,
+    metainfo,
+    selected,
+    path: path.join(dir, Metainfo.topOf(metainfo))
+  })
   const run = yield* Run
   run.whenAsked = reporter.status
   yield* Effect.addFinalizer((exit) =>
@@ -236,7 +245,7 @@ export const leechTorrent = Effect.fnUntraced(function*(options: LeechOptions, p
     ? torrent.completed
     : Effect.raceFirst(
       torrent.completed,
-      stall(torrent, timeout, reporter.lastTrouble)
+      stall(torrent, timeout, reporter)
     )
   plan.onDone()
   if (hook !== undefined) {
@@ -263,7 +272,7 @@ export const runLeech = Effect.fnUntraced(function*(options: LeechOptions) {
   const { metainfo, note, tracker } = found
   if (options.showFiles) {
     if (note !== undefined) complain(note)
-    return showFiles(metainfo)
+    return yield* showFiles(metainfo, options.json)
   }
   const selected = Option.getOrUndefined(options.selectFile)
   yield* check(metainfo, selected, options)

@@ -1,4 +1,5 @@
 /** `leech` with a magnet link or an info hash. */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as path from "node:path"
@@ -10,8 +11,10 @@ import * as SystemCode from "../../services/SystemCode.ts"
 import * as Blocklists from "./Blocklists.ts"
 import { ExitCode, failure } from "./ExitCode.ts"
 import type { LeechOptions } from "./Flags.ts"
+import * as Format from "./Format.ts"
 import * as MagnetPhase from "./MagnetPhase.ts"
 import { complain, untilStopped } from "./Main.ts"
+import * as Records from "./Records.ts"
 import { bindOf, check, engineOf, leechTorrent, peersOf, showFiles, trackersOf } from "./runLeech.ts"
 import * as SaveTorrent from "./SaveTorrent.ts"
 
@@ -36,24 +39,46 @@ const write = Effect.fnUntraced(function*(file: string, document: Uint8Array, op
   yield* SaveTorrent.save(yield* SaveTorrent.prepare(file, rulesOf(options)), document)
 })
 
+const tellOfSaved = Effect.fnUntraced(function*(saved: string, { infoHash }: Metainfo, options: LeechOptions) {
+  const file = path.resolve(saved)
+  if (options.json) {
+    const time = yield* Clock.currentTimeMillis
+    process.stdout.write(`${Records.encode({ type: "saved", time, infoHash, path: file })}\n`)
+  }
+  if (options.metadataOnly && !options.quiet) process.stderr.write(`saved in ${Format.printable(file)}\n`)
+})
+
 const makeFolder = (dir: string) =>
   Effect.tryPromise({
     try: () => Folder.make(dir),
     catch: (cause) => failure(ExitCode.cannotCreateFolder, `cannot make ${dir}: ${SystemCode.describe(cause)}`)
   })
 
+/** Finds out whether it can go to where the user wants it, before hours are spent. */
+const checkPlace = Effect.fnUntraced(function*(named: string, options: LeechOptions) {
+  if (named !== SaveTorrent.STDOUT) {
+    return yield* SaveTorrent.prepare(named, { ...rulesOf(options), over: "File" })
+  }
+  return yield* SaveTorrent.checkStdout("--save-metadata", {
+    "--json": options.json,
+    "--show-files": options.showFiles
+  })
+})
+
 /** To where the user wants it; with `--metadata-only` and no other wish, into the download folder. */
 const saveMetadata = Effect.fnUntraced(
   function*({ document, metainfo }: Pick<MagnetPhase.Gained, "document" | "metainfo">, options: LeechOptions) {
     const named = Option.getOrUndefined(options.saveMetadata)
-    if (named === undefined && !options.metadataOnly) return
+    if (named === undefined && !options.metadataOnly && !options.keepMetadata) return
     const file = named ?? path.join(options.dir, `${metainfo.name}.torrent`)
     if (document === undefined) {
-      return complain(`warning: ${file} is not written: no peer gives the piece hashes of version 2`)
+      const what = file === SaveTorrent.STDOUT ? "the torrent" : file
+      return complain(`warning: ${what} is not written: no peer gives the piece hashes of version 2`)
     }
+    if (file === SaveTorrent.STDOUT) return void process.stdout.write(document)
     if (named === undefined) yield* makeFolder(path.resolve(options.dir))
     yield* write(file, document, options)
-    if (options.metadataOnly && !options.quiet) process.stderr.write(`saved in ${path.resolve(file)}\n`)
+    yield* tellOfSaved(file, metainfo, options)
   }
 )
 
@@ -64,8 +89,7 @@ const announcedTo = (metainfo: Metainfo, magnet: Magnet, options: LeechOptions) 
 export const runMagnet = Effect.fnUntraced(function*(options: LeechOptions, magnet: Magnet) {
   yield* MagnetPhase.checkSources(magnet, options)
   const named = Option.getOrUndefined(options.saveMetadata)
-  // Before hours are spent.
-  if (named !== undefined) yield* SaveTorrent.prepare(named, { ...rulesOf(options), over: "File" })
+  if (named !== undefined) yield* checkPlace(named, options)
   const userPeers = yield* peersOf(options)
   const filter = yield* Blocklists.load(options, bindOf(options.bind))
   const stateDir = Option.getOrElse(options.stateDir, () => defaultStateDir(process.env))
@@ -75,7 +99,7 @@ export const runMagnet = Effect.fnUntraced(function*(options: LeechOptions, magn
     const gained = yield* MagnetPhase.gain({ magnet, options, stateDir, peers: userPeers })
     const { begun, linkPeers, metainfo } = gained
     yield* saveMetadata(gained, options)
-    if (options.showFiles) showFiles(metainfo)
+    if (options.showFiles) yield* showFiles(metainfo, options.json)
     if (options.metadataOnly || options.showFiles) return ExitCode.ok
     const selected = selectedBy(magnet, options)
     yield* check(metainfo, selected, options)

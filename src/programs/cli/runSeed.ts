@@ -84,6 +84,7 @@ const sourceOf = Effect.fnUntraced(function*(options: SeedOptions) {
   if (!isTorrent(options.source)) return yield* makeTorrent(options)
   const { bytes, metainfo } = yield* loadDocument({
     source: options.source,
+    program: "seed",
     maxBytes: options.maxTorrentSize,
     bind: bindOf(options.bind),
     proxy: Option.getOrUndefined(options.proxy),

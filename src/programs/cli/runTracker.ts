@@ -82,7 +82,7 @@ const tellerOf = ({ json, quiet }: TrackerOptions, worker: number | undefined) =
     saved: (file: string, { peers, torrents }: Summary) => {
       // One that could not listen has nothing new to save.
       if (!isUp) return Effect.void
-      if (json) return record((time) => ({ type: "saved", time, file, peers, torrents }))
+      if (json) return record((time) => ({ type: "snapshot", time, file, peers, torrents }))
       if (quiet) return Effect.void
       const count = (n: number, one: string) => `${n} ${one}${n === 1 ? "" : "s"}`
       return Effect.sync(() => say(`saved     ${count(peers, "peer")} of ${count(torrents, "torrent")} in ${file}`))

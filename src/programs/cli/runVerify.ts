@@ -41,6 +41,7 @@ export const runVerify = Effect.fnUntraced(function*(options: VerifyOptions) {
   const dir = yield* folderOf(options.dir)
   const metainfo = yield* loadTorrent({
     source: options.torrent,
+    program: "verify",
     maxBytes: options.maxTorrentSize,
     proxy: Option.getOrUndefined(options.proxy),
     dataIn: dir

@@ -1,6 +1,7 @@
 /** Calls the peers of a torrent: as many as there is room for, each as a fiber of the torrent's scope. */
 import * as Effect from "effect/Effect"
 import * as PeerAddress from "../../domain/PeerAddress.ts"
+import type { Facts } from "../../domain/swarm/Diagnosis.ts"
 import { DialLog } from "../../domain/swarm/DialLog.ts"
 import type { DialQueue } from "../../domain/swarm/DialQueue.ts"
 import type { Peer } from "../../domain/swarm/Peer.ts"
@@ -17,6 +18,12 @@ import type { Subject } from "./Subject.ts"
 
 /** Dials under way at once; the session has its own limit over all torrents. */
 const DIALLING = 32
+
+/** What a hang-up before the handshake may be due to, where nothing else than this is tried. */
+const STRICT: Partial<Record<Policy.Policy, string>> = {
+  require: ", perhaps since encryption is required here",
+  off: ", perhaps since encryption is off here"
+}
 
 /** Something was given or taken. */
 export const isUseful = (peer: Peer): boolean => peer.received > 0 || peer.up.total > 0
@@ -52,6 +59,8 @@ interface Call {
 export class Dialler {
   readonly #options: DiallerOptions
   readonly #log = new DialLog()
+  /** Whom the filter keeps away, though they are to be called. */
+  readonly #blocked = new DialLog()
   /** Whom to call again without a wait, by address. */
   readonly #recalled = new Set<string>()
   #dialling = 0
@@ -63,8 +72,15 @@ export class Dialler {
   }
 
   /** What came of the calls. */
-  get facts(): { readonly dialling: number; readonly failed: number; readonly refusal: string | undefined } {
-    return { dialling: this.#dialling, failed: this.#log.failed, refusal: this.#log.commonest() }
+  get facts(): Pick<Facts, "known" | "blocked" | "dialling" | "failed" | "refusal"> {
+    const blocked = this.#blocked.failed
+    return {
+      known: Math.max(0, this.#options.queue.size - blocked),
+      blocked,
+      dialling: this.#dialling,
+      failed: this.#log.failed,
+      refusal: this.#log.commonest()
+    }
   }
 
   /** Forgets every address that the user has not named. */
@@ -72,6 +88,7 @@ export class Dialler {
     this.#era++
     this.#options.queue.forget()
     this.#log.clear()
+    this.#blocked.clear()
   }
 
   /** Ends the connection with a peer that we have called, and calls it anew. */
@@ -98,10 +115,11 @@ export class Dialler {
       if (session.addressFilter.refuses(address)) {
         // Not for good: the filter may change.
         queue.failed(address, now)
-        this.#log.add(PeerAddress.format(address), "the blocklist keeps it away")
+        this.#blocked.add(PeerAddress.format(address), BLOCKED)
         run(Effect.logDebug(`${PeerAddress.format(address)}: ${BLOCKED}`))
         continue
       }
+      this.#blocked.remove(PeerAddress.format(address))
       this.#dialling++
       run(this.#dial(address))
     }
@@ -141,7 +159,7 @@ export class Dialler {
     ).pipe(
       Effect.catch((error) => Effect.succeed(SystemCode.describe(error))),
       Effect.tap((reason) => {
-        call.refusal = reason
+        call.refusal = refused && next === undefined ? `${reason}${STRICT[session.encryption] ?? ""}` : reason
         return Effect.logDebug(`${PeerAddress.format(address)}, called ${manner}: ${reason}`)
       }),
       Effect.andThen(Effect.suspend(() => {

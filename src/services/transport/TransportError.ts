@@ -1,6 +1,8 @@
 /** Why there is no connection, or no more of it. */
 import * as Schema from "effect/Schema"
 
+const WORDS = { dial: "dial", listen: "listen at", receive: "receive from" } as const
+
 export class TransportError extends Schema.TaggedError<TransportError>()("TransportError", {
   operation: Schema.Literals(["dial", "listen", "receive"]),
   /** The system's code, like `ECONNREFUSED`. */
@@ -10,6 +12,6 @@ export class TransportError extends Schema.TaggedError<TransportError>()("Transp
   detail: Schema.optionalKey(Schema.String)
 }) {
   override get message() {
-    return `cannot ${this.operation} ${this.address}: ${this.detail ?? this.code}`
+    return `cannot ${WORDS[this.operation]} ${this.address}: ${this.detail ?? this.code}`
   }
 }

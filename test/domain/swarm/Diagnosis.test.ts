@@ -11,6 +11,7 @@ const NOTHING_KNOWN: Diagnosis.Facts = {
   trackerCount: 0,
   trackers: [],
   known: 0,
+  blocked: 0,
   dialling: 0,
   failed: 0,
   refusal: undefined,
@@ -64,17 +65,17 @@ describe("Diagnosis", () => {
       [
         { trackerCount: 1, trackers: [tracker("")] },
         { _tag: "NoPeersKnown", trackers: 1, nextInMs: 30_000 },
-        /asked again in 30 s/
+        /asked again in 30s/
       ],
       [
         { trackerCount: 1, trackers: [tracker("tracker http://t: refused: go away")] },
         { _tag: "TrackerSays", message: "tracker http://t: refused: go away", nextInMs: 30_000 },
-        /go away; asked again in 30 s/
+        /go away; asked again in 30s/
       ],
       [
-        { trackerCount: 2, trackers: [tracker("refused", Infinity), tracker("")] },
-        { _tag: "NoPeersKnown", trackers: 2, nextInMs: 30_000 },
-        /knows a peer/
+        { trackerCount: 2, trackers: [tracker("refused", Infinity), tracker("", 1_760_600)] },
+        { _tag: "NoPeersKnown", trackers: 2, nextInMs: 1_760_600 },
+        /knows a peer; asked again in 29m21s$/
       ],
       [{ known: 3, dialling: 2 }, { _tag: "Connecting", peers: 2 }, /calling 2 peers/],
       [{ known: 3 }, { _tag: "Connecting", peers: 3 }, /calling 3 peers/],
@@ -83,12 +84,23 @@ describe("Diagnosis", () => {
         { _tag: "NobodyAnswers", tried: 3, refusal: "connection refused" },
         /none of 3 peers answers: connection refused/
       ],
+      [{ blocked: 1, trackerCount: 1 }, { _tag: "OnlyBlocked", peers: 1 }, /only peer known is on the blocklist/],
+      [{ blocked: 2, known: 1 }, { _tag: "Connecting", peers: 1 }, /calling 1 peer/],
       [{ banned: 2 }, { _tag: "OnlyBadPeers", banned: 2 }, /all 2 peers known are banned/]
     ]
     for (const [facts, cause, words] of table) {
       assert.deepStrictEqual(causeOf(model(), facts), cause)
       assert.match(StallCause.text(cause), words)
     }
+  })
+
+  it("names the trouble of a web seed where a web seed could help", () => {
+    const trouble = "web seed http://w/ is given up"
+    const text = (facts: Partial<Diagnosis.Facts>) => StallCause.text(causeOf(model(), facts), trouble)
+    assert.strictEqual(text({}), trouble)
+    assert.strictEqual(text({ trackerCount: 1 }), `no tracker knows a peer; ${trouble}`)
+    assert.strictEqual(text({ failed: 1 }), `the only peer called does not answer; ${trouble}`)
+    assert.strictEqual(StallCause.text({ _tag: "AllChoke", peers: 2 }, trouble), "all 2 peers choke us")
   })
 
   it("says which piece nobody has", () => {

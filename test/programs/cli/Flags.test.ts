@@ -49,6 +49,19 @@ describe("defaults", () => {
     }))
 })
 
+describe("aria2's names", () => {
+  it.effect("mean what they mean there", () =>
+    Effect.gen(function*() {
+      const limits = yield* accepted("--max-overall-download-limit=2K", "--max-overall-upload-limit=1K")
+      assert.deepStrictEqual([limits.maxDownload, limits.maxUpload], [2048, 1024])
+      for (const [arg, noPex] of [["", false], ["=true", false], ["=false", true]] as const) {
+        assert.strictEqual((yield* accepted(`--enable-peer-exchange${arg}`)).noPex, noPex)
+      }
+      const { keepMetadata, onComplete } = yield* accepted("--bt-save-metadata=true", "--on-download-complete=x")
+      assert.deepStrictEqual([keepMetadata, onComplete], [true, Option.some("x")])
+    }))
+})
+
 describe("encryption", () => {
   it.effect("in our words and in those of Transmission and aria2", () =>
     Effect.gen(function*() {
@@ -175,6 +188,13 @@ describe("complaints are one line that names the flag", () => {
     ["", "no torrent is given"],
     ["a b", "one argument is enough; leave out b"],
     ["a --jsn", "there is no --jsn; did you mean --json?"],
+    ["a --no-pex=foo", "--no-pex takes no value"],
+    ["a --quiet=", "--quiet takes no value"],
+    ["a --pex", "there is no --pex: peers are exchanged by themselves, and --no-pex ends it; leave it out"],
+    ["a --enable-dht=true", "there is no --enable-dht: there is no DHT yet; leave it out"],
+    ["a --file-allocation=none", "there is no --file-allocation: files grow as pieces come; leave it out"],
+    ["a --continue", "there is no --continue: a download goes on by itself; leave it out"],
+    ["-c a", "there is no -c: a download goes on by itself; leave it out"],
     ["a --listen-port 65536", "--listen-port: \"65536\" is not a port from 0 to 65535"],
     ["a --listen-port", "--listen-port needs a value: N"],
     ["a --dir x --dir y", "--dir is given 2 times; it takes at most 1 value"],

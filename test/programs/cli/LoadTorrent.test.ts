@@ -90,7 +90,7 @@ describe("a file", () => {
       for (const source of [`magnet:?xt=urn:btih:${hash}`, hash, "a".repeat(32), "b".repeat(64)]) {
         const [code, message] = yield* failureOf(source)
         assert.strictEqual(code, ExitCode.usage, source)
-        assert.include(message, "only leech")
+        assert.include(message, "leech --metadata-only")
       }
       for (const source of ["magnet:?xt=urn:btih:00", "magnet:", "Magnet:?dn=x"]) {
         assert.strictEqual((yield* failureOf(source))[0], ExitCode.badMagnet, source)

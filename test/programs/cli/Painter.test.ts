@@ -215,6 +215,12 @@ describe("summary", () => {
     )
   })
 
+  it("says how many of the files are complete, when not all were wanted", () => {
+    const some = { ...outcome, files: { chosen: 1, all: 3 } }
+    assert.match(Painter.summary(some), /^sample\.bin: 1 of 3 files complete, downloaded 48/)
+    assert.match(Painter.summary({ ...some, done: 0 }), /^sample\.bin: incomplete, 0\.0% of 48/)
+  })
+
   it("does not speak of a download where nothing was missing", () => {
     assert.strictEqual(
       Painter.summary({ ...outcome, downloaded: 0, downloadMs: 0 }),
@@ -229,6 +235,10 @@ describe("summary", () => {
       "a\\x1bc: incomplete, 25.0% of 48.0 MiB, downloaded 0 B, uploaded 0 B, ratio 0.00, 1m00s in all\n" +
         "run it again to go on; what is there lies in /home/me/sample.bin"
     )
+    const [, nothing] = Painter.summary({ ...stopped, done: 0 }).split("\n")
+    assert.strictEqual(nothing, "nothing was fetched yet; run it again to go on")
+    const [, little] = Painter.summary({ ...stopped, done: 0, downloaded: 9 }).split("\n")
+    assert.strictEqual(little, "no piece of it is whole yet; run it again to go on")
   })
 })
 

@@ -1,11 +1,16 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as PeerState from "../../../src/domain/swarm/PeerState.ts"
+import * as StallCause from "../../../src/domain/swarm/StallCause.ts"
 import * as Format from "../../../src/programs/cli/Format.ts"
 import * as StatusBlock from "../../../src/programs/cli/StatusBlock.ts"
 import type { Report } from "../../../src/services/Torrent.ts"
 import { below, int, randomOf, seed } from "../../domain/swarm/seeded.ts"
 
-const LIMITS = { maxDownload: Infinity, maxUpload: 512_000 }
+const LIMITS = {
+  maxDownload: Infinity,
+  maxUpload: 512_000,
+  why: (cause: StallCause.StallCause) => StallCause.text(cause)
+}
 
 const peer: Report["peers"][number] = {
   address: "192.0.2.1:6881",
