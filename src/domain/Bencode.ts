@@ -73,6 +73,15 @@ const integerEnd = (bytes: Uint8Array, start: number): number => {
   return at > first && bytes[at] === END ? at + 1 : -1
 }
 
+/** Whether the value that begins here, which is none yet, could go on behind the end. */
+const isCutOff = (bytes: Uint8Array, start: number): boolean => {
+  const isInteger = bytes[start] === INTEGER
+  let at = isInteger ? start + 1 : start
+  if (isInteger && bytes[at] === MINUS) at++
+  while (isDigit(bytes[at])) at++
+  return at >= bytes.length || (!isInteger && at > start && bytes[at] === COLON)
+}
+
 const fail = (reason: BencodeError["reason"], at: number, detail: string): Result.Result<never, BencodeError> =>
   Result.fail(new BencodeError({ reason, at, detail }))
 
@@ -108,7 +117,7 @@ export const scan = (bytes: Uint8Array, limits: Limits = DOCUMENT): Result.Resul
       continue
     } else {
       const end = byte === INTEGER && awaited !== KEY ? integerEnd(bytes, at) : stringEnd(bytes, at)
-      if (end < 0) return fail("Malformed", at, byte === undefined ? "the text breaks off" : "not bencode")
+      if (end < 0) return fail("Malformed", at, isCutOff(bytes, at) ? "it is cut off" : "not bencode")
       at = end
     }
     if (depth > 0 && open[depth - 1] !== ITEM) open[depth - 1] = open[depth - 1] === KEY ? FIELD : KEY

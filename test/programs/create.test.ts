@@ -108,7 +108,7 @@ describe("create", () => {
       assert.include(magnet, `magnet:?xt=urn:btih:${metainfo.infoHash}&dn=photos&tr=http%3A%2F%2Fa%2Fannounce`)
       assert.match(
         ended.err,
-        /^left out, hidden: \.hidden\nphotos: 107 KiB in 2 files, 7 pieces of 16\.0 KiB(?:, made in (?!0s).*)?\nwritten to photos\.torrent\n$/
+        /^left out, hidden: \.hidden\nwarning: nobody gives [^\n]+\nphotos: 107 KiB in 2 files, 7 pieces of 16\.0 KiB(?:, made in (?!0s).*)?\nwritten to photos\.torrent\n$/
       )
     }).pipe(Effect.scoped))
 
@@ -163,10 +163,11 @@ describe("create", () => {
       assert.strictEqual(
         ended.err,
         "left out, excluded: deep/small\n" +
-          "freshet: warning: a private torrent without a tracker: no peer can find another\n" +
+          "warning: a private torrent without a tracker: no peer can find another\n" +
           "nothing is written; it would be to photos.torrent\n"
       )
       assert.deepStrictEqual(fs.readdirSync(dir), ["photos"])
+      assert.include(run(dir, ["photos", "--dry-run", "-p", "--magnet"]).err, "of no use without the .torrent")
     }).pipe(Effect.scoped))
 
   it.live("costs nobody a file", () =>
@@ -226,14 +227,17 @@ describe("create", () => {
     Effect.gen(function*() {
       const dir = yield* stage(1)
       fs.truncateSync(path.join(dir, "photos", "large"), 2 ** 40)
+      let said = ""
       const code = yield* Effect.callback<number | null>((resume) => {
         const child = spawn(process.execPath, [PROGRAM, "photos"], { cwd: dir, stdio: ["ignore", "ignore", "pipe"] })
         // What it has left out is told before it hashes.
         child.stderr.once("data", () => child.kill("SIGINT"))
+        child.stderr.setEncoding("utf8").on("data", (text: string) => said += text)
         child.on("close", (code) => resume(Effect.succeed(code)))
         return Effect.sync(() => child.kill("SIGKILL"))
       })
       assert.strictEqual(code, 7)
+      assert.match(said, /^freshet: stopped: no torrent is made\n$/m)
       assert.deepStrictEqual(fs.readdirSync(dir), ["photos"])
     }).pipe(Effect.scoped))
 })

@@ -229,6 +229,7 @@ describe("verify", () => {
       assertRefused(yield* Programs.run("verify", [file, `--dir=${dir}/not`]), 3, `${dir}/not`)
       assertRefused(yield* Programs.run("verify", [`${file}.not`]), 3)
       assertRefused(yield* Programs.run("verify", [V1]), 28, V1)
+      assertRefused(yield* Programs.run("seed", [file, `--dir=${dir}/not`]), 15, `${dir}/not does not exist`)
     }))
 })
 

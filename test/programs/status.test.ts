@@ -60,6 +60,18 @@ describe("a leech to which nothing comes", () => {
     }), 60_000)
 })
 
+describe("a super-seed", () => {
+  it.live("says so when it starts", () =>
+    Effect.gen(function*() {
+      const place = placeIn(yield* Payload.temporary, torrent)
+      placeAll(torrent, place.dir)
+      const seed = yield* Programs.start("seed", [place.file, ...local(place), "--json", "--super"])
+      yield* seed.until((record) => record.type === "progress")
+      yield* seed.kill("SIGTERM")
+      assert.match((yield* seed.ended).err, /^super-seeding: /m)
+    }), 60_000)
+})
+
 describe("USR2", () => {
   it.live("is answered by a seed, whatever else is silenced", () =>
     Effect.gen(function*() {

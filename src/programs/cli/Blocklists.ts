@@ -8,7 +8,7 @@ import { Resolver } from "../../services/Resolver.ts"
 import type { LocalAddress } from "../../services/tracker/Route.ts"
 import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 import type { CommonOptions } from "./Flags.ts"
-import { complain } from "./Main.ts"
+import { warn } from "./Main.ts"
 
 const CODES: Readonly<Record<Blocklist.BlocklistError["reason"], ExitCode>> = {
   NotFound: ExitCode.cannotOpen,
@@ -32,6 +32,6 @@ export const load = Effect.fnUntraced(function*(
     Effect.provide(Layer.fresh(Resolver.layer))
   )
   yield* Effect.logDebug(`${filter.size} ranges are blocked`)
-  if (!quiet) notes.forEach((note) => complain(`warning: ${note}`))
+  if (!quiet) notes.forEach((note) => warn(note))
   return filter
 })

@@ -18,6 +18,8 @@ const withExamples = (...examples: ReadonlyArray<ReturnType<typeof example>>) =>
     examples.map(({ args, description }) => ({ command: [...commandPath, args].join(" ").trim(), description }))
   )
 
+const ASK = example("debian.torrent & kill -USR2 $!", "prints how it stands, with its peers; as often as it is asked")
+
 export const leech = Command.make(
   "leech",
   Flags.leech,
@@ -31,7 +33,8 @@ export const leech = Command.make(
     example("big.torrent --seed-ratio 1", "stay until as much was given as taken"),
     example("http://example.org/big.torrent --json | jq .type", "records for a program"),
     example("'magnet:?xt=urn:btih:...'", "by a link; quote it, for the sake of its &"),
-    example("--from http://host:6969 photos", "what a tracker lists under that name")
+    example("--from http://host:6969 photos", "what a tracker lists under that name"),
+    ASK
   )
 )
 
@@ -51,7 +54,8 @@ export const seed = Command.make(
     example(
       "./photos --tracker http://host:6969/announce --publish",
       "share a folder, and list it at the tracker for others to find by name"
-    )
+    ),
+    ASK
   )
 )
 

@@ -159,14 +159,17 @@ export const proxy = Flag.String("proxy").pipe(
   Flag.optional
 )
 
-/** What `leech` and `seed` share. */
-const common = {
-  dir: Flag.String("dir").pipe(
+const dir = (what: string) =>
+  Flag.String("dir").pipe(
     alsoCalled("d", "w", "download-dir"),
     Flag.withMetavar("DIR"),
-    Flag.withDescription("the folder that the files are in (default: the current one)"),
+    Flag.withDescription(`${what} (default: the current one)`),
     Flag.withDefault(".")
-  ),
+  )
+
+/** What `leech` and `seed` share. */
+const common = {
+  dir: dir("the folder that the files are in"),
   bind: parsed("bind", "ADDR", "an IP address", address).pipe(
     alsoCalled("interface", "listen-ip"),
     Flag.withDescription("local address of everything: listener, dials, announces; one per family (default: all)"),
@@ -250,6 +253,7 @@ export const leech = {
     )
   ),
   ...common,
+  dir: dir("the folder to put the files in"),
   from: parsed("from", "URL", "a tracker's address like http://host:6969", webUrl).pipe(
     Flag.withDescription("find the torrent by its name, or the beginning of it, at this tracker"),
     Flag.optional

@@ -55,7 +55,10 @@ const fromStream = (
       if (size > maxBytes) return fail(tooLarge(source, maxBytes))
       chunks.push(chunk)
     })
-    stream.on("end", () => resume(Effect.succeed(Bytes.concat(chunks))))
+    stream.on("end", () => {
+      if (size === 0) return fail(failure(ExitCode.notBencode, `${source} is empty`))
+      resume(Effect.succeed(Bytes.concat(chunks)))
+    })
     stream.on("error", (cause: unknown) => {
       const code = codeOf(cause)
       if (code === "ENOENT") return fail(failure(ExitCode.notFound, `${source} does not exist`))

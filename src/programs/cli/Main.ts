@@ -66,11 +66,16 @@ export const messageOf = (exit: Exit.Exit<unknown, unknown>): string | undefined
   return error instanceof Error ? error.message : String(error)
 }
 
-/** One line for the user, on stderr; on a terminal as many as it takes there. */
-export const complain = (text: string): void => {
-  const line = `freshet: ${Format.printable(text.replaceAll("\n", " "))}`
+const tell = (text: string): void => {
+  const line = Format.printable(text.replaceAll("\n", " "))
   process.stderr.write(`${Text.paragraph(line, Stderr.columns() ?? Infinity, "  ").join("\n")}\n`)
 }
+
+/** One line for the user, on stderr; on a terminal as many as it takes there. */
+export const complain = (text: string): void => tell(`freshet: ${text}`)
+
+/** The same of what does not end the program. */
+export const warn = (text: string): void => tell(`warning: ${text}`)
 
 /** Help goes to stdout; a wrong invocation is one line on stderr. */
 const presenter: CliOutput.Presenter = {

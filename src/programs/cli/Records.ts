@@ -8,7 +8,8 @@ import * as PeerState from "../../domain/swarm/PeerState.ts"
 import * as StallCause from "../../domain/swarm/StallCause.ts"
 import * as JsonLine from "./JsonLine.ts"
 
-const Rate = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
+/** Bytes/s; fractions of one are nobody's concern. */
+const Rate = Schema.Natural
 
 const documented = <S extends Schema.Top>(schema: S, description: string) => schema.annotateKey({ description })
 
@@ -29,7 +30,10 @@ const total = documented(Schema.Natural, "Bytes of the chosen files")
 const done = documented(Schema.Natural, "Bytes of the chosen files that are verified and written")
 const downloaded = documented(Schema.Natural, "Payload bytes received in this run")
 const uploaded = documented(Schema.Natural, "Payload bytes sent in this run")
-const ratio = documented(Rate, "Bytes uploaded for each byte of the torrent")
+const ratio = documented(
+  Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)),
+  "Bytes uploaded for each byte of the torrent"
+)
 const path = documented(Schema.String, "Where the payload lies")
 const elapsed = documented(Schema.Natural, "Time since the start, ms")
 

@@ -11,7 +11,7 @@ import { type Plan, TorrentMaker } from "../../services/TorrentMaker.ts"
 import type { CreateOptions } from "./CreateFlags.ts"
 import { ExitCode, type Failure } from "./ExitCode.ts"
 import * as Format from "./Format.ts"
-import { complain, untilStopped } from "./Main.ts"
+import { complain, untilStopped, warn } from "./Main.ts"
 import * as Making from "./Making.ts"
 import * as SaveTorrent from "./SaveTorrent.ts"
 
@@ -38,10 +38,16 @@ const placeOf = Effect.fnUntraced(function*(
   return undefined
 })
 
-const warningsOf = (plan: Plan, { private: isPrivate, tracker, webSeed }: CreateOptions): ReadonlyArray<string> => [
+const warningsOf = (
+  plan: Plan,
+  { magnet, private: isPrivate, tracker, webSeed }: CreateOptions
+): ReadonlyArray<string> => [
   ...plan.unshareable === undefined
     ? []
     : [`${plan.unshareable} has a name that is not UTF-8; few clients can fetch it`],
+  ...magnet && isPrivate
+    ? ["nobody gives the metadata of a private torrent away: its link is of no use without the .torrent (BEP 27)"]
+    : [],
   ...TorrentLint.lint({
     ...plan,
     multiFile: !plan.single,
@@ -68,7 +74,7 @@ const tell = (text: string): void => void process.stderr.write(`${Format.printab
 /** Of what was left out, and what may not be meant. */
 const tellOf = (plan: Plan, options: CreateOptions): void => {
   if (!options.quiet) Making.notes(plan.leftOut).forEach(tell)
-  for (const warning of warningsOf(plan, options)) complain(`warning: ${warning}`)
+  for (const warning of warningsOf(plan, options)) warn(warning)
 }
 
 const record = Effect.fnUntraced(function*(plan: Plan, warnings: ReadonlyArray<string>, result: Result | undefined) {
@@ -129,6 +135,8 @@ const create = Effect.fnUntraced(function*(plan: Plan, target: Target, options: 
   if (target !== SaveTorrent.STDOUT) tell(`written to ${target}`)
 })
 
+const tellOfStop = Effect.sync(() => complain("stopped: no torrent is made"))
+
 export const runCreate = Effect.fnUntraced(function*(options: CreateOptions) {
   const work = Effect.gen(function*() {
     const plan = yield* Making.plan({
@@ -143,5 +151,8 @@ export const runCreate = Effect.fnUntraced(function*(options: CreateOptions) {
     yield* (options.dryRun ? rehearse(plan, target, options) : create(plan, target, options))
     return ExitCode.ok
   })
-  yield* untilStopped(Effect.provide(work, TorrentMaker.layer), () => ExitCode.unfinished)
+  yield* untilStopped(
+    Effect.onInterrupt(Effect.provide(work, TorrentMaker.layer), () => tellOfStop),
+    () => ExitCode.unfinished
+  )
 })

@@ -9,7 +9,7 @@ import * as EditReport from "./EditReport.ts"
 import { ExitCode, type Failure, failure } from "./ExitCode.ts"
 import * as Format from "./Format.ts"
 import { loadDocument } from "./LoadTorrent.ts"
-import { complain } from "./Main.ts"
+import { warn } from "./Main.ts"
 import * as SaveTorrent from "./SaveTorrent.ts"
 
 const STDIO = "-"
@@ -93,6 +93,6 @@ export const runEdit = Effect.fnUntraced(function*(options: EditOptions) {
     say(EditPage.lines(edited, report, occasion), target)
   }
   if (edited.after.private && edited.after.trackers.length === 0) {
-    complain(`warning: ${source}: a private torrent without a tracker: no peer can find another`)
+    warn(`${source}: a private torrent without a tracker: no peer can find another`)
   }
 })

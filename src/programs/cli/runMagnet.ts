@@ -13,7 +13,7 @@ import { ExitCode, failure } from "./ExitCode.ts"
 import type { LeechOptions } from "./Flags.ts"
 import * as Format from "./Format.ts"
 import * as MagnetPhase from "./MagnetPhase.ts"
-import { complain, untilStopped } from "./Main.ts"
+import { untilStopped, warn } from "./Main.ts"
 import * as Records from "./Records.ts"
 import { bindOf, check, engineOf, leechTorrent, peersOf, showFiles, trackersOf } from "./runLeech.ts"
 import * as SaveTorrent from "./SaveTorrent.ts"
@@ -73,7 +73,7 @@ const saveMetadata = Effect.fnUntraced(
     const file = named ?? path.join(options.dir, `${metainfo.name}.torrent`)
     if (document === undefined) {
       const what = file === SaveTorrent.STDOUT ? "the torrent" : file
-      return complain(`warning: ${what} is not written: no peer gives the piece hashes of version 2`)
+      return warn(`${what} is not written: no peer gives the piece hashes of version 2`)
     }
     if (file === SaveTorrent.STDOUT) return void process.stdout.write(document)
     if (named === undefined) yield* makeFolder(path.resolve(options.dir))

@@ -90,7 +90,11 @@ const sourceOf = Effect.fnUntraced(function*(options: SeedOptions) {
     proxy: Option.getOrUndefined(options.proxy),
     dataIn: path.resolve(options.dir)
   })
-  return { metainfo, document: bytes, dir: path.resolve(options.dir), isFresh: false, notes: [] }
+  const dir = path.resolve(options.dir)
+  if (!fs.existsSync(dir)) {
+    return yield* failure(ExitCode.cannotOpen, `${options.dir} does not exist; say with --dir where the data is`)
+  }
+  return { metainfo, document: bytes, dir, isFresh: false, notes: [] }
 })
 
 const MOST_RUNS = 8
@@ -156,6 +160,9 @@ export const runSeed = Effect.fnUntraced(function*(options: SeedOptions) {
       onSome: (proxy) => `through ${Proxy.format(proxy)}: nobody can call, peers are called`
     })
     reporter.notice(`sharing ${Format.printable(metainfo.name)}, info hash ${hashes}, ${where}`)
+    if (options.super) {
+      reporter.notice("super-seeding: each peer is shown one piece at a time, until the swarm has copies")
+    }
     if (trackers.length === 0 && peers.length === 0) {
       const torrentToo = isFresh && Option.isNone(options.saveTorrent) ? ", and the torrent with --save-torrent" : ""
       reporter.notice(`nobody is told of it: name a tracker with --tracker, or a peer with --peer${torrentToo}`)

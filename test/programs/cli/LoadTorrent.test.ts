@@ -86,6 +86,8 @@ describe("a file", () => {
       for (const [text, code] of [["", 25], ["<html>", 25], ["d4:info", 25], ["de", 26], ["d4:infodee", 26]] as const) {
         assert.strictEqual((yield* failureOf(yield* file(Bytes.fromUtf8(text))))[0], code, text)
       }
+      assert.match((yield* failureOf(yield* file(new Uint8Array(0))))[1], /a\.torrent is empty$/)
+      assert.match((yield* failureOf(yield* file(TORRENT.subarray(0, 70))))[1], /: it is cut off at byte \d+$/)
       const hash = "0123456789012345678901234567890123456789"
       for (const source of [`magnet:?xt=urn:btih:${hash}`, hash, "a".repeat(32), "b".repeat(64)]) {
         const [code, message] = yield* failureOf(source)
