@@ -263,7 +263,7 @@ describe("a magnet link", () => {
       const flags = [`--blocklist=${list}`, "--stop-timeout=1"]
       const ended = yield* Programs.run("leech", [link, ...local(place), ...flags])
       assert.strictEqual(ended.code, 2, ended.err)
-      assert.include(ended.err, "the only peer tried does not answer: the blocklist keeps it away")
+      assert.include(ended.err, "the only peer known is on the blocklist")
     }))
 
   it.live("that names two torrents is found out", () =>

@@ -99,7 +99,7 @@ describe("Diagnosis", () => {
     const text = (facts: Partial<Diagnosis.Facts>) => StallCause.text(causeOf(model(), facts), trouble)
     assert.strictEqual(text({}), trouble)
     assert.strictEqual(text({ trackerCount: 1 }), `no tracker knows a peer; ${trouble}`)
-    assert.strictEqual(text({ failed: 1 }), `the only peer called does not answer; ${trouble}`)
+    assert.strictEqual(text({ failed: 1 }), `the only peer tried does not answer; ${trouble}`)
     assert.strictEqual(StallCause.text({ _tag: "AllChoke", peers: 2 }, trouble), "all 2 peers choke us")
   })
 

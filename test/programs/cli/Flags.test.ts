@@ -216,7 +216,7 @@ describe("complaints are one line that names the flag", () => {
     ["a --blocklist=", "--blocklist needs a value: a file or an http(s) URL"],
     ["a -bftp://h/list.gz", "--blocklist: \"ftp://h/list.gz\" is not a file or an http(s) URL"],
     ["a --blocklist http://", "--blocklist: \"http://\" is not a file or an http(s) URL"],
-    ["a --sequential=maybe", "--sequential: \"maybe\" is neither yes nor no"]
+    ["a --sequential=maybe", "--sequential takes no value"]
   ]
   for (const [args, complaint] of wrong) {
     it.effect(args === "" ? "nothing at all" : args, () =>
