@@ -18,6 +18,7 @@ import type { LeechOptions } from "./Flags.ts"
 import * as MagnetReporter from "./MagnetReporter.ts"
 import { Run } from "./Main.ts"
 import * as Peers from "./Peers.ts"
+import * as Silence from "./Silence.ts"
 
 /** What became of a link. */
 export interface Gained {
@@ -104,16 +105,9 @@ const stall = Effect.fnUntraced(function*(
   { progress, proxyTrouble, report }: Metadata.Fetching,
   seconds: number
 ) {
-  let before = 0
-  for (let quiet = 0; quiet < seconds; quiet++) {
-    yield* Effect.sleep("1 second")
-    const { received } = progress()
-    if (received > before) quiet = -1
-    before = Math.max(before, received)
-  }
+  const silence = yield* Silence.wait(seconds, () => progress().received)
   const { state } = report()
   const why = proxyTrouble() ?? (state._tag === "Metadata" ? StallCause.text(state.cause) : "")
-  const silence = seconds === 1 ? "a second" : `${seconds} seconds`
   return yield* failure(ExitCode.timedOut, `no metadata arrived for ${silence}: ${why}`)
 })
 

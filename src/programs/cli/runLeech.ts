@@ -28,6 +28,7 @@ import * as Peers from "./Peers.ts"
 import * as Records from "./Records.ts"
 import * as Reporter from "./Reporter.ts"
 import * as Sharing from "./Sharing.ts"
+import * as Silence from "./Silence.ts"
 
 /** `--bind` by family. */
 export const bindOf = (
@@ -133,18 +134,11 @@ const stall = Effect.fnUntraced(function*(
   { trouble, why }: Reporter.Reporter
 ) {
   const { snapshot, swarm } = torrent
-  let before = 0
-  for (let quiet = 0; quiet < seconds; quiet++) {
-    yield* Effect.sleep("1 second")
-    if (swarm.isDone) return yield* Effect.never
-    if (swarm.down.total !== before) quiet = -1
-    before = swarm.down.total
-  }
+  const silence = yield* Silence.wait(seconds, () => swarm.isDone ? undefined : swarm.down.total)
   const { state } = snapshot()
   // The rate is a mean: for some seconds after the last byte it is not 0, and there is no cause yet.
   const cause = state._tag === "Stalled" ? state.cause : undefined
   const known = cause === undefined ? trouble() : why(cause)
-  const silence = seconds === 1 ? "a second" : `${seconds} seconds`
   const because = known === undefined ? "" : `: ${known}`
   return yield* failure(ExitCode.timedOut, `nothing arrived for ${silence}${because}`)
 })
