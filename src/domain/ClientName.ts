@@ -52,13 +52,13 @@ const versionOf = (numbers: ReadonlyArray<number>): string => {
 const fromId = (id: PeerId.PeerId): string => {
   const dashed = /^-([A-Za-z]{2})([0-9A-Za-z]{4})-/.exec(id)
   if (dashed !== null) {
-    const [, code, version] = dashed as unknown as [string, string, string]
+    const [, code = "", version = ""] = dashed
     const known = Object.hasOwn(DASHED, code) ? DASHED[code] : undefined
     return `${known ?? code} ${versionOf(Array.from(version, digit))}`
   }
   const mainline = /^(A2(?=-)|[A-Z](?=\d))-?(\d{1,3})-(\d{1,3})-(\d{1,3})-/.exec(id)
   if (mainline !== null) {
-    const [, code, ...version] = mainline as unknown as [string, string, ...Array<string>]
+    const [, code = "", ...version] = mainline
     const known = Object.hasOwn(MAINLINE, code) ? MAINLINE[code] : undefined
     return `${known ?? code} ${versionOf(version.map(Number))}`
   }
