@@ -72,6 +72,10 @@ export const parse = (text: string): PeerAddress | undefined => {
 /** The address's bytes in network order, 4 or 16. */
 export const hostBytes = (address: PeerAddress): Uint8Array => octets(NetAddress.ipFromStringUnsafe(address.host))
 
+/** The canonical text of a host's 4 or 16 bytes in network order. */
+export const hostOf = (bytes: Uint8Array): string | undefined =>
+  fromBytes(bytes, 0, bytes.length === 4 ? 4 : 6, 1)?.host
+
 /** 6 bytes (BEP 23) or 18 bytes (BEP 7). */
 export const toCompact = (address: PeerAddress): Uint8Array => {
   const host = hostBytes(address)

@@ -110,10 +110,6 @@ export interface Meeting {
   readonly tell: (peer: Peer, before: Peer, now: number) => string | undefined
 }
 
-/** The canonical text of 4 or 16 bytes. */
-const hostOf = (bytes: Uint8Array): string | undefined =>
-  PeerAddress.fromCompact(Bytes.concat([bytes, Uint8Array.of(0, 1)]), bytes.length === 4 ? 4 : 6)[0]?.host
-
 /** Who answers for what a peer tells: its host, and in IPv6 its network, since a host has as many addresses there as it likes. */
 const tellerOf = (address: PeerAddress.PeerAddress): string =>
   address.family === 4 ? address.host : Bytes.toHex(PeerAddress.hostBytes(address), 0, 8)
@@ -269,7 +265,7 @@ export const make = Effect.fnUntraced(function*(
     introduced: (peer, { port, version, yourIp }) => {
       if (!roster.has(peer)) return
       if (port !== undefined) rememberListener(peer, { ...peer.address, port })
-      const host = yourIp && hostOf(yourIp)
+      const host = yourIp && PeerAddress.hostOf(yourIp)
       if (host !== undefined) external.vote(host, peer.address.host)
       if (version === undefined || named.has(peer)) return
       named.add(peer)

@@ -96,7 +96,7 @@ const hostOf = (field: Field): string | undefined => {
   const bytes = bytesOf(field)
   if (bytes === undefined || bytes.length > 64) return undefined
   if (bytes.length !== 4 && bytes.length !== 16) return PeerAddress.make(Bytes.toLatin1(bytes), 1)?.host
-  return PeerAddress.fromCompact(Bytes.concat([bytes, Uint8Array.of(0, 1)]), bytes.length === 4 ? 4 : 6)[0]?.host
+  return PeerAddress.hostOf(bytes)
 }
 
 const isDictionary = (field: Field): field is Bencode.ClosedDictionary => field instanceof Map
